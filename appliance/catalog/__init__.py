@@ -1,0 +1,1 @@
+"""What could be served: models.toml, GGUF headers, architecture facts."""

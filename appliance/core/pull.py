@@ -1,0 +1,40 @@
+"""progress/1 and pull/1: fetching weights, while it runs and when it is done."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from appliance.core.inventory import Document
+
+PullPhase = Literal["resolve", "fetch", "verify", "place"]
+
+
+class Progress(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.progress/1"):
+    """Bytes `done` of `total` of `file`; `bps` is bytes per second."""
+
+    phase: PullPhase
+    file: str | None = None
+    done: int | None = None
+    total: int | None = None
+    bps: float | None = None
+    eta_s: float | None = None
+    source: str | None = None
+
+
+class PulledFile(Document, frozen=True, kw_only=True):
+    """A whole, verified file of the store."""
+
+    path: str
+    bytes: int
+    sha256: str
+    source: str
+
+
+class Pull(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.pull/1"):
+    """The end of a pull; `path` of each file is where an engine finds it."""
+
+    model: str
+    files: list[PulledFile]
+    bytes_fetched: int
+    bytes_reused: int
+    seconds: float

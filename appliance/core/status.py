@@ -1,0 +1,119 @@
+"""status/1 and up/1: what runs, and what `up` ended with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from appliance.core.inventory import Document
+from appliance.core.sample import CardSample
+
+ReplicaState = Literal["starting", "ready", "busy", "degraded", "failed", "quarantined", "stopped"]
+SERVING: frozenset[str] = frozenset({"ready", "busy"})
+
+
+class DaemonStatus(Document, frozen=True, kw_only=True):
+    """The node daemon; `None` values when it does not run."""
+
+    pid: int | None = None
+    version: str | None = None
+    since: str | None = None
+
+
+class Listener(Document, frozen=True, kw_only=True):
+    """A socket of ours that somebody could connect to."""
+
+    what: str
+    address: str
+    port: int | None
+    tls: bool = False
+
+
+class ReplicaStatus(Document, frozen=True, kw_only=True):
+    """One engine process (`pid`) on `cards`."""
+
+    id: str
+    pid: int | None
+    cards: list[str]
+    state: ReplicaState
+    port: int | None
+    reason: str | None = None
+    since: str | None = None
+    restarts: int = 0
+    requests_running: int | None = None
+    requests_waiting: int | None = None
+    decode_tps: float | None = None
+
+
+class DeploymentStatus(Document, frozen=True, kw_only=True):
+    """One wish and what became of it."""
+
+    id: str
+    model: str
+    variant: str
+    engine: str
+    state: ReplicaState
+    reason: str | None
+    replicas: list[ReplicaStatus]
+    endpoint: str | None
+    context: int | None = None
+    slots: int | None = None
+
+
+class CardStatus(Document, frozen=True, kw_only=True):
+    """A card of the inventory with its newest readings."""
+
+    id: str
+    vendor: str
+    name: str | None
+    state: str
+    sample: CardSample | None = None
+
+
+class Status(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.status/1"):
+    """Everything that runs here."""
+
+    daemon: DaemonStatus
+    listeners: list[Listener]
+    deployments: list[DeploymentStatus]
+    cards: list[CardStatus]
+
+
+class Proof(Document, frozen=True, kw_only=True):
+    """What the model was asked, what it said, and how fast."""
+
+    prompt: str
+    answer: str
+    first_token_s: float
+    decode_tps: float | None
+
+
+class Seconds(Document, frozen=True, kw_only=True):
+    """How long each phase of `up` took."""
+
+    detect: float = 0.0
+    plan: float = 0.0
+    fetch: float = 0.0
+    build: float = 0.0
+    load: float = 0.0
+
+
+class Note(Document, frozen=True, kw_only=True):
+    """A thing the operator must know; `code` is stable."""
+
+    code: str
+    text: str
+
+
+class Up(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.up/1"):
+    """The end of `up`. `key` is shown once, when it is made."""
+
+    deployment: str
+    model: str
+    variant: str
+    engine: str
+    cards: list[str]
+    endpoint: str
+    key: str | None
+    proof: Proof
+    seconds: Seconds
+    notes: list[Note] = []

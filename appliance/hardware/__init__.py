@@ -1,0 +1,1 @@
+"""What is in this server and how is each card doing right now."""

@@ -1,0 +1,1 @@
+"""One file per vendor; `ALL` in registry.py is the list."""

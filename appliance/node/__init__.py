@@ -1,0 +1,1 @@
+"""The long-lived daemon of one server: owns state, makes fact match wish, serves the local API."""

@@ -1,0 +1,1 @@
+"""What the cards and engines did over time."""
