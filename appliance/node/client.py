@@ -1,0 +1,134 @@
+"""Talking to the node daemon over its Unix socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import msgspec
+
+from appliance.core.documents import DocumentT, from_json
+from appliance.core.errors import ApplianceError, Unreachable, error_from_document
+from appliance.core.i18n import current_language, say
+from appliance.core.inventory import Inventory
+from appliance.core.paths import Paths
+from appliance.core.sample import Sample
+from appliance.core.status import Status
+from appliance.node.wishes import Event, PullOptions, UpOptions
+
+
+class NodeClient:
+    """One server's daemon. Every call raises `Unreachable` when it does not answer."""
+
+    def __init__(self, paths: Paths, *, timeout_s: float = 10.0) -> None:
+        self.paths = paths
+        transport = httpx.HTTPTransport(uds=str(paths.node_socket))
+        self._http = httpx.Client(
+            base_url="http://node",
+            transport=transport,
+            timeout=timeout_s,
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def status(self) -> Status:
+        """Daemon, listeners, deployments and cards."""
+        return self._get("/status", Status)
+
+    def inventory(self) -> Inventory:
+        """The inventory the daemon works with."""
+        return self._get("/inventory", Inventory)
+
+    def sample(self) -> Sample:
+        """The newest readings."""
+        return self._get("/sample", Sample)
+
+    def events(self, after: int = 0) -> list[Event]:
+        """What happened since the event number `after`, oldest first."""
+        raw = self._request("GET", "/events", params={"after": after}).content
+        return msgspec.json.decode(raw, type=list[Event])
+
+    def logs(self, deployment: str, lines: int = 200) -> list[str]:
+        """The last lines of the engine's log."""
+        answer = self._request("GET", f"/logs/{deployment}", params={"lines": lines})
+        return list(answer.json()["lines"])
+
+    def follow_logs(self, deployment: str, lines: int = 50) -> Iterator[str]:
+        """The log from `lines` back, then for ever."""
+        for message in self._stream("GET", f"/logs/{deployment}/follow", {"lines": lines}):
+            yield str(message["line"])
+
+    def up(self, options: UpOptions) -> Iterator[dict[str, Any]]:
+        """Do the main job; yields `phase`, `note` and progress documents, last the up/1."""
+        yield from self._stream("POST", "/up", body=msgspec.to_builtins(options))
+
+    def pull(self, options: PullOptions) -> Iterator[dict[str, Any]]:
+        """Fetch a model; yields progress/1 documents, last the pull/1."""
+        yield from self._stream("POST", "/pull", body=msgspec.to_builtins(options))
+
+    def down(self, deployment: str | None = None) -> None:
+        """Stop a deployment, or everything of ours, the daemon too."""
+        path = f"/deployments/{deployment}/stop" if deployment else "/stop"
+        self._request("POST", path, timeout=90.0)
+
+    def restart(self, deployment: str) -> None:
+        """Stop a deployment's engines and start them afresh."""
+        self._request("POST", f"/deployments/{deployment}/restart", timeout=90.0)
+
+    def _get(self, path: str, kind: type[DocumentT]) -> DocumentT:
+        return from_json(self._request("GET", path).content, kind)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Accept-Language": current_language()}
+
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, headers=self._headers(), **options)
+        except httpx.TransportError as error:
+            raise daemon_down(error) from error
+        if response.status_code >= 400:
+            raise _error_of(response.text)
+        return response
+
+    def _stream(
+        self, method: str, path: str, params: dict[str, Any] | None = None, body: Any = None
+    ) -> Iterator[dict[str, Any]]:
+        try:
+            with self._http.stream(
+                method, path, params=params, json=body, headers=self._headers(), timeout=None
+            ) as response:
+                if response.status_code >= 400:
+                    raise _error_of(response.read().decode())
+                for line in response.iter_lines():
+                    if line.strip():
+                        yield _message(line)
+        except httpx.TransportError as error:
+            raise daemon_down(error) from error
+
+
+def daemon_down(error: Exception) -> Unreachable:
+    """The error of a daemon that does not answer."""
+    return Unreachable(
+        say("the appliance daemon does not answer ({error})", error=type(error).__name__),
+        hint=say("start it with `appliance up`, or look at `appliance status`"),
+        code="DAEMON-DOWN",
+    )
+
+
+def _message(line: str) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(line)
+    if "error" in message:
+        raise error_from_document(message["error"])
+    return message
+
+
+def _error_of(text: str) -> ApplianceError:
+    try:
+        return error_from_document(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError):
+        return ApplianceError(text.strip()[:300])

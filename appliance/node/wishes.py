@@ -1,0 +1,33 @@
+"""What front ends ask of the daemon, and what it tells them happened."""
+
+from __future__ import annotations
+
+from appliance.core.inventory import Document, Severity
+
+
+class UpOptions(Document, frozen=True, kw_only=True):
+    """The options of `up`. `allow_cpu` is the operator's yes to serving from the processor
+    although the server has cards.
+    """
+
+    model: str | None = None
+    users: int | None = None
+    context: int | None = None
+    allow_cpu: bool = False
+
+
+class PullOptions(Document, frozen=True, kw_only=True):
+    """The options of `models pull`."""
+
+    model: str
+
+
+class Event(Document, frozen=True, kw_only=True):
+    """Something that happened; `subject` is a deployment, replica, card or model."""
+
+    number: int
+    time: str
+    severity: Severity
+    code: str
+    subject: str
+    text: str
