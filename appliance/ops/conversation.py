@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -46,7 +46,7 @@ def stream_chat(
     model: str | None = None,
     options: dict[str, Any] | None = None,
     timeout_s: float = 300.0,
-) -> Iterator[Piece | Finish]:
+) -> Generator[Piece | Finish, None, None]:
     """Ask through the gateway's local socket and yield pieces until the `Finish`.
 
     `options` goes into the request as it is (`temperature`, `max_tokens`, …). Closing the iterator

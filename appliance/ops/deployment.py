@@ -1,0 +1,62 @@
+"""A deployment: what was chosen to run here, complete enough to start it again after a reboot."""
+
+from __future__ import annotations
+
+from appliance.core.inventory import Document
+from appliance.core.plan import Choice
+
+
+class Deployment(Document, frozen=True, kw_only=True):
+    """`id` is also the model name that clients ask for; `context` is one conversation's tokens."""
+
+    id: str
+    model: str
+    variant: str
+    engine: str
+    recipe: str
+    cards: list[str]
+    model_path: str
+    context: int
+    slots: int
+    kv_type: str = "f16"
+    ubatch: int = 512
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    replicas: int = 1
+    family: str | None = None
+    self_test: bool = False
+
+    def same_work(self, other: Deployment) -> bool:
+        """Whether `other` would run just the same process."""
+        return self == other
+
+
+def deployment_of(
+    choice: Choice, *, model_path: str, family: str | None, self_test: bool
+) -> Deployment:
+    """The deployment that carries out `choice` with the weights at `model_path`."""
+    return Deployment(
+        id=deployment_id(choice.model),
+        model=choice.model,
+        variant=choice.variant,
+        engine=choice.engine,
+        recipe=choice.recipe,
+        cards=choice.cards,
+        model_path=model_path,
+        context=choice.context,
+        slots=choice.slots,
+        kv_type=choice.kv_type,
+        ubatch=choice.ubatch,
+        tensor_parallel=choice.tensor_parallel,
+        pipeline_parallel=choice.pipeline_parallel,
+        replicas=choice.replicas,
+        family=family,
+        self_test=self_test,
+    )
+
+
+def deployment_id(model: str) -> str:
+    """A name that is short, stable and safe in URLs and file names."""
+    last = model.rsplit("/", 1)[-1]
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in last.lower())
+    return safe.strip("-.") or "model"

@@ -1,0 +1,140 @@
+"""From a wish to a plan: brings catalogue, recipes, card facts and store to the planner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from appliance.catalog.gguf import GgufHeader, read_header_of
+from appliance.catalog.models import Catalogue, load_catalogue
+from appliance.core.cards import CardFacts
+from appliance.core.errors import UsageError
+from appliance.core.i18n import say
+from appliance.core.inventory import Inventory
+from appliance.core.paths import Paths
+from appliance.core.plan import Plan, Wish
+from appliance.core.reference import (
+    CatalogReference,
+    FileReference,
+    HubReference,
+    Reference,
+    parse_reference,
+)
+from appliance.engines.recipes import Recipe, load_recipes
+from appliance.hardware.cards import facts as card_facts
+from appliance.planner.plan import plan, plan_header
+from appliance.weights.pull import remote_header, request_for
+from appliance.weights.store import Store, StoredModel
+
+DEFAULT_USERS = 4
+
+
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
+    """All a plan for one server rests on."""
+
+    inventory: Inventory
+    catalogue: Catalogue
+    recipes: list[Recipe]
+    facts: dict[str, CardFacts]
+    stored: list[StoredModel]
+    disk_free_mib: float | None
+    host_memory_free_mib: float | None
+
+    def startable(self, recipe_id: str) -> bool:
+        """Whether this appliance can start engines of that recipe by itself."""
+        return any(r.id == recipe_id and r.start == "process" for r in self.recipes)
+
+    def keywords(self) -> dict[str, Any]:
+        """The planner's optional arguments."""
+        return {
+            "stored": [model.id for model in self.stored],
+            "disk_free_mib": self.disk_free_mib,
+            "host_memory_free_mib": self.host_memory_free_mib,
+        }
+
+
+def ground_of(inventory: Inventory, paths: Paths, *, here: bool = True) -> Ground:
+    """The ground for `inventory`; `here=False` for another server's (no store, no free memory)."""
+    store = Store(paths.models)
+    return Ground(
+        inventory=inventory,
+        catalogue=load_catalogue(),
+        recipes=load_recipes(),
+        facts={card.id: found for card in inventory.cards if (found := card_facts(card))},
+        stored=store.models() if here else [],
+        disk_free_mib=store.free_bytes() / 2**20 if here else None,
+        host_memory_free_mib=_free_memory_mib() if here else None,
+    )
+
+
+def _free_memory_mib() -> float:
+    import psutil
+
+    return float(psutil.virtual_memory().available) / 2**20
+
+
+def make_plan(wish: Wish, ground: Ground) -> Plan:
+    """Choices for `wish`, best first. `wish.model` may be any reference, `None` lets us choose.
+
+    Raises `UsageError` for an unknown model, `Unreachable` when a hub has to be asked and is not
+    within reach.
+    """
+    reference = parse_reference(wish.model) if wish.model else None
+    if reference is None or isinstance(reference, CatalogReference):
+        if reference:
+            ground.catalogue.variant(reference)
+        return plan(
+            wish,
+            ground.inventory,
+            ground.catalogue,
+            ground.recipes,
+            ground.facts,
+            **ground.keywords(),
+        )
+    header = header_of(reference, ground)
+    return plan_header(
+        wish,
+        header,
+        str(reference),
+        ground.inventory,
+        ground.recipes,
+        ground.facts,
+        **ground.keywords(),
+    )
+
+
+def header_of(reference: Reference, ground: Ground) -> GgufHeader:
+    """The GGUF header of what `reference` names: from the store, the disk, or the hub."""
+    kept = stored_model(reference, ground)
+    if kept:
+        return read_header_of(Path(kept.entry))
+    if isinstance(reference, FileReference):
+        return read_header_of(_gguf_at(Path(reference.path)))
+    if isinstance(reference, HubReference):
+        return remote_header(reference)
+    raise UsageError(
+        say("{reference} is not in the store yet", reference=reference),
+        hint=say("fetch it first: appliance models pull {reference}", reference=reference),
+        code="NOT-STORED",
+    )
+
+
+def stored_model(reference: Reference, ground: Ground) -> StoredModel | None:
+    """What the store holds for `reference`."""
+    wanted = request_for(reference, ground.catalogue).model
+    return next((model for model in ground.stored if model.id == wanted), None)
+
+
+def _gguf_at(path: Path) -> Path:
+    if path.is_file():
+        return path
+    found = sorted(path.glob("*.gguf")) if path.is_dir() else []
+    if not found:
+        raise UsageError(
+            say("no GGUF file at {path}", path=path),
+            hint=say("name a .gguf file or a directory that holds one"),
+            code="NO-SUCH-FILE",
+        )
+    return found[0]

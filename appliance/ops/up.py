@@ -1,0 +1,289 @@
+"""The main job: detect, plan, fetch, serve, prove."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from appliance.core.errors import ApplianceError, DoesNotFit, Unreachable, UsageError
+from appliance.core.i18n import say
+from appliance.core.inventory import Inventory
+from appliance.core.paths import Paths
+from appliance.core.plan import Choice, Plan, Wish
+from appliance.core.progress import Cancel
+from appliance.core.reference import CatalogReference, IndexReference, Reference, parse_reference
+from appliance.core.status import SERVING, DeploymentStatus, Note, Seconds, Up
+from appliance.ops.deployment import Deployment, deployment_of
+from appliance.ops.events import Emit, Notice, Phase, PhaseName
+from appliance.ops.hubs import hub_within_reach
+from appliance.ops.planning import (
+    DEFAULT_USERS,
+    Ground,
+    ground_of,
+    make_plan,
+    stored_model,
+)
+from appliance.ops.proof import prove
+from appliance.weights.pull import pull, request_for
+from appliance.weights.store import Store, StoredModel
+
+_SECOND_RUN_PROOF_S = 1.0
+_HUB_PATIENCE_S = 4.5
+
+
+class Services(Protocol):
+    """What the main job needs of whoever keeps engines running."""
+
+    paths: Paths
+
+    def inventory(self) -> Inventory:
+        """What is in this server."""
+        ...
+
+    def statuses(self) -> list[DeploymentStatus]:
+        """What is deployed, in whatever state."""
+        ...
+
+    def deploy(self, deployment: Deployment) -> None:
+        """Make this run, from now on and after every restart."""
+        ...
+
+    def await_ready(self, deployment_id: str, cancel: Cancel) -> None:
+        """Return when it serves; raise, with the engine's own last words, when it will not."""
+        ...
+
+    def endpoint(self) -> str:
+        """The base URL people use; raises when the gateway cannot listen."""
+        ...
+
+    def first_key(self) -> str | None:
+        """A new key if there is none yet; `None` otherwise."""
+        ...
+
+
+class Request(Protocol):
+    """The options of `up`."""
+
+    @property
+    def model(self) -> str | None: ...  # noqa: D102
+
+    @property
+    def users(self) -> int | None: ...  # noqa: D102
+
+    @property
+    def context(self) -> int | None: ...  # noqa: D102
+
+    @property
+    def allow_cpu(self) -> bool: ...  # noqa: D102
+
+
+class MainJob:
+    """One run of `up`. Nothing is kept in here that a crash could lose."""
+
+    def __init__(self, services: Services, request: Request, emit: Emit, cancel: Cancel) -> None:
+        self._services = services
+        self._request = request
+        self._emit = emit
+        self._cancel = cancel
+        self._seconds: dict[str, float] = {}
+        self._notes: list[Note] = []
+
+    def run(self) -> Up:
+        """Do whatever of the job is not done yet. Raises `ApplianceError`s."""
+        self._check_request()
+        serving = self._already_serving()
+        if serving:
+            return self._finish(serving, proof_s=_SECOND_RUN_PROOF_S)
+        with self._phase("detect", say("looking at this server")):
+            ground = ground_of(self._services.inventory(), self._services.paths)
+        with self._phase("plan", say("choosing what to serve")):
+            plan = self._plan(ground)
+        with self._phase("fetch", say("fetching the model")):
+            choice, stored = self._fetch(plan, ground)
+        deployment = self._deployment(choice, stored, ground)
+        with self._phase("load", say("loading {model}", model=choice.variant)):
+            self._services.endpoint()
+            self._services.deploy(deployment)
+            self._services.await_ready(deployment.id, self._cancel)
+        status = self._status_of(deployment.id)
+        return self._finish(status, proof_s=20.0)
+
+    def _check_request(self) -> None:
+        if self._request.model:
+            parse_reference(self._request.model)
+        for name, value in (("--users", self._request.users), ("--context", self._request.context)):
+            if value is not None and value < 1:
+                raise UsageError(
+                    say("{name} must be at least 1, not {value}", name=name, value=value)
+                )
+
+    def _already_serving(self) -> DeploymentStatus | None:
+        for status in self._services.statuses():
+            if status.state in SERVING and self._meets_request(status):
+                return status
+        return None
+
+    def _meets_request(self, status: DeploymentStatus) -> bool:
+        wanted = self._request
+        named = wanted.model in (None, status.id, status.model, status.variant)
+        roomy = wanted.context is None or (status.context or 0) >= wanted.context
+        return named and roomy and (wanted.users is None or (status.slots or 0) >= wanted.users)
+
+    def _plan(self, ground: Ground) -> Plan:
+        reference = self._reference()
+        if isinstance(reference, IndexReference) and not stored_model(reference, ground):
+            self._pull(reference, ground)
+            ground = ground_of(ground.inventory, self._services.paths)
+        wish = Wish(
+            model=self._request.model,
+            users=self._request.users or DEFAULT_USERS,
+            context=self._request.context,
+        )
+        return make_plan(wish, ground)
+
+    def _reference(self) -> Reference | None:
+        return parse_reference(self._request.model) if self._request.model else None
+
+    def _fetch(self, plan: Plan, ground: Ground) -> tuple[Choice, StoredModel]:
+        choices = [c for c in plan.choices if c.fits and ground.startable(c.recipe)]
+        if not choices:
+            raise nothing_fits(plan, self._request.model)
+        choice = choices[0] if self._request.model else self._reachable(choices, ground)
+        self._consent_to_cpu(choice, ground)
+        return choice, self._stored(choice, ground)
+
+    def _reachable(self, choices: Sequence[Choice], ground: Ground) -> Choice:
+        """The best choice that is here or can be fetched; the self-test model when none is."""
+        stored = {model.id for model in ground.stored}
+        reach = hub_within_reach(choices, ground.catalogue, stored, patience_s=_HUB_PATIENCE_S)
+        if reach.choice:
+            return reach.choice
+        self._note(
+            "NO-HUB",
+            say(
+                "no model hub is within reach ({why}): serving the self-test model, which proves "
+                "this server but is not DeepSeek. To serve DeepSeek, bring weights on a disk: "
+                "appliance up --model file:/path/to/model.gguf",
+                why=reach.why,
+            ),
+        )
+        wish = Wish(model=ground.catalogue.self_test[1].id, users=DEFAULT_USERS)
+        plan = make_plan(wish, ground)
+        usable = [c for c in plan.choices if c.fits and ground.startable(c.recipe)]
+        if not usable:
+            raise nothing_fits(plan, wish.model)
+        return usable[0]
+
+    def _consent_to_cpu(self, choice: Choice, ground: Ground) -> None:
+        cards = ground.inventory.accelerators()
+        if not cards or choice.cards != ["cpu"]:
+            return
+        text = say(
+            "this server has {count} accelerator(s) ({vendors}), but this appliance has no engine "
+            "that it can start on them: {model} would run on the processor, many times slower",
+            count=len(cards),
+            vendors=", ".join(sorted({card.vendor for card in cards})),
+            model=choice.variant,
+        )
+        if not self._request.allow_cpu:
+            raise ApplianceError(
+                text,
+                hint=say("to use the processor all the same, run `appliance up --yes`"),
+                code="ENGINE-ON-CPU",
+            )
+        self._note("ENGINE-ON-CPU", text)
+
+    def _stored(self, choice: Choice, ground: Ground) -> StoredModel:
+        reference = parse_reference(choice.variant)
+        return stored_model(reference, ground) or self._pull(reference, ground)
+
+    def _pull(self, reference: Reference, ground: Ground) -> StoredModel:
+        request = request_for(reference, ground.catalogue)
+        store = Store(self._services.paths.models)
+        pull(request, store, on_progress=self._emit, cancel=self._cancel)
+        stored = store.find(request.model)
+        if stored is None:
+            raise ApplianceError(
+                say("{model} is gone from the store", model=request.model),
+                hint=say("run the same command again"),
+                code="STORE-MISSING",
+            )
+        return stored
+
+    def _deployment(self, choice: Choice, stored: StoredModel, ground: Ground) -> Deployment:
+        reference = parse_reference(choice.variant)
+        family = None
+        self_test = False
+        if isinstance(reference, CatalogReference):
+            known, _ = ground.catalogue.variant(reference)
+            family, self_test = known.id, known.kind == "self-test"
+        if self_test and not any(note.code == "NO-HUB" for note in self._notes):
+            self._note(
+                "SELF-TEST",
+                say("this is the self-test model: it proves the server, it is not DeepSeek"),
+            )
+        return deployment_of(choice, model_path=stored.entry, family=family, self_test=self_test)
+
+    def _status_of(self, deployment_id: str) -> DeploymentStatus:
+        found = [s for s in self._services.statuses() if s.id == deployment_id]
+        if not found:
+            raise ApplianceError(
+                say("{model} was stopped while it started", model=deployment_id),
+                hint=say("run `appliance up` again"),
+            )
+        return found[0]
+
+    def _finish(self, status: DeploymentStatus, *, proof_s: float) -> Up:
+        with self._phase("prove", say("asking {model} a question", model=status.id)):
+            proof = prove(self._services.paths.gateway_socket, status.id, limit_s=proof_s)
+        cards = [card for replica in status.replicas for card in replica.cards]
+        return Up(
+            deployment=status.id,
+            model=status.model,
+            variant=status.variant,
+            engine=status.engine,
+            cards=cards,
+            endpoint=self._services.endpoint(),
+            key=self._services.first_key(),
+            proof=proof,
+            seconds=Seconds(**{k: v for k, v in self._seconds.items() if k != "prove"}),
+            notes=self._notes,
+        )
+
+    def _note(self, code: str, text: object) -> None:
+        note = Note(code=code, text=str(text))
+        self._notes.append(note)
+        self._emit(Notice(note=note))
+
+    @contextmanager
+    def _phase(self, name: PhaseName, text: object) -> Iterator[None]:
+        self._cancel.check()
+        self._emit(Phase(phase=name, done=False, text=str(text)))
+        started = time.monotonic()
+        yield
+        self._seconds[name] = round(time.monotonic() - started, 3)
+        self._emit(Phase(phase=name, done=True, text=str(text)))
+
+
+def nothing_fits(plan: Plan, model: str | None) -> ApplianceError:
+    """Why nothing of this plan can be started here."""
+    subject = model or say("any model of the catalogue")
+    why = plan.rejected[0] if plan.rejected else None
+    if plan.choices and all(c.fits for c in plan.choices):
+        return Unreachable(
+            say("this appliance cannot start an engine for {model} here yet", model=subject),
+            hint=say("`appliance plan` shows which engine would serve it"),
+            code="ENGINE-NOT-HERE",
+        )
+    if why:
+        return DoesNotFit(
+            say("{model} does not run here: {reason}", model=subject, reason=why.reason),
+            hint=why.advice or say("`appliance plan` shows what fits"),
+            code=why.code,
+        )
+    return DoesNotFit(
+        say("{model} does not fit into this server's memory", model=subject),
+        hint=say("`appliance plan` shows what fits; fewer --users or less --context may help"),
+    )
