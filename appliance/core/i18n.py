@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 LANGUAGES = ("en", "zh")
 _LOCALES = {"zh": "zh_CN"}
 _LOCALE_DIR = Path(__file__).parent.parent / "locale"
-_language: ContextVar[str] = ContextVar("language", default="en")
+_default = "en"
+_language: ContextVar[str | None] = ContextVar("language", default=None)
 
 
 def language_from_environment(environ: dict[str, str] | None = None) -> str:
@@ -39,9 +40,15 @@ def use_language(language: str) -> None:
     _language.set(language if language in LANGUAGES else "en")
 
 
+def use_default_language(language: str) -> None:
+    """Make `language` the language of every context, threads included, that chose none itself."""
+    global _default
+    _default = language if language in LANGUAGES else "en"
+
+
 def current_language() -> str:
     """The language texts are rendered in now."""
-    return _language.get()
+    return _language.get() or _default
 
 
 @cache
@@ -55,7 +62,7 @@ def _translations(language: str) -> NullTranslations:
 
 def translate(template: str) -> str:
     """`template` in the current language, placeholders untouched."""
-    language = _language.get()
+    language = current_language()
     return (
         template if language == "en" or not template else _translations(language).gettext(template)
     )
