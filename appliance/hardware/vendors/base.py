@@ -43,6 +43,8 @@ class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
     stdout: str
     stderr: str = ""
     seconds: float = 0.0
+    files: dict[str, str] = {}
+    """Text files that the tool wrote into its (temporary) working directory, by name; live only."""
 
 
 Ask = Callable[..., ToolAnswer | None]

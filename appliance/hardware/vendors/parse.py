@@ -132,8 +132,9 @@ _HEALTH: dict[str, HealthWord] = {
 }
 
 _NOTHING = frozenset(
-    "|-|--|n/a|na|none|null|unknown|unknown error|err!|error|not supported|not available"
-    "|gpu is lost|insufficient permissions|not found".split("|")
+    ("", "-", "--", "n/a", "na", "none", "null", "unknown", "unknown error", "err!", "error")
+) | frozenset(
+    ("not supported", "not available", "gpu is lost", "insufficient permissions", "not found")
 )
 
 
