@@ -21,7 +21,11 @@ class CardFacts(Document, frozen=True, kw_only=True):
     fp16_tflops: float | None = None
     fp8_int8_tops: float | None = None
     tdp_w: float | None = None
+    dies: int = 1
+    """Devices that the driver counts on one board; the figures are the whole board's."""
     interconnect: str | None = None
+    arch: str | None = None
+    """Family as the vendor's toolchain names it: `sm_90`, `gfx942`, `ascend910b`, `mp_22` …"""
     formats: list[str] = []
     """Number formats the matrix units compute in: fp16, bf16, fp8, int8, fp4 …"""
     temp_warn_c: float | None = None
