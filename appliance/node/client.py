@@ -76,6 +76,10 @@ class NodeClient:
         path = f"/deployments/{deployment}/stop" if deployment else "/stop"
         self._request("POST", path, timeout=90.0)
 
+    def cancel_job(self, job_id: str) -> None:
+        """End a running `up` or `pull` at its next safe point."""
+        self._request("POST", f"/jobs/{job_id}/cancel")
+
     def restart(self, deployment: str) -> None:
         """Stop a deployment's engines and start them afresh."""
         self._request("POST", f"/deployments/{deployment}/restart", timeout=90.0)

@@ -1,0 +1,101 @@
+"""`chat`: the model in the terminal, its reasoning told apart from its answer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from appliance.cli.options import Command
+from appliance.core.errors import Unreachable, UsageError
+from appliance.core.i18n import _, say
+from appliance.core.paths import find_paths
+from appliance.core.status import SERVING, Status
+from appliance.ops.conversation import Finish, Message, stream_chat
+
+
+@click.command(cls=Command, example='appliance chat --once "Explain a stent to a child"')
+@click.argument("model", required=False)
+@click.option("--once", metavar="PROMPT", help="ask this, print the answer, end")
+def chat(model: str | None, once: str | None) -> int:
+    """Talk to the model that is served here."""
+    from appliance.cli.service import current_status
+
+    paths = find_paths()
+    name = _served_model(model, current_status(paths))
+    if once is not None:
+        ask(paths.gateway_socket, name, [Message("user", once)])
+        return 0
+    return _converse(paths.gateway_socket, name)
+
+
+def _served_model(model: str | None, now: Status) -> str:
+    serving = [d for d in now.deployments if d.state in SERVING]
+    if not serving:
+        raise Unreachable(
+            say("no model is being served here"), hint=say("run `appliance up` first")
+        )
+    if model is None:
+        return serving[0].id
+    for deployment in serving:
+        if model in (deployment.id, deployment.model, deployment.variant):
+            return deployment.id
+    raise UsageError(
+        say("{model} is not served here", model=model),
+        hint=say("served: {names}", names=", ".join(d.id for d in serving)),
+        code="NOT-SERVED",
+    )
+
+
+def _converse(socket: Path, model: str) -> int:
+    click.echo(_("{model} - an empty line or Ctrl-D ends").format(model=model), err=True)
+    history: list[Message] = []
+    while True:
+        try:
+            question = input("> ")
+        except EOFError:
+            click.echo()
+            return 0
+        if not question.strip():
+            return 0
+        history.append(Message("user", question))
+        try:
+            answer = ask(socket, model, history)
+        except KeyboardInterrupt:
+            history.pop()
+            click.echo("\n" + _("(stopped)"), err=True)
+            continue
+        history.append(Message("assistant", answer))
+
+
+def ask(socket: Path, model: str, messages: list[Message]) -> str:
+    """Stream the answer to stdout and the reasoning, dimmed, to stderr; return the answer."""
+    answer = ""
+    thinking = False
+    for item in stream_chat(socket, messages, model=model):
+        if isinstance(item, Finish):
+            _end(item)
+        elif item.kind == "reasoning":
+            if not thinking:
+                click.secho(_("[thinking]"), dim=True, err=True)
+                thinking = True
+            click.secho(item.text, dim=True, nl=False, err=True)
+        else:
+            if thinking:
+                click.secho("\n" + _("[answer]"), dim=True, err=True)
+                thinking = False
+            answer += item.text
+            click.echo(item.text, nl=False)
+            sys.stdout.flush()
+    return answer
+
+
+def _end(finish: Finish) -> None:
+    click.echo()
+    if sys.stderr.isatty():
+        speed = "" if finish.decode_tps is None else f", {finish.decode_tps:.1f} tokens/s"
+        text = _("({tokens} tokens, first after {first:.2f} s{speed})").format(
+            tokens=finish.tokens, first=finish.first_token_s, speed=speed
+        )
+        click.secho(text, dim=True, err=True)

@@ -1,0 +1,126 @@
+"""The options every command takes, before or after its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from appliance.core.i18n import LANGUAGES, use_default_language
+
+
+class Settings:
+    """What the global options said."""
+
+    def __init__(self) -> None:
+        self.color: bool | None = None
+        self.readonly = False
+        self.slow = False
+        self.verbosity = 0
+
+
+def settings_of(ctx: click.Context) -> Settings:
+    """The settings of this run."""
+    found = ctx.find_object(Settings)
+    return found if found is not None else Settings()
+
+
+def _choose_language(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value:
+        use_default_language(value)
+
+
+def _no_color(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        settings_of(ctx).color = False
+        ctx.find_root().color = False
+        ctx.color = False
+
+
+def _set_flag(name: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+        if value:
+            setattr(settings_of(ctx), name, True)
+
+    return callback
+
+
+def _louder(step: int) -> Callable[[click.Context, click.Parameter, int], None]:
+    def callback(ctx: click.Context, _param: click.Parameter, value: int) -> None:
+        settings_of(ctx).verbosity += step * value
+
+    return callback
+
+
+def global_options() -> list[click.Parameter]:
+    """Fresh option objects, for one command."""
+    return [
+        click.Option(
+            ["--lang"],
+            type=click.Choice(LANGUAGES),
+            is_eager=True,
+            expose_value=False,
+            callback=_choose_language,
+            help="language of texts",
+        ),
+        click.Option(
+            ["--no-color"],
+            is_flag=True,
+            expose_value=False,
+            callback=_no_color,
+            help="no colours (as NO_COLOR)",
+        ),
+        click.Option(
+            ["--readonly"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_flag("readonly"),
+            help="look, change nothing",
+        ),
+        click.Option(
+            ["--slow"],
+            is_flag=True,
+            expose_value=False,
+            callback=_set_flag("slow"),
+            help="for a slow line: fewer refreshes",
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            count=True,
+            expose_value=False,
+            callback=_louder(1),
+            help="tell more on stderr",
+        ),
+        click.Option(
+            ["-q", "--quiet"],
+            count=True,
+            expose_value=False,
+            callback=_louder(-1),
+            help="tell only what was asked for",
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command with the global options and an example in its help."""
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        params = [*(kwargs.pop("params", None) or []), *global_options()]
+        if example:
+            kwargs["epilog"] = f"Example: {example}"
+        kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*args, params=params, **kwargs)
+
+
+class Group(click.Group):
+    """A group of `Command`s."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+        params = [*(kwargs.pop("params", None) or []), *global_options()]
+        if example:
+            kwargs["epilog"] = f"Example: {example}"
+        kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        super().__init__(*args, params=params, **kwargs)

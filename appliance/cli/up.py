@@ -1,0 +1,150 @@
+"""`up`: the main job, as a client of the daemon."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from appliance.cli.diagnostics import note
+from appliance.cli.options import Command, Settings, settings_of
+from appliance.cli.output import print_document
+from appliance.cli.progress import ProgressLine
+from appliance.core.errors import ApplianceError, NeedsRights, UsageError
+from appliance.core.i18n import _, say
+from appliance.core.paths import find_paths
+from appliance.core.pull import Progress
+from appliance.core.status import Up
+from appliance.node.wishes import UpOptions
+
+
+@click.command(cls=Command, example="appliance up --model deepseek-r1-distill-qwen-7b --yes")
+@click.option("--model", help="a catalogue id or a reference; the best that fits if not given")
+@click.option("--users", type=click.IntRange(1, 10_000), help="people who chat at the same time")
+@click.option("--context", type=click.IntRange(256, 2**20), help="tokens of one conversation")
+@click.option(
+    "--answers",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="a TOML file with model, users, context, allow_cpu",
+)
+@click.option("--yes", is_flag=True, help="do not ask, say yes")
+@click.option("--json", "as_json", is_flag=True, help="print up/1 at the end, nothing else")
+@click.pass_context
+def up(
+    ctx: click.Context,
+    model: str | None,
+    users: int | None,
+    context: int | None,
+    answers: Path | None,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Detect, plan, fetch, serve and prove; print the URL and the key.
+
+    Safe to repeat: what is done already is not done again.
+    """
+    settings = settings_of(ctx)
+    if settings.readonly:
+        raise NeedsRights(say("--readonly: nothing may be started"), hint=say("leave it out"))
+    given = {"model": model, "users": users, "context": context, "allow_cpu": yes or None}
+    options = _options(answers, {k: v for k, v in given.items() if v is not None})
+    try:
+        result = run_up(options, settings, as_json=as_json)
+    except ApplianceError as error:
+        if error.code != "ENGINE-ON-CPU" or as_json or not _may_ask():
+            raise
+        click.echo(str(error), err=True)
+        click.confirm(_("Serve from the processor all the same?"), abort=True, err=True)
+        result = run_up(msgspec.structs.replace(options, allow_cpu=True), settings, as_json=as_json)
+    if as_json:
+        print_document(result)
+    else:
+        print_result(result)
+    return 0
+
+
+def _may_ask() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _options(answers: Path | None, given: dict[str, Any]) -> UpOptions:
+    """What was typed goes before what the answer file says."""
+    try:
+        written = msgspec.toml.decode(answers.read_bytes()) if answers else {}
+        return msgspec.convert({**written, **given}, UpOptions)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UsageError(
+            say("cannot read {path}: {error}", path=answers, error=error),
+            hint=say("it may hold model, users, context and allow_cpu"),
+            code="BAD-ANSWERS",
+        ) from error
+
+
+def run_up(options: UpOptions, settings: Settings, *, as_json: bool) -> Up:
+    """Have the daemon do the job, telling how it goes; Ctrl-C ends the job, not just the telling."""
+    from appliance.node.start import ensure_daemon
+
+    client = ensure_daemon(find_paths())
+    progress = ProgressLine(quiet=settings.verbosity < 0)
+    job_id: str | None = None
+    try:
+        for message in client.up(options):
+            schema = message.get("schema")
+            if schema == "appliance.job/1":
+                job_id = message["id"]
+            elif schema == "appliance.progress/1":
+                progress.show(msgspec.convert(message, Progress))
+            elif schema == "appliance.up/1":
+                return msgspec.convert(message, Up)
+            else:
+                progress.end()
+                _tell(message, settings, to_stderr=as_json)
+    except KeyboardInterrupt:
+        progress.end()
+        if job_id:
+            client.cancel_job(job_id)
+        raise
+    finally:
+        progress.end()
+        client.close()
+    raise ApplianceError(say("the daemon broke off"), hint=say("run `appliance up` again"))
+
+
+def _tell(message: dict[str, Any], settings: Settings, *, to_stderr: bool) -> None:
+    if message.get("schema") == "appliance.note/1":
+        note(message["note"]["text"], settings)
+    elif message.get("schema") == "appliance.phase/1" and settings.verbosity >= 0:
+        if not message["done"]:
+            click.echo(f"{message['phase']:<7} {message['text']}", err=to_stderr)
+
+
+def print_result(result: Up) -> None:
+    """How it went and how to use it, for people."""
+    proof = result.proof
+    speed = (
+        "" if proof.decode_tps is None else _(", {tps:.1f} tokens/s").format(tps=proof.decode_tps)
+    )
+    click.echo()
+    click.echo(_("serving  {variant} ({engine}) on {cards}").format(
+        variant=result.variant, engine=result.engine, cards=", ".join(result.cards)))  # fmt: skip
+    click.echo(_("asked    {prompt}").format(prompt=proof.prompt))
+    click.echo(_("answer   {answer}").format(answer=" ".join(proof.answer.split())))
+    click.echo(_("speed    first token {first:.2f} s{rest}").format(
+        first=proof.first_token_s, rest=speed))  # fmt: skip
+    click.echo(_("URL      {url}").format(url=result.endpoint))
+    key = result.key or _("(made earlier; `appliance keys add NAME` makes another)")
+    click.echo(_("key      {key}").format(key=key))
+    click.echo(_("try      {line}").format(line=try_line(result)))
+
+
+def try_line(result: Up) -> str:
+    """One line that asks the model something."""
+    key = result.key or "$KEY"
+    body = f'{{"model":"{result.deployment}","messages":[{{"role":"user","content":"Hello"}}]}}'
+    return (
+        f"curl -s {result.endpoint}/chat/completions -H 'Authorization: Bearer {key}' "
+        f"-H 'Content-Type: application/json' -d '{body}'"
+    )

@@ -1,0 +1,128 @@
+"""Starting the daemon on demand, and knowing whether one is there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from appliance.core.errors import ApplianceError, NeedsRights, Unreachable
+from appliance.core.i18n import say
+from appliance.core.paths import Paths, private_directory
+from appliance.node.client import NodeClient
+
+_PATIENCE_S = 15.0
+
+
+def state_file(paths: Paths) -> Path:
+    """The daemon's memory."""
+    return paths.state / "node.sqlite3"
+
+
+def daemon_answers(paths: Paths) -> bool:
+    """Whether a daemon listens on the local socket."""
+    import socket
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2.0)
+        try:
+            probe.connect(str(paths.node_socket))
+        except OSError:
+            return False
+    return True
+
+
+def ensure_daemon(paths: Paths) -> NodeClient:
+    """A client of the running daemon; starts one, detached, where none answers.
+
+    Two callers at once may both start one: the second gives way to the first's lock.
+    Raises `Unreachable` with the daemon's last log lines when it does not come up.
+    """
+    check_socket_path(paths)
+    if not daemon_answers(paths):
+        make_directories(paths)
+        child = _spawn(paths)
+        _await(paths, child)
+    return NodeClient(paths)
+
+
+def check_socket_path(paths: Paths) -> None:
+    """A Unix socket's path has at most 107 bytes on Linux (unix(7)). Raises `ApplianceError`."""
+    if len(os.fsencode(paths.gateway_socket)) > 107:
+        raise ApplianceError(
+            say("the path {path} is too long for a socket", path=paths.gateway_socket),
+            hint=say("use a shorter APPLIANCE_HOME (at most about 80 characters)"),
+            code="PATH-TOO-LONG",
+        )
+
+
+def make_directories(paths: Paths) -> None:
+    """Create state and log directories for their owner only. Raises `NeedsRights`, …"""
+    for path in (paths.state, paths.logs):
+        try:
+            private_directory(path)
+        except PermissionError as error:
+            raise NeedsRights(
+                say("cannot write to {path}", path=path),
+                hint=say("set APPLIANCE_HOME to a directory of yours, or run as its owner"),
+            ) from error
+        except OSError as error:
+            raise ApplianceError(
+                say("cannot create {path}: {error}", path=path, error=error.strerror),
+                hint=say("set APPLIANCE_HOME to a directory that can be written"),
+            ) from error
+
+
+def _spawn(paths: Paths) -> subprocess.Popen[bytes]:
+    with (paths.logs / "daemon.out").open("wb") as out:
+        return subprocess.Popen(
+            [sys.executable, "-m", "appliance.cli.main", "daemon"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd="/",
+            start_new_session=True,
+            env=os.environ | {"APPLIANCE_DETACHED": "1"},
+        )
+
+
+def _await(paths: Paths, child: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        if daemon_answers(paths):
+            return
+        if child.poll() not in (None, 0):
+            break
+        time.sleep(0.02)
+    last = _last_words(paths.logs / "daemon.out")
+    raise Unreachable(
+        say("the appliance daemon did not start: {last}", last=last or say("no word from it")),
+        hint=say("its log is {path}", path=paths.logs / "daemon.log"),
+        code="DAEMON-DOWN",
+    )
+
+
+def _last_words(path: Path) -> str:
+    try:
+        lines = [line for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    except OSError:
+        return ""
+    errors = [line for line in lines if line.startswith("error: ")]
+    return (errors or lines or [""])[-1].removeprefix("error: ")
+
+
+@contextmanager
+def only_daemon(paths: Paths) -> Iterator[bool]:
+    """Hold the lock of this state directory; yields False when another daemon holds it."""
+    with (paths.state / "node.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
