@@ -1,0 +1,1 @@
+"""llama.cpp: the engine for GGUF files, prebuilt or built on this server."""

@@ -1,0 +1,43 @@
+"""Loopback ports for engines."""
+
+from __future__ import annotations
+
+import socket
+
+from appliance.supervisor.table import members_of
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens at now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_free(port: int) -> bool:
+    """Whether an engine could listen at this loopback port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def is_held_by(port: int, pid: int) -> bool:
+    """Whether the process, or one that it started, listens at the loopback port."""
+    return any(port in listening_ports(entry.pid) for entry in members_of(pid))
+
+
+def listening_ports(pid: int) -> set[int]:
+    """The TCP ports one process listens at; empty for one that is gone or not ours to ask."""
+    import psutil
+
+    try:
+        connections = psutil.Process(pid).net_connections(kind="tcp")
+    except psutil.Error:
+        return set()
+    return {c.laddr.port for c in connections if c.status == psutil.CONN_LISTEN}

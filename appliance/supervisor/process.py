@@ -1,0 +1,175 @@
+"""Engine processes that outlive whoever started them.
+
+An engine leads a session of its own, reads nothing and logs to a file, so that the daemon can die,
+be upgraded and come back. It is known again by its pid together with the kernel's start time: a pid
+alone may long belong to somebody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from appliance.core.errors import ApplianceError, NeedsRights
+from appliance.core.i18n import say
+from appliance.core.inventory import Document
+from appliance.supervisor.table import Entry, entry_of, members_of
+
+_OOM_SCORE = 500
+"""The kernel ends engines before anything a person needs to repair the server (scale to 1000)."""
+_KILL_WAIT_S = 10.0
+_POLL_S = 0.02
+
+
+class Startable(Protocol):
+    """What `spawn` needs of an engine's command."""
+
+    @property
+    def argv(self) -> Sequence[str]:
+        """Program and arguments; the program is looked up on PATH."""
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """Added to our own environment."""
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """Path to content; written before the start."""
+
+    @property
+    def port(self) -> int:
+        """The loopback port the engine will listen at."""
+
+
+class ProcessIdentity(Document, frozen=True, kw_only=True):
+    """A process, unmistakably: `started` is the kernel's start time within one boot."""
+
+    pid: int
+    started: str
+    port: int
+
+
+def spawn(command: Startable, log_path: Path) -> ProcessIdentity:
+    """Start an engine detached, its output appended to `log_path`.
+
+    Raises `ApplianceError` (`ENGINE-MISSING`) when the program is not there, `NeedsRights` when the
+    log or one of the command's files may not be written.
+    """
+    try:
+        _write_files(command.files)
+        log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        pid = _start(command, log_path)
+    except FileNotFoundError as error:
+        raise ApplianceError(
+            say("the engine's program is not there: {program}", program=command.argv[0]),
+            hint=say("see `appliance engines list`"),
+            code="ENGINE-MISSING",
+        ) from error
+    except PermissionError as error:
+        raise NeedsRights(
+            say("not allowed to start the engine: {why}", why=str(error)),
+            hint=say("check the owner of the appliance's directories"),
+        ) from error
+    with contextlib.suppress(OSError):  # not Linux, or already gone
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(_OOM_SCORE))
+    entry = entry_of(pid)
+    return ProcessIdentity(pid=pid, started=entry.started if entry else "gone", port=command.port)
+
+
+def _start(command: Startable, log_path: Path) -> int:
+    program = shutil.which(command.argv[0])
+    if program is None:
+        raise FileNotFoundError(command.argv[0])
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    return os.posix_spawn(
+        program,
+        list(command.argv),
+        {**os.environ, **command.env},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log_path), flags, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=[],
+        setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
+    )
+
+
+def _write_files(contents: Mapping[str, str]) -> None:
+    for name, text in contents.items():
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        temporary = path.with_name(f".{path.name}.new")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+
+
+def alive(identity: ProcessIdentity) -> bool:
+    """Whether this very process still runs; a zombie does not, nor does a stranger's pid."""
+    entry = entry_of(identity.pid)
+    return entry is not None and entry.started == identity.started and not entry.dead
+
+
+def exit_status(identity: ProcessIdentity) -> int | None:
+    """How a child of ours ended, a signal as a negative number; it can be asked only once.
+
+    `None` while it runs, and for an engine that an earlier daemon started.
+    """
+    entry = entry_of(identity.pid)
+    if entry is not None and entry.started != identity.started:
+        return None
+    try:
+        pid, status = os.waitpid(identity.pid, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return os.waitstatus_to_exitcode(status) if pid else None
+
+
+def stop(identity: ProcessIdentity, *, grace_s: float = 10.0) -> int | None:
+    """End the engine and all it started: TERM, up to `grace_s` seconds, KILL. No orphans.
+
+    Returns the exit status where the engine was a child of ours. Stopping what is already gone is
+    fine. Raises `ApplianceError` (`ENGINE-UNKILLABLE`) when the kernel does not let go of it.
+    """
+    _signal(_family(identity), signal.SIGTERM)
+    if not _gone(identity, grace_s):
+        _signal(_family(identity), signal.SIGKILL)
+        if not _gone(identity, _KILL_WAIT_S):
+            raise ApplianceError(
+                say("process {pid} cannot be ended: a driver holds it", pid=identity.pid),
+                hint=say("see the kernel log (`dmesg -T`); the card may need a reset"),
+                code="ENGINE-UNKILLABLE",
+            )
+    return exit_status(identity)
+
+
+def _family(identity: ProcessIdentity) -> list[Entry]:
+    """The engine and everything that still runs of its session and its descendants."""
+    leader = entry_of(identity.pid)
+    if leader is not None and leader.started != identity.started:
+        return []  # the pid was free to be used again, so nothing of the session was left
+    return [entry for entry in members_of(identity.pid) if not entry.dead]
+
+
+def _gone(identity: ProcessIdentity, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while family := _family(identity):
+        if time.monotonic() >= deadline:
+            return False
+        if all(entry.stopped for entry in family):
+            _signal(family, signal.SIGCONT)
+        time.sleep(_POLL_S)
+    return True
+
+
+def _signal(family: Sequence[Entry], number: signal.Signals) -> None:
+    for entry in family:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(entry.pid, number)
