@@ -33,6 +33,10 @@ class PciDevice(msgspec.Struct, frozen=True, kw_only=True):
     pcie: Pcie | None = None
     answers: bool = True
     """False when the configuration space reads all ones (`rev ff`): the device fell off the bus."""
+    driver: str | None = None
+    """The kernel driver that is bound to it; `""` when none is, `None` when not captured."""
+    name: str | None = None
+    """What `lspci` calls it, where that was asked."""
 
 
 class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -291,6 +291,12 @@ class Block:
         block = self.find(*path)
         return block.value if block is not None else None
 
+    def walk(self) -> Iterator[Block]:
+        """All blocks below this one, in the order of the lines."""
+        for child in self.children:
+            yield child
+            yield from child.walk()
+
     def first(self, *paths: Sequence[str]) -> str | None:
         """The first of several spellings that is there: the keys move between versions."""
         return next((value for path in paths if (value := self.get(*path)) is not None), None)
