@@ -47,6 +47,8 @@ class ReplicaRecord(Document, frozen=True, kw_only=True):
     reason: Text | None = None
     since: str = ""
     restarts: int = 0
+    work: Deployment | None = None
+    """What the process was started for."""
 
 
 class WantedDeployment(Document, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ from appliance.ops.proof import prove
 from appliance.weights.pull import pull, request_for
 from appliance.weights.store import Store, StoredModel
 
+_PROOF_S = 20.0
 _SECOND_RUN_PROOF_S = 1.0
 _HUB_PATIENCE_S = 4.5
 
@@ -46,8 +47,12 @@ class Services(Protocol):
         """What is deployed, in whatever state."""
         ...
 
-    def deploy(self, deployment: Deployment) -> None:
-        """Make this run, from now on and after every restart."""
+    def deploy(self, deployment: Deployment) -> Deployment | None:
+        """Make this run, from now on and after every restart; returns what it replaces."""
+        ...
+
+    def withdraw(self, deployment_id: str, before: Deployment | None) -> None:
+        """Undo `deploy`."""
         ...
 
     def await_ready(self, deployment_id: str, cancel: Cancel) -> None:
@@ -102,13 +107,19 @@ class MainJob:
             plan = self._plan(ground)
         with self._phase("fetch", say("fetching the model")):
             choice, stored = self._fetch(plan, ground)
-        deployment = self._deployment(choice, stored, ground)
-        with self._phase("load", say("loading {model}", model=choice.variant)):
-            self._services.endpoint()
-            self._services.deploy(deployment)
-            self._services.await_ready(deployment.id, self._cancel)
-        status = self._status_of(deployment.id)
-        return self._finish(status, proof_s=20.0)
+        return self._serve(self._deployment(choice, stored, ground))
+
+    def _serve(self, deployment: Deployment) -> Up:
+        """Start it and prove it; what cannot answer does not stay."""
+        self._services.endpoint()
+        before = self._services.deploy(deployment)
+        try:
+            with self._phase("load", say("loading {model}", model=deployment.variant)):
+                self._services.await_ready(deployment.id, self._cancel)
+            return self._finish(self._status_of(deployment.id), proof_s=_PROOF_S)
+        except ApplianceError:
+            self._services.withdraw(deployment.id, before)
+            raise
 
     def _check_request(self) -> None:
         if self._request.model:

@@ -1,0 +1,189 @@
+"""Keeping the gateway: one process that outlives us, on a port that stays the same."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import msgspec
+
+from appliance.core.config import DEFAULT_PORT, load_config
+from appliance.core.errors import ApplianceError, Unreachable
+from appliance.core.i18n import Text, say
+from appliance.core.paths import Paths
+from appliance.engines.command import EngineCommand
+from appliance.gateway.process import gateway_argv
+from appliance.gateway.routes import ModelRoute, RouteTable, Worker, write_routes
+from appliance.node.orphans import mark
+from appliance.node.state import State
+from appliance.supervisor.backoff import Backoff
+from appliance.supervisor.logs import LogFile
+from appliance.supervisor.ports import LOOPBACK, is_free
+from appliance.supervisor.probe import answers
+from appliance.supervisor.process import ProcessIdentity, alive, exit_status, spawn, stop
+
+log = logging.getLogger(__name__)
+_TICK_S = 0.25
+_PATIENCE_S = 15.0
+_PORTS_TO_TRY = 100
+
+
+class GatewayKeeper:
+    """A thread that keeps the gateway process running."""
+
+    def __init__(self, paths: Paths, state: State) -> None:
+        self._paths = paths
+        self._state = state
+        self._log_file = LogFile(paths.logs / "gateway.log")
+        self._identity = self._remembered()
+        self._backoff = Backoff()
+        self._start_at = 0.0
+        self._fault: ApplianceError | None = None
+        self._routes: RouteTable | None = None
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="keep-gateway", daemon=True)
+
+    @property
+    def identity(self) -> ProcessIdentity | None:
+        """The gateway's process."""
+        return self._identity
+
+    def adopt(self, identity: ProcessIdentity) -> None:
+        """Take on a gateway that a killed daemon had no time to write down."""
+        self._remember(identity)
+
+    def known_endpoint(self) -> str | None:
+        """The base URL as far as it is known, without waiting."""
+        port = self._state.setting("endpoint_port")
+        return url_of(int(port)) if port else None
+
+    def start(self) -> None:
+        """Begin to keep it."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the gateway, for good."""
+        self._end.set()
+        self._thread.join()
+        if self._identity:
+            stop(self._identity, grace_s=5.0)
+            self._remember(None)
+
+    def route(self, models: list[ModelRoute]) -> None:
+        """Tell the gateway who answers; the file is only written when it changes."""
+        table = RouteTable(models=models)
+        if table != self._routes:
+            write_routes(self._paths.state, table)
+            self._routes = table
+
+    def endpoint(self) -> str:
+        """The base URL people use, once the gateway answers there.
+
+        Raises `ApplianceError` when it cannot listen.
+        """
+        deadline = time.monotonic() + _PATIENCE_S
+        while time.monotonic() < deadline:
+            identity = self._identity
+            if identity and answers(identity.port):
+                return url_of(identity.port)
+            if self._fault:
+                raise self._fault
+            time.sleep(0.05)
+        raise Unreachable(
+            say("the gateway does not answer"),
+            hint=say("its log is {path}", path=self._log_file.path),
+            code="GATEWAY-DOWN",
+        )
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            try:
+                self._tick()
+            except ApplianceError as error:
+                self._put_off(error)
+            except Exception as error:
+                log.exception("gateway keeper")
+                self._put_off(ApplianceError(say("internal fault: {error}", error=repr(error))))
+            self._end.wait(_TICK_S)
+
+    def _tick(self) -> None:
+        if self._identity is None:
+            if time.monotonic() >= self._start_at:
+                self._launch()
+        elif not alive(self._identity):
+            exit_status(self._identity)
+            self._event(say("the gateway died; it is started again"))
+            self._remember(None)
+            self._start_at = time.monotonic() + self._backoff.died("gateway")
+        else:
+            self._log_file.rotate()
+
+    def _launch(self) -> None:
+        port = self._port()
+        command = EngineCommand(
+            engine="gateway",
+            argv=gateway_argv(self._paths.state, port),
+            env=mark(self._paths.state, "gateway"),
+            port=port,
+        )
+        self._remember(spawn(command, self._log_file.path))
+        self._fault = None
+
+    def _port(self) -> int:
+        """The configured port, else the one we had before, else the first free one."""
+        configured = load_config(self._paths).gateway.port
+        kept = self._state.setting("endpoint_port")
+        port = configured or (int(kept) if kept else None)
+        if port is None:
+            port = first_free_port(DEFAULT_PORT)
+        elif not is_free(port):
+            raise port_taken(port)
+        self._state.set_setting("endpoint_port", str(port))
+        return port
+
+    def _put_off(self, error: ApplianceError) -> None:
+        if str(error) != str(self._fault or ""):
+            self._event(say("{what}", what=str(error)))
+        self._fault = error
+        self._start_at = time.monotonic() + 1.0
+
+    def _event(self, text: Text) -> None:
+        self._state.record("fail", "GATEWAY-DOWN", "gateway", text)
+
+    def _remembered(self) -> ProcessIdentity | None:
+        raw = self._state.setting("gateway")
+        return msgspec.json.decode(raw, type=ProcessIdentity) if raw else None
+
+    def _remember(self, identity: ProcessIdentity | None) -> None:
+        self._identity = identity
+        raw = msgspec.json.encode(identity).decode() if identity else ""
+        self._state.set_setting("gateway", raw)
+
+
+def url_of(port: int) -> str:
+    """The base URL of the endpoint."""
+    return f"http://{LOOPBACK}:{port}/v1"
+
+
+def first_free_port(start: int) -> int:
+    """The first loopback port from `start` that nobody holds."""
+    for port in range(start, start + _PORTS_TO_TRY):
+        if is_free(port):
+            return port
+    raise port_taken(start)
+
+
+def port_taken(port: int) -> ApplianceError:
+    """The error of a port that somebody else holds."""
+    return ApplianceError(
+        say("port {port} is held by another program", port=port),
+        hint=say("end that program, or set gateway.port in config.toml (`appliance config path`)"),
+        code="PORT-TAKEN",
+    )
+
+
+def model_route(deployment_id: str, aliases: list[str], ports: dict[str, int]) -> ModelRoute:
+    """The route of a deployment; `ports` by replica id."""
+    workers = [Worker(id=rid, url=f"http://{LOOPBACK}:{port}") for rid, port in ports.items()]
+    return ModelRoute(id=deployment_id, aliases=aliases, workers=workers)

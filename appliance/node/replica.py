@@ -1,0 +1,239 @@
+"""Keeping one replica: start it, see that it answers, start it again when it does not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from appliance.core.errors import ApplianceError
+from appliance.core.i18n import Text, say
+from appliance.core.inventory import Card
+from appliance.core.paths import Paths
+from appliance.core.status import SERVING, ReplicaState
+from appliance.engines.build import command_for
+from appliance.engines.command import EngineCommand
+from appliance.engines.metrics import EngineMetrics, Meter
+from appliance.engines.request import EngineRequest
+from appliance.node.orphans import mark
+from appliance.node.state import ReplicaRecord, State, now
+from appliance.ops.deployment import Deployment
+from appliance.supervisor.backoff import Backoff
+from appliance.supervisor.diagnosis import Diagnosis, diagnose, oom_kills, way_of_death
+from appliance.supervisor.logs import LogFile
+from appliance.supervisor.ports import free_port
+from appliance.supervisor.probe import Pulse, Signs, answers, cpu_ticks, ready
+from appliance.supervisor.process import ProcessIdentity, alive, exit_status, spawn, stop
+
+log = logging.getLogger(__name__)
+_TICK_S = 0.2
+_WATCH_S = 2.0
+_STOP_GRACE_S = 10.0
+
+
+class ReplicaKeeper:
+    """A thread that keeps one engine process running until it is told to `stop`."""
+
+    def __init__(
+        self,
+        record: ReplicaRecord,
+        deployment: Deployment,
+        cards: list[Card],
+        *,
+        paths: Paths,
+        state: State,
+        on_change: Callable[[], None],
+    ) -> None:
+        self.deployment = deployment
+        self.log_file = LogFile(paths.logs / f"{record.id}.log")
+        self.metrics: EngineMetrics | None = None
+        self.last_death: Diagnosis | None = None
+        self._record = record
+        self._cards = cards
+        self._paths = paths
+        self._state = state
+        self._on_change = on_change
+        self._backoff = Backoff()
+        self._end = threading.Event()
+        self._start_at = 0.0
+        self._watch_at = 0.0
+        self._meter: Meter | None = None
+        self._pulse = Pulse()
+        self._first_tokens: int | None = None
+        self._oom_kills = oom_kills()
+        self._thread = threading.Thread(target=self._run, name=f"keep-{record.id}", daemon=True)
+
+    @property
+    def record(self) -> ReplicaRecord:
+        """What is known of the replica now."""
+        return self._record
+
+    @property
+    def deaths(self) -> int:
+        """Deaths since it last answered somebody."""
+        return self._backoff.deaths
+
+    def start(self) -> None:
+        """Begin to keep it."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the engine, for good."""
+        self._end.set()
+        self._thread.join()
+        if self._record.identity:
+            stop(self._record.identity, grace_s=_STOP_GRACE_S)
+        self._become("stopped", None, identity=None, port=None)
+
+    def _run(self) -> None:
+        while not self._end.is_set():
+            try:
+                self._tick()
+            except ApplianceError as error:
+                self._failed(say("{what}", what=str(error)), error.code)
+            except Exception as error:
+                log.exception("keeper of %s", self._record.id)
+                self._failed(say("internal fault: {error}", error=repr(error)), "INTERNAL")
+            self._end.wait(_TICK_S)
+
+    def _tick(self) -> None:
+        identity = self._record.identity
+        if identity is None:
+            if time.monotonic() >= self._start_at:
+                self._launch()
+        elif not alive(identity):
+            self._bury(identity)
+        elif self._record.state == "starting":
+            self._try(identity)
+        elif time.monotonic() >= self._watch_at:
+            self._watch_at = time.monotonic() + _WATCH_S
+            self._watch(identity)
+
+    def _launch(self) -> None:
+        port = free_port()
+        self._become("starting", None, port=port)
+        self._oom_kills = oom_kills()
+        command = self._command(port)
+        self.log_file.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.log_file.mark(f"start {self._record.id} on port {port}")
+        self._pulse = Pulse(still_s=120.0)
+        self._become("starting", None, identity=spawn(command, self.log_file.path))
+
+    def _command(self, port: int) -> EngineCommand:
+        command = command_for(self._request(port))
+        env = {**command.env, **mark(self._paths.state, self._record.id)}
+        return msgspec.structs.replace(command, env=env)
+
+    def _request(self, port: int) -> EngineRequest:
+        work = self.deployment
+        return EngineRequest(
+            recipe=work.recipe,
+            model_path=work.model_path,
+            alias=work.id,
+            port=port,
+            context=work.context,
+            slots=work.slots,
+            kv_type=work.kv_type,
+            ubatch=work.ubatch,
+            cards=self._cards,
+            tensor_parallel=work.tensor_parallel,
+            pipeline_parallel=work.pipeline_parallel,
+            log_path=str(self.log_file.path),
+            family=work.family,
+        )
+
+    def _bury(self, identity: ProcessIdentity) -> None:
+        status = exit_status(identity)
+        stop(identity, grace_s=0.5)
+        kills = oom_kills()
+        killed = None if None in (kills, self._oom_kills) else kills != self._oom_kills
+        cause = diagnose(self._own_log(), status, memory_killed=killed)
+        self.last_death = cause
+        why = say("{cause}", cause=str(cause)) if cause else say("the engine ended by itself")
+        self._died(way_of_death(cause, status), why, "ENGINE-DEAD")
+
+    def _own_log(self) -> list[str]:
+        """The log since the last start; what an earlier try wrote explains nothing."""
+        lines = self.log_file.tail(400)
+        starts = [i for i, line in enumerate(lines) if " appliance: start " in line]
+        return lines[starts[-1] + 1 :] if starts else lines
+
+    def _died(self, way: str, why: Text, code: str) -> None:
+        delay = self._backoff.died(way)
+        self._start_at = time.monotonic() + delay
+        self._meter = None
+        self.metrics = None
+        self._state.record("fail", code, self._record.id, why)
+        self._become("failed", why, identity=None, restarts=self._record.restarts + 1)
+
+    def _failed(self, why: Text, code: str) -> None:
+        """It could not even be started."""
+        self._died(code, why, code)
+
+    def _try(self, identity: ProcessIdentity) -> None:
+        """Ask a starting engine for one token; loading may take minutes, standing still may not."""
+        if answers(identity.port):
+            result = ready(identity.port, self.deployment.id)
+            if result.ok:
+                self._serve(identity)
+                return
+        if self._pulse.hung(Signs(answers=False, cpu_ticks=cpu_ticks(identity.pid))):
+            self._hang(identity, say("it stood still while it loaded the model"))
+
+    def _serve(self, identity: ProcessIdentity) -> None:
+        self._pulse = Pulse()
+        self._meter = Meter(identity.port)
+        self._first_tokens = None
+        self._become("ready", None)
+        self._state.record("info", "ENGINE-READY", self._record.id, say("ready"))
+
+    def _watch(self, identity: ProcessIdentity) -> None:
+        self._meter = self._meter or Meter(identity.port)
+        metrics = self.metrics = self._meter.read()
+        running = metrics.requests_running if metrics else None
+        progress = (metrics.tokens_total or 0) + (metrics.steps_total or 0) if metrics else None
+        signs = Signs(
+            answers=metrics is not None or answers(identity.port),
+            progress=progress,
+            working=None if running is None else running > 0,
+            cpu_ticks=cpu_ticks(identity.pid),
+        )
+        if self._pulse.hung(signs):
+            self._hang(identity, say("it held requests and did nothing for 25 seconds"))
+            return
+        if metrics:
+            self._note_answers(metrics)
+            self._become_if_new("busy" if running else "ready")
+        self.log_file.rotate()
+
+    def _note_answers(self, metrics: EngineMetrics) -> None:
+        """Tokens past those of the readiness question mean that somebody was answered."""
+        tokens = metrics.tokens_total
+        if self._first_tokens is None:
+            self._first_tokens = tokens
+        elif tokens is not None and tokens > self._first_tokens:
+            self._backoff.answered()
+
+    def _hang(self, identity: ProcessIdentity, why: Text) -> None:
+        log.warning("%s hangs: %s", self._record.id, why)
+        stop(identity, grace_s=2.0)
+        exit_status(identity)
+        self._died("ENGINE-HUNG", why, "ENGINE-HUNG")
+
+    def _become_if_new(self, state: ReplicaState) -> None:
+        if state != self._record.state:
+            self._become(state, None)
+
+    def _become(self, state: ReplicaState, reason: Text | None, **changes: object) -> None:
+        before = self._record
+        since = before.since if before.state == state else now()
+        self._record = msgspec.structs.replace(
+            before, state=state, reason=reason, since=since, **changes
+        )
+        busy_flip = {before.state, state} <= SERVING and not changes
+        if not busy_flip:
+            self._state.save_replica(self._record)
+            self._on_change()
