@@ -11,13 +11,12 @@ from appliance.core.documents import to_json
 from appliance.core.i18n import _
 from appliance.core.paths import find_paths, private_directory
 from appliance.gateway.keys import KeyStore
+from appliance.gateway.process import KEYS_FILE
 
 
 def open_keys() -> KeyStore:
     """The keys of this appliance."""
-    from appliance.gateway.keys import keys_file
-
-    return KeyStore(keys_file(private_directory(find_paths().state)))
+    return KeyStore(private_directory(find_paths().state) / KEYS_FILE)
 
 
 @click.group(cls=Group, example="appliance keys add ward-3")

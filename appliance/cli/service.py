@@ -17,7 +17,7 @@ from appliance.core.status import SERVING, DaemonStatus, Status
 @click.command(cls=Command, example="appliance status --json")
 @json_option
 def status(as_json: bool) -> int:
-    """What runs, in which state, and where to reach it; exit 1 when something should and does not."""
+    """What runs, how it is, where to reach it; exit 1 when something should run and does not."""
     return show_status(as_json=as_json)
 
 

@@ -84,7 +84,7 @@ def _options(answers: Path | None, given: dict[str, Any]) -> UpOptions:
 
 
 def run_up(options: UpOptions, settings: Settings, *, as_json: bool) -> Up:
-    """Have the daemon do the job, telling how it goes; Ctrl-C ends the job, not just the telling."""
+    """Have the daemon do the job and tell how it goes; Ctrl-C ends the job, not just the words."""
     from appliance.node.start import ensure_daemon
 
     client = ensure_daemon(find_paths())
@@ -116,8 +116,8 @@ def run_up(options: UpOptions, settings: Settings, *, as_json: bool) -> Up:
 def _tell(message: dict[str, Any], settings: Settings, *, to_stderr: bool) -> None:
     if message.get("schema") == "appliance.note/1":
         note(message["note"]["text"], settings)
-    elif message.get("schema") == "appliance.phase/1" and settings.verbosity >= 0:
-        if not message["done"]:
+    elif message.get("schema") == "appliance.phase/1" and not message["done"]:
+        if settings.verbosity >= 0:
             click.echo(f"{message['phase']:<7} {message['text']}", err=to_stderr)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -35,7 +36,7 @@ _STATUS_OF_EXIT = {2: 400, 3: 503, 4: 504, 5: 403, 6: 507, 7: 422}
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """One entry of the table: what it takes and what it gives, for the server and its description."""
+    """One entry of the table, for the server and its description: what it takes and gives."""
 
     method: str
     path: str
@@ -91,7 +92,8 @@ def status_document(node: Node) -> Status:
 
 def _up(node: Node, _request: Request, raw: bytes) -> Response:
     options = _body(raw, UpOptions)
-    return _follow(node.jobs.run(("up", options), lambda tell, cancel: _do_up(node, options, tell, cancel)))  # fmt: skip
+    work = partial(_do_up, node, options)
+    return _follow(node.jobs.run(("up", options), work))
 
 
 def _do_up(node: Node, options: UpOptions, tell: Callable[[Any], None], cancel: Cancel) -> Document:
@@ -110,12 +112,8 @@ def _pull(node: Node, _request: Request, raw: bytes) -> Response:
     from appliance.ops.models import pull_model
 
     options = _body(raw, PullOptions)
-    return _follow(
-        node.jobs.run(
-            ("pull", options),
-            lambda tell, cancel: pull_model(options.model, node.paths, tell, cancel),
-        )
-    )
+    work = partial(pull_model, options.model, node.paths)
+    return _follow(node.jobs.run(("pull", options), work))
 
 
 def _follow(job: Job) -> Response:
@@ -164,20 +162,36 @@ def _stop(node: Node, request: Request, _raw: bytes) -> Response:
     return document({})
 
 
+def _status(node: Node, _request: Request, _raw: bytes) -> Response:
+    return document(status_document(node))
+
+
+def _inventory(node: Node, _request: Request, _raw: bytes) -> Response:
+    return document(node.sampler.inventory())
+
+
+def _sample(node: Node, _request: Request, _raw: bytes) -> Response:
+    return document(node.sampler.sample())
+
+
+def _events(node: Node, request: Request, _raw: bytes) -> Response:
+    return document(node.state.events(_number(request, "after", 0)))
+
+
 ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint("GET", "/status", "what runs", lambda n, r, b: document(status_document(n)), result=Status),
-    Endpoint("GET", "/inventory", "what is in this server", lambda n, r, b: document(n.sampler.inventory()), result=Inventory),
-    Endpoint("GET", "/sample", "the newest readings", lambda n, r, b: document(n.sampler.sample()), result=Sample),
-    Endpoint("GET", "/events", "what happened after number `after`", lambda n, r, b: document(n.state.events(_number(r, "after", 0))), result=list[Event]),
-    Endpoint("GET", "/logs/{deployment}", "the last lines of an engine's log", _logs),
-    Endpoint("GET", "/logs/{deployment}/follow", "an engine's log as it grows", _follow_logs, stream=True),
-    Endpoint("POST", "/up", "the main job, told line by line", _up, body=UpOptions, result=Up, stream=True),
-    Endpoint("POST", "/pull", "fetch a model, told line by line", _pull, body=PullOptions, result=Pull, stream=True),
+    Endpoint("GET", "/status", "what runs", _status, result=Status),
+    Endpoint("GET", "/inventory", "what is in this server", _inventory, result=Inventory),
+    Endpoint("GET", "/sample", "the newest readings", _sample, result=Sample),
+    Endpoint("GET", "/events", "what happened after a number", _events, result=list[Event]),
+    Endpoint("GET", "/logs/{deployment}", "the end of an engine's log", _logs),
+    Endpoint("GET", "/logs/{deployment}/follow", "a log as it grows", _follow_logs, stream=True),
+    Endpoint("POST", "/up", "the main job", _up, body=UpOptions, result=Up, stream=True),
+    Endpoint("POST", "/pull", "fetch a model", _pull, body=PullOptions, result=Pull, stream=True),
     Endpoint("POST", "/jobs/{job}/cancel", "end a job at its next safe point", _cancel),
-    Endpoint("POST", "/deployments/{deployment}/stop", "stop a deployment", _stop_deployment),
-    Endpoint("POST", "/deployments/{deployment}/restart", "start a deployment afresh", _restart_deployment),
+    Endpoint("POST", "/deployments/{deployment}/stop", "stop it", _stop_deployment),
+    Endpoint("POST", "/deployments/{deployment}/restart", "start it afresh", _restart_deployment),
     Endpoint("POST", "/stop", "stop everything of ours", _stop),
-)  # fmt: skip
+)
 
 
 def build_app(node: Node, leave: Callable[[], None]) -> Starlette:

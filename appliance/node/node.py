@@ -13,7 +13,8 @@ from appliance.core.inventory import Card, Inventory
 from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
 from appliance.core.status import SERVING, DeploymentStatus
-from appliance.gateway.keys import KeyStore, keys_file
+from appliance.gateway.keys import KeyStore
+from appliance.gateway.process import KEYS_FILE
 from appliance.node.gateway import GatewayKeeper, model_route
 from appliance.node.jobs import Jobs
 from appliance.node.orphans import identity_of, marked_processes
@@ -42,7 +43,7 @@ class Node:
         self.up_lock = threading.Lock()
         self.sampler = Sampler(paths.state)
         self.gateway = GatewayKeeper(paths, self.state)
-        self.keys = KeyStore(keys_file(paths.state))
+        self.keys = KeyStore(paths.state / KEYS_FILE)
         self._keepers: dict[str, ReplicaKeeper] = {}
         self._lock = threading.RLock()
         self._end = threading.Event()
@@ -91,10 +92,8 @@ class Node:
 
     def deploy(self, deployment: Deployment) -> Deployment | None:
         """Make `deployment` run from now on; returns what ran under its name before."""
-        before = next(
-            (d.deployment for d in self.state.deployments() if d.deployment.id == deployment.id and d.wanted),
-            None,
-        )  # fmt: skip
+        wanted = [d.deployment for d in self.state.deployments() if d.wanted]
+        before = next((d for d in wanted if d.id == deployment.id), None)
         self.state.want(deployment)
         text = say("{variant} is to run on {cards}", variant=deployment.variant,
                    cards=", ".join(deployment.cards))  # fmt: skip
@@ -111,7 +110,7 @@ class Node:
         self._reconcile()
 
     def await_ready(self, deployment_id: str, cancel: Cancel) -> None:
-        """Return when every replica serves. Raises when one died again and again, with its words."""
+        """Return when every replica serves. Raises, with its last words, when one does not."""
         while True:
             cancel.check()
             with self._lock:
@@ -309,9 +308,15 @@ def _does_not_start(keeper: ReplicaKeeper) -> ApplianceError:
     cause = keeper.last_death
     words = [line for line in keeper.log_file.tail(40) if line.strip()]
     last = words[-1] if words else "-"
+    why = str(cause or keeper.record.reason or "-")
+    name = keeper.deployment.id
     return ApplianceError(
-        say("the engine of {id} does not start: {why} (its last words: {last})",
-            id=keeper.deployment.id, why=str(cause or keeper.record.reason or "-"), last=last[-200:]),
-        hint=cause.hint if cause else say("see `appliance logs {id}`", id=keeper.deployment.id),
+        say(
+            "the engine of {id} does not start: {why} (its last words: {last})",
+            id=name,
+            why=why,
+            last=last[-200:],
+        ),
+        hint=cause.hint if cause else say("see `appliance logs {id}`", id=name),
         code=cause.code if cause else "ENGINE-DEAD",
-    )  # fmt: skip
+    )

@@ -1,0 +1,172 @@
+"""`models`: the catalogue and the store of weights."""
+
+from __future__ import annotations
+
+import click
+import msgspec
+
+from appliance.cli.hardware import json_option
+from appliance.cli.options import Group, settings_of
+from appliance.cli.output import print_table
+from appliance.cli.progress import ProgressLine
+from appliance.core.documents import to_json
+from appliance.core.errors import ApplianceError, NeedsRights
+from appliance.core.i18n import _, say
+from appliance.core.paths import find_paths
+from appliance.core.progress import Cancel
+from appliance.core.pull import Progress, Pull
+from appliance.core.status import DeploymentStatus
+from appliance.node.wishes import PullOptions
+
+
+@click.group(cls=Group, example="appliance models pull hf:ORG/NAME:*Q4_K_M.gguf")
+def models() -> None:
+    """The catalogue and the store of weights."""
+
+
+@models.command("list", example="appliance models list --stored")
+@click.option("--stored", is_flag=True, help="only what is in the store")
+@json_option
+def list_models(stored: bool, as_json: bool) -> None:
+    """Every variant of the catalogue, and what is in the store."""
+    from appliance.ops.models import model_rows
+
+    rows = [row for row in model_rows(find_paths()) if row.stored or not stored]
+    if as_json:
+        body = ",".join(to_json(row) for row in rows)
+        click.echo(f'{{"schema":"appliance.models/1","models":[{body}]}}')
+        return
+    head = (_("MODEL"), _("FORMAT"), _("SIZE GB"), _("STORED"), _("LICENCE"))
+    table = [
+        (r.id, r.format, None if r.bytes is None else f"{r.bytes / 1e9:.1f}",
+         _("yes") if r.stored else "", r.licence)
+        for r in rows
+    ]  # fmt: skip
+    print_table(head, table)
+
+
+@models.command(example="appliance models show hf:ORG/NAME:*Q4_K_M.gguf")
+@click.argument("reference")
+@json_option
+def show(reference: str, as_json: bool) -> None:
+    """What a model is, without fetching it."""
+    from appliance.cli.model_card import show_model
+
+    show_model(reference, as_json=as_json)
+
+
+@models.command(example="appliance models pull deepseek-r1-distill-qwen-7b:q4_k_m")
+@click.argument("reference")
+@json_option
+@click.pass_context
+def pull(ctx: click.Context, reference: str, as_json: bool) -> None:
+    """Fetch weights, verified while they arrive; a killed pull goes on where it was."""
+    from appliance.core.reference import parse_reference
+    from appliance.node.start import ensure_daemon
+
+    settings = settings_of(ctx)
+    if settings.readonly:
+        raise NeedsRights(say("--readonly: nothing may be fetched"), hint=say("leave it out"))
+    parse_reference(reference)
+    client = ensure_daemon(find_paths())
+    line = ProgressLine(quiet=as_json or settings.verbosity < 0)
+    job_id: str | None = None
+    try:
+        for message in client.pull(PullOptions(model=reference)):
+            if message.get("schema") == "appliance.job/1":
+                job_id = message["id"]
+                continue
+            if as_json:
+                click.echo(msgspec.json.encode(message).decode())
+            if message.get("schema") == "appliance.progress/1":
+                line.show(msgspec.convert(message, Progress))
+            elif message.get("schema") == "appliance.pull/1":
+                line.end()
+                _print_pull(msgspec.convert(message, Pull), quiet=as_json)
+    except KeyboardInterrupt:
+        if job_id:
+            client.cancel_job(job_id)
+        raise
+    finally:
+        line.end()
+        client.close()
+
+
+def _print_pull(result: Pull, *, quiet: bool) -> None:
+    if quiet:
+        return
+    for file in result.files:
+        click.echo(f"{file.sha256}  {file.path}")
+    click.echo(
+        _("{model}: {fetched:.1f} MB fetched, {reused:.1f} MB were here, {seconds:.0f} s").format(
+            model=result.model,
+            fetched=result.bytes_fetched / 1e6,
+            reused=result.bytes_reused / 1e6,
+            seconds=result.seconds,
+        )
+    )
+
+
+@models.command(example="appliance models verify")
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@click.option("--quick", is_flag=True, help="size, time and sampled chunks only")
+def verify(names: tuple[str, ...], quick: bool) -> None:
+    """Hash stored files again; exit 7 when one is not what it was."""
+    from appliance.ops.models import stored_model_named
+    from appliance.weights.store import Store
+
+    store = Store(find_paths().models)
+    chosen = [stored_model_named(name, store) for name in names] or store.models()
+    line = ProgressLine()
+    for model in chosen:
+        try:
+            store.verify(model.id, quick=quick, on_progress=line.show, cancel=Cancel())
+        finally:
+            line.end()
+        click.echo(_("{model}: whole").format(model=model.id))
+    if not chosen:
+        click.echo(_("the store is empty"))
+
+
+@models.command("import", example="appliance models import /media/usb/model.gguf")
+@click.argument("path", type=click.Path(exists=True))
+@json_option
+@click.pass_context
+def import_model(ctx: click.Context, path: str, as_json: bool) -> None:
+    """Take weights from a disk: what `pull file:PATH` does."""
+    ctx.invoke(pull, reference=f"file:{click.format_filename(path)}", as_json=as_json)
+
+
+@models.command("rm", example="appliance models rm deepseek-r1-distill-qwen-7b:q4_k_m")
+@click.argument("name", metavar="MODEL")
+@click.option("--yes", is_flag=True, help="do not ask")
+@click.pass_context
+def remove(ctx: click.Context, name: str, yes: bool) -> None:
+    """Remove a model from the store; never one that is served."""
+    from appliance.cli.service import current_status
+    from appliance.ops.models import stored_model_named
+    from appliance.weights.store import Store
+
+    if settings_of(ctx).readonly:
+        raise NeedsRights(say("--readonly: nothing may be removed"), hint=say("leave it out"))
+    paths = find_paths()
+    store = Store(paths.models)
+    model = stored_model_named(name, store)
+    _refuse_served(model.reference, model.id, current_status(paths).deployments)
+    size = sum(file.bytes for file in model.files) / 1e9
+    if not yes:
+        question = _("Remove {model} ({size:.1f} GB)?").format(model=model.id, size=size)
+        click.confirm(question, abort=True, err=True)
+    store.remove(model.id)
+    click.echo(_("removed {model}").format(model=model.id))
+
+
+def _refuse_served(reference: str, model_id: str, deployments: list[DeploymentStatus]) -> None:
+    for deployment in deployments:
+        in_use = {deployment.variant, deployment.model} & {reference, model_id}
+        if in_use and deployment.state != "stopped":
+            raise ApplianceError(
+                say("{model} is being served", model=model_id),
+                hint=say("stop it first: appliance down {id}", id=deployment.id),
+                code="MODEL-IN-USE",
+            )

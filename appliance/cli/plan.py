@@ -1,0 +1,133 @@
+"""`plan`: what could be served, and what it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from appliance.cli.hardware import json_option, replay_option
+from appliance.cli.options import Command
+from appliance.cli.output import gib, print_document, print_table
+from appliance.core.errors import UsageError
+from appliance.core.exit_codes import ExitCode
+from appliance.core.i18n import _, say
+from appliance.core.inventory import Inventory
+from appliance.core.paths import find_paths
+from appliance.core.plan import Plan, Wish
+
+inventory_option = click.option(
+    "--inventory",
+    "inventory_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="plan for the server of this inventory/1 file",
+)
+
+
+@click.command(cls=Command, example="appliance plan --users 40 --context 16384")
+@click.argument("model", required=False)
+@click.option("--users", type=click.IntRange(1, 100_000), help="people who chat at the same time")
+@click.option("--context", type=click.IntRange(256, 2**24), help="tokens of one conversation")
+@inventory_option
+@replay_option
+@json_option
+@click.option("--exact", is_flag=True, help="memory and speed of exactly the following, no choice")
+@click.option("--variant", help="with --exact: the catalogue id")
+@click.option("--quant", help="with --exact: the quantization")
+@click.option("--total-context", type=click.IntRange(1), help="with --exact: n_ctx of all slots")
+@click.option("--slots", type=click.IntRange(1), default=1, help="with --exact: conversations")
+@click.option("--kv-type", default="f16", help="with --exact: element type of the cache")
+@click.option("--ubatch", type=click.IntRange(1), default=512, help="with --exact: micro-batch")
+@click.option("--flash-attn", type=click.Choice(["on", "off"]), default="on")
+def plan(
+    model: str | None,
+    users: int | None,
+    context: int | None,
+    inventory_file: Path | None,
+    replay: Path | None,
+    as_json: bool,
+    exact: bool,
+    **exactly: Any,
+) -> int:
+    """What could be served here, best first, with memory and speed; and what not, and why."""
+    from appliance.ops.planning import DEFAULT_USERS, ground_of, make_plan
+
+    inventory = inventory_of(inventory_file, replay)
+    here = not inventory_file and not replay
+    ground = ground_of(inventory, find_paths(), here=here)
+    if exact:
+        from appliance.ops.planning import make_exact_plan
+
+        result = make_exact_plan(ground, **_exact_options(model, exactly))
+    else:
+        wish = Wish(model=model, users=users or DEFAULT_USERS, context=context)
+        result = make_plan(wish, ground)
+    if as_json:
+        print_document(result)
+    else:
+        print_plan(result)
+    return int(ExitCode.OK if any(c.fits for c in result.choices) else ExitCode.DOES_NOT_FIT)
+
+
+def _exact_options(model: str | None, exactly: dict[str, Any]) -> dict[str, Any]:
+    variant = exactly.pop("variant") or model
+    if not variant or not exactly["total_context"]:
+        raise UsageError(
+            say("--exact needs --variant and --total-context"),
+            hint=say("appliance plan --exact --variant deepseek-v3 --quant q4_k_m "
+                     "--total-context 32768 --inventory FILE --json"),
+        )  # fmt: skip
+    flash = exactly.pop("flash_attn") == "on"
+    return {"variant": variant, "flash_attn": flash, **exactly}
+
+
+def inventory_of(inventory_file: Path | None, replay: Path | None) -> Inventory:
+    """The inventory to plan for: from a file, from a capture, or of this server."""
+    if inventory_file:
+        try:
+            return msgspec.json.decode(inventory_file.read_bytes(), type=Inventory)
+        except msgspec.MsgspecError as error:
+            raise UsageError(
+                say("{path} is no inventory: {error}", path=inventory_file, error=error),
+                hint=say("`appliance detect --json` prints one"),
+                code="BAD-INVENTORY",
+            ) from error
+    from appliance.hardware.box import open_box
+
+    with open_box(replay, state=None if replay else find_paths().state) as box:
+        return box.inventory()
+
+
+def print_plan(result: Plan) -> None:
+    """The plan for people."""
+    rows = []
+    for choice in result.choices:
+        total = sum(card.total_mib for card in choice.memory.per_card) + choice.memory.host_mib
+        rows.append(
+            (
+                choice.variant,
+                choice.engine,
+                ",".join(choice.cards),
+                f"{choice.slots}x{choice.context}",
+                gib(total),
+                choice.speed.decode_tps_one,
+                _("yes") if choice.fits else _("no"),
+                choice.why[0] if choice.why else "",
+            )
+        )
+    if rows:
+        print_table(
+            (_("VARIANT"), _("ENGINE"), _("CARDS"), _("CONTEXT"), _("MEMORY"), _("TOKENS/S"),
+             _("FITS"), _("WHY")),
+            rows,
+        )  # fmt: skip
+    else:
+        click.echo(_("nothing fits here"))
+    if result.rejected:
+        click.echo()
+        head = (_("NOT HERE"), _("ENGINE"), _("CODE"), _("REASON"), _("WHAT TO DO"))
+        print_table(
+            head, [(r.variant, r.engine, r.code, r.reason, r.advice) for r in result.rejected]
+        )

@@ -1,0 +1,85 @@
+"""The catalogue and the store, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from appliance.catalog.models import load_catalogue
+from appliance.core.errors import UsageError
+from appliance.core.i18n import say
+from appliance.core.inventory import Document
+from appliance.core.paths import Paths
+from appliance.core.progress import Cancel
+from appliance.core.pull import Pull
+from appliance.core.reference import parse_reference
+from appliance.weights.pull import pull, request_for
+from appliance.weights.store import Store, StoredModel
+
+
+class ModelRow(Document, frozen=True, kw_only=True):
+    """One variant of the catalogue, or one model of the store that is in no catalogue."""
+
+    id: str
+    title: str
+    format: str | None
+    bytes: int | None
+    stored: bool
+    licence: str | None = None
+    kind: str = "deepseek"
+
+
+def model_rows(paths: Paths) -> list[ModelRow]:
+    """Every variant of the catalogue, then what else is in the store."""
+    stored = {model.id: model for model in Store(paths.models).models()}
+    catalogue = load_catalogue()
+    rows = []
+    for family in catalogue.families:
+        for variant in family.variants:
+            kept = stored.pop(request_for(parse_reference(variant.id), catalogue).model, None)
+            rows.append(
+                ModelRow(
+                    id=variant.id,
+                    title=family.title,
+                    format=variant.format,
+                    bytes=variant.bytes,
+                    stored=kept is not None,
+                    licence=family.licence,
+                    kind=family.kind,
+                )
+            )
+    return rows + [_other(model) for model in stored.values()]
+
+
+def _other(model: StoredModel) -> ModelRow:
+    size = sum(file.bytes for file in model.files)
+    return ModelRow(
+        id=model.reference, title=model.id, format=None, bytes=size, stored=True, kind="other"
+    )
+
+
+def pull_model(
+    reference: str, paths: Paths, on_progress: Callable[[Any], None], cancel: Cancel
+) -> Pull:
+    """Fetch what `reference` names into the store."""
+    request = request_for(parse_reference(reference), load_catalogue())
+    return pull(request, Store(paths.models), on_progress=on_progress, cancel=cancel)
+
+
+def stored_model_named(name: str, store: Store) -> StoredModel:
+    """A model of the store by its id or its reference. Raises `UsageError` for an unknown one."""
+    for model in store.models():
+        if name in (model.id, model.reference):
+            return model
+    try:
+        wanted = request_for(parse_reference(name), load_catalogue()).model
+    except UsageError:
+        wanted = None
+    found = store.find(wanted) if wanted else None
+    if found is None:
+        raise UsageError(
+            say("{name} is not in the store", name=name),
+            hint=say("`appliance models list` shows what is"),
+            code="NOT-STORED",
+        )
+    return found
