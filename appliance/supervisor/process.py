@@ -8,6 +8,7 @@ alone may long belong to somebody else.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import signal
@@ -58,34 +59,44 @@ class ProcessIdentity(Document, frozen=True, kw_only=True):
 def spawn(command: Startable, log_path: Path) -> ProcessIdentity:
     """Start an engine detached, its output appended to `log_path`.
 
-    Raises `ApplianceError` (`ENGINE-MISSING`) when the program is not there, `NeedsRights` when the
-    log or one of the command's files may not be written.
+    Raises `ApplianceError` (`ENGINE-MISSING`) when the program is not there, (`ENGINE-NOT-STARTED`)
+    when the system refuses, and `NeedsRights` when a file or the program is not ours to use.
     """
     try:
         _write_files(command.files)
         log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         pid = _start(command, log_path)
-    except FileNotFoundError as error:
-        raise ApplianceError(
-            say("the engine's program is not there: {program}", program=command.argv[0]),
-            hint=say("see `appliance engines list`"),
-            code="ENGINE-MISSING",
-        ) from error
-    except PermissionError as error:
-        raise NeedsRights(
-            say("not allowed to start the engine: {why}", why=str(error)),
-            hint=say("check the owner of the appliance's directories"),
-        ) from error
+    except OSError as error:
+        raise _cannot_start(command, error) from error
     with contextlib.suppress(OSError):  # not Linux, or already gone
         Path(f"/proc/{pid}/oom_score_adj").write_text(str(_OOM_SCORE))
     entry = entry_of(pid)
     return ProcessIdentity(pid=pid, started=entry.started if entry else "gone", port=command.port)
 
 
+def _cannot_start(command: Startable, error: OSError) -> ApplianceError:
+    if isinstance(error, PermissionError):
+        return NeedsRights(
+            say("not allowed to start the engine: {why}", why=error),
+            hint=say("check the owner of the appliance's directories"),
+        )
+    if error.filename == command.argv[0]:
+        return ApplianceError(
+            say("the engine's program is not there: {program}", program=command.argv[0]),
+            hint=say("see `appliance engines list`"),
+            code="ENGINE-MISSING",
+        )
+    return ApplianceError(
+        say("the engine cannot be started: {why}", why=error),
+        hint=say("run `appliance doctor`"),
+        code="ENGINE-NOT-STARTED",
+    )
+
+
 def _start(command: Startable, log_path: Path) -> int:
     program = shutil.which(command.argv[0])
     if program is None:
-        raise FileNotFoundError(command.argv[0])
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command.argv[0])
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     return os.posix_spawn(
         program,

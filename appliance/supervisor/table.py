@@ -22,12 +22,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     session: int
     state: str
     started: str
+    threads: int = 1
     cpu_ticks: int | None = None
 
     @property
     def dead(self) -> bool:
-        """A zombie, or on its way out."""
-        return self.state in "ZXx"
+        """A zombie whose last thread has ended, so that its memory and ports are given back."""
+        return self.state in "ZXx" and self.threads <= 1
 
     @property
     def stopped(self) -> bool:
@@ -64,6 +65,7 @@ def parse_stat(text: str, boot: str) -> Entry | None:
             session=int(fields[2]),
             state=match["state"],
             started=f"{boot}/{int(fields[18])}",
+            threads=int(fields[16]),
             cpu_ticks=int(fields[10]) + int(fields[11]),
         )
     except ValueError:
