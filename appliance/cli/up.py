@@ -116,9 +116,8 @@ def run_up(options: UpOptions, settings: Settings, *, as_json: bool) -> Up:
 def _tell(message: dict[str, Any], settings: Settings, *, to_stderr: bool) -> None:
     if message.get("schema") == "appliance.note/1":
         note(message["note"]["text"], settings)
-    elif message.get("schema") == "appliance.phase/1" and not message["done"]:
-        if settings.verbosity >= 0:
-            click.echo(f"{message['phase']:<7} {message['text']}", err=to_stderr)
+    elif settings.verbosity >= 0 and not message.get("done", True):
+        click.echo(f"{message['phase']:<7} {message['text']}", err=to_stderr)
 
 
 def print_result(result: Up) -> None:

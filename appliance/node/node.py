@@ -19,7 +19,7 @@ from appliance.node.gateway import GatewayKeeper, model_route
 from appliance.node.jobs import Jobs
 from appliance.node.orphans import identity_of, marked_processes
 from appliance.node.replica import ReplicaKeeper
-from appliance.node.sampling import Sampler
+from appliance.telemetry.sampler import Sampler
 from appliance.node.start import state_file
 from appliance.node.state import ReplicaRecord, State, now
 from appliance.node.statuses import deployment_status

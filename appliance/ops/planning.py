@@ -12,7 +12,7 @@ from appliance.catalog.models import Catalogue, load_catalogue
 from appliance.core.cards import CardFacts
 from appliance.core.errors import UsageError
 from appliance.core.i18n import say
-from appliance.core.inventory import Inventory
+from appliance.core.inventory import Host, Inventory
 from appliance.core.paths import Paths
 from appliance.core.plan import Plan, Wish
 from appliance.core.reference import (
@@ -66,6 +66,19 @@ def ground_of(inventory: Inventory, paths: Paths, *, here: bool = True) -> Groun
         stored=store.models() if here else [],
         disk_free_mib=store.free_bytes() / 2**20 if here else None,
         host_memory_free_mib=_free_memory_mib() if here else None,
+    )
+
+
+def empty_ground(paths: Paths) -> Ground:
+    """The ground of questions that no server's cards matter for."""
+    return Ground(
+        inventory=Inventory(host=Host(), cards=[]),
+        catalogue=load_catalogue(),
+        recipes=[],
+        facts={},
+        stored=Store(paths.models).models(),
+        disk_free_mib=None,
+        host_memory_free_mib=None,
     )
 
 
