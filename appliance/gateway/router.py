@@ -74,7 +74,7 @@ class Router:
                     try:
                         yield answer
                     finally:
-                        await answer.close()
+                        answer.close()
                     return
 
     async def _attempt(
@@ -86,7 +86,7 @@ class Router:
         except NotReached:
             answer = None
         if answer is not None and answer.status == _SERVICE_UNAVAILABLE:
-            await answer.close()
+            answer.close()
             answer = None
         if answer is None:
             self._resting[worker.url] = time.monotonic() + _REST_S

@@ -31,27 +31,33 @@ def serve(state: Path, port: int) -> None:
     keys = KeyStore(state / KEYS_FILE)
     tcp = loopback(port)
     unix = operators_socket(state / SOCKET_FILE)
-    asyncio.run(_serve(state, Gateway(Routes(state), keys), tcp, unix))
+    asyncio.run(_serve(state, keys, tcp, unix))
 
 
-async def _serve(state: Path, gateway: Gateway, tcp: socket.socket, unix: socket.socket) -> None:
+async def _serve(state: Path, keys: KeyStore, tcp: socket.socket, unix: socket.socket) -> None:
+    gateway = Gateway(Routes(state), keys)
     servers = [_server(gateway.guarded), _server(gateway.open)]
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     port = tcp.getsockname()[1]
     serving = [
         asyncio.create_task(server.serve(sockets=[listener]))
         for server, listener in zip(servers, (tcp, unix), strict=True)
     ]
+    stop = asyncio.create_task(_stop_event().wait())
     announce(state, port, __version__)
-    await stop.wait()
+    await asyncio.wait([stop, *serving], return_when=asyncio.FIRST_COMPLETED)
     for server in servers:
         server.should_exit = True
     await asyncio.wait(serving, timeout=_DRAIN_S)
     gateway.stop()
     await asyncio.gather(*serving)
     await gateway.close()
+
+
+def _stop_event() -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
 
 
 class _Server(uvicorn.Server):

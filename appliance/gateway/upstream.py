@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
-import httpx
+import aiohttp
 
-_TIMEOUT = {"connect": 2.0, "read": None, "write": 30.0, "pool": None}
-"""An answer may take as long as it takes: the supervisor, not the gateway, judges a hung engine."""
-_NO_DELAY = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+_CONNECT_S = 2.0
+_KEEP_S = 20.0
 
 
 class NotReached(Exception):
@@ -23,10 +22,10 @@ class Lost(Exception):
 class Answer:
     """The head of a worker's answer, and its body as it arrives."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
-        self.status = response.status_code
-        self.content_type: str = response.headers.get("content-type", "application/json")
+        self.status = response.status
+        self.content_type = response.headers.get("content-type", "application/json")
         self.body = b""
         """The whole body, unless it is a stream."""
 
@@ -42,60 +41,60 @@ class Answer:
     async def chunks(self) -> AsyncIterator[bytes]:
         """A stream, piece by piece as the worker sends it. Raises `Lost`."""
         try:
-            async for chunk in self._response.aiter_raw():
+            async for chunk in self._response.content.iter_any():
                 yield chunk
-        except httpx.TransportError as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise Lost(_reason(error)) from error
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Let go of the worker; one that is still writing sees a closed connection and stops."""
-        await self._response.aclose()
+        self._response.close()
 
 
 class Upstream:
     """Connections to the workers, kept open between requests."""
 
     def __init__(self) -> None:
-        self._kept = _transport(keep=64)
-        self._fresh = _transport(keep=0)
+        self._kept = _session(keep=True)
+        self._fresh = _session(keep=False)
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._kept.aclose()
-        await self._fresh.aclose()
+        await self._kept.close()
+        await self._fresh.close()
 
     async def ask(self, url: str, path: str, body: bytes, *, fresh: bool) -> Answer:
         """Send `body` to a worker; returns when a stream begins, or any other answer is whole.
 
         `fresh` asks for a new connection: an engine may close an idle one at the moment it is
-        used again. Raises `NotReached` or `Lost`.
+        used again. Raises `NotReached` or `Lost`. An answer may take as long as it takes: the
+        supervisor, not the gateway, judges a hung engine.
         """
-        request = httpx.Request(
-            "POST",
-            url + path,
-            content=body,
-            headers={"content-type": "application/json", "accept-encoding": "identity"},
-            extensions={"timeout": _TIMEOUT},
-        )
-        transport = self._fresh if fresh else self._kept
+        session = self._fresh if fresh else self._kept
         try:
-            answer = Answer(await transport.handle_async_request(request))
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            response = await session.post(
+                url + path,
+                data=body,
+                headers={"Content-Type": "application/json"},
+                allow_redirects=False,
+            )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise NotReached(_reason(error)) from error
-        except httpx.TransportError as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise Lost(_reason(error)) from error
+        answer = Answer(response)
         if not answer.is_stream:
-            try:
-                await answer.read()
-            finally:
-                await answer.close()
+            await answer.read()
         return answer
 
 
-def _transport(*, keep: int) -> httpx.AsyncHTTPTransport:
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=keep, keepalive_expiry=20)
-    return httpx.AsyncHTTPTransport(
-        limits=limits, trust_env=False, verify=False, socket_options=_NO_DELAY
+def _session(*, keep: bool) -> aiohttp.ClientSession:
+    keeping: dict[str, Any] = {"keepalive_timeout": _KEEP_S} if keep else {"force_close": True}
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, **keeping),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=("Accept-Encoding", "User-Agent"),
     )
 
 
