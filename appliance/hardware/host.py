@@ -15,11 +15,9 @@ from appliance.core.sample import HostSample
 from appliance.hardware.vendors.base import Ask
 from appliance.hardware.vendors.parse import blocks, integer, mib, text_or_none
 
-_DISK_TYPES = frozenset(
-    """
-    ext2 ext3 ext4 xfs btrfs zfs f2fs jfs reiserfs bcachefs apfs hfs ntfs ntfs3 exfat vfat
-    overlay 9p virtiofs nfs nfs4 cifs smb3 ceph lustre gpfs beegfs glusterfs fuse.glusterfs
-    """.split()
+_DISK_TYPES = re.compile(
+    r"ext[234]|xfs|btrfs|zfs|f2fs|jfs|reiserfs|bcachefs|apfs|hfs|ntfs3?|exfat|vfat|overlay|9p"
+    r"|virtiofs|nfs4?|cifs|smb3|ceph|lustre|gpfs|beegfs|(?:fuse\.)?glusterfs"
 )
 _NOT_FOR_MODELS = ("/boot", "/etc", "/proc", "/sys", "/dev", "/run", "/snap", "/usr/lib")
 _SMALLEST_DISK_MIB = 1024
@@ -70,11 +68,15 @@ def disks() -> list[Disk]:
 
     found: dict[str, Disk] = {}
     for partition in sorted(psutil.disk_partitions(all=True), key=lambda p: len(p.mountpoint)):
-        if partition.fstype in _DISK_TYPES and not partition.mountpoint.startswith(_NOT_FOR_MODELS):
+        if _could_hold_models(partition.fstype, partition.mountpoint):
             disk = _within(_DISK_DEADLINE_S, partial(_disk, partition))
             if disk is not None and (disk.total_mib or 0) >= _SMALLEST_DISK_MIB:
                 found.setdefault(disk.device or disk.mount, disk)
     return sorted(found.values(), key=lambda disk: disk.mount)
+
+
+def _could_hold_models(filesystem: str, mount: str) -> bool:
+    return _DISK_TYPES.fullmatch(filesystem) is not None and not mount.startswith(_NOT_FOR_MODELS)
 
 
 def _disk(partition: object) -> Disk | None:

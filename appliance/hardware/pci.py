@@ -54,6 +54,8 @@ def _device(path: Path) -> PciDevice | None:
     vendor_id, device_id, class_id = ids
     if address is None or vendor_id is None or device_id is None or class_id is None:
         return None
+    if (path / "physfn").exists():
+        return None  # a virtual function: its physical one is counted
     basic = PciDevice(address=address, vendor_id=vendor_id, device_id=device_id, class_id=class_id)
     return _with_details(basic, path) if class_id.startswith(CARD_CLASSES) else basic
 

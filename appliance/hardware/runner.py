@@ -71,6 +71,10 @@ class LiveRunner:
         self._ends = time.monotonic() + budget_s
         self._wedged: set[str] = set()
 
+    def installed(self, program: str) -> bool:
+        """Whether the tool is on this server."""
+        return shutil.which(program, path=tool_path()) is not None
+
     def ask(self, *argv: str) -> ToolAnswer | None:
         """What `argv` prints; `None` when it is not installed."""
         program = shutil.which(argv[0], path=tool_path())
@@ -104,7 +108,7 @@ def run_tool(program: str, argv: tuple[str, ...], deadline_s: float) -> ToolAnsw
         except OSError:
             return None
         stdout, stderr, in_time = _collect(process, started + deadline_s)
-        _end_session(process, thoroughly=not in_time)
+        end_session(process, thoroughly=not in_time)
         return ToolAnswer(
             argv=argv,
             exit=_exit_status(process) if in_time else None,
@@ -183,7 +187,7 @@ def _has_ended(process: subprocess.Popen[bytes]) -> bool:
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
-def _end_session(process: subprocess.Popen[bytes], *, thoroughly: bool) -> None:
+def end_session(process: subprocess.Popen[bytes], *, thoroughly: bool) -> None:
     """Kill whatever still lives in the tool's session; then reap the tool, if it can die at all.
 
     A process stuck in the driver (state D) ignores even KILL until the driver lets go; it is kept
@@ -270,9 +274,10 @@ class ReplayRunner:
             seconds=command.seconds or 0.0,
         )
 
-    def captured(self, program: str) -> bool:
-        """Whether the capture holds any question to `program`."""
-        return any(argv[:1] == (program,) for argv in self._by_argv)
+    def installed(self, program: str) -> bool | None:
+        """Whether the tool was on that server; `None` when no question to it was captured."""
+        exits = [c.exit for argv, c in self._by_argv.items() if argv[0] == program]
+        return any(status != NOT_INSTALLED for status in exits) if exits else None
 
     def _text(self, name: str | None) -> str:
         if name is None:

@@ -101,6 +101,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     readings: list[Reading] = []
     lost: list[str] = []
     """PCI addresses (or `#<index>`) that the tool itself names as lost."""
+    silent: list[str] = []
+    """PCI addresses (or `#<index>`) that a library reader waited for in vain."""
     message: str | None = None
     """The tool's own words, first line, for people."""
 
@@ -118,6 +120,38 @@ class Library(Protocol):
     def close(self) -> None:
         """Give the library back."""
         ...
+
+
+class LibraryGone(Exception):
+    """The library itself no longer answers (driver unloaded, not initialised); it is reopened."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report.message)
+        self.report = report
+
+
+class CardByCard(ABC):
+    """A library that is read one card after the other, so that one wedged card costs only itself.
+
+    The helper says which card it is about to read; the card it is killed at is skipped next time.
+    """
+
+    @abstractmethod
+    def cards(self) -> list[str]:
+        """Keys of all cards, the same in every process: `#<index>` or the PCI address."""
+
+    @abstractmethod
+    def read_card(self, key: str, *, processes: bool) -> Reading:
+        """One card now. Raises `LibraryGone`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the library back."""
+
+    def read(self, *, processes: bool) -> Report:
+        """All cards."""
+        readings = [self.read_card(key, processes=processes) for key in self.cards()]
+        return Report(answer="ok", readings=readings)
 
 
 class Vendor(ABC):
@@ -138,5 +172,8 @@ class Vendor(ABC):
         return ABSENT
 
     def open_library(self) -> Library | None:
-        """Bind the vendor's library, in the helper process; `None` when it is not here."""
+        """Bind the vendor's library, in the helper process; `None` when it is not here.
+
+        Raises `LibraryGone` when it is here but cannot reach the driver.
+        """
         return None

@@ -1,0 +1,479 @@
+"""What `nvidia-smi` prints, in all its forms, as readings.
+
+The XML (schemas v10 to v13) and `-q` hold the same tree under other names, so one table of paths
+serves each. Paths of older drivers stand beside the newer ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from xml.etree import ElementTree
+
+import msgspec
+
+from appliance.core.sample import CardProcess, Pcie
+from appliance.hardware.vendors.base import Reading
+from appliance.hardware.vendors.parse import (
+    Block,
+    Row,
+    blocks,
+    celsius,
+    csv_rows,
+    integer,
+    mib,
+    number,
+    pci_address,
+    percent,
+    positive,
+    table_groups,
+    text_or_none,
+)
+
+# -- clocks ------------------------------------------------------------------------------------
+
+THROTTLE_BITS = {
+    0x04: "power",
+    0x08: "hw_slowdown",
+    0x10: "sync_boost",
+    0x20: "thermal",
+    0x40: "thermal",
+    0x80: "power_brake",
+}
+"""`clocks_throttle_reasons.active` (NVML clocks event reasons); idle, the clocks an administrator
+set (0x2) and display clocks (0x100) slow nothing that was asked for."""
+
+_THROTTLE_KEYS = {
+    "sw power cap": "power",
+    "hw slowdown": "hw_slowdown",
+    "sync boost": "sync_boost",
+    "sw thermal slowdown": "thermal",
+    "hw thermal slowdown": "thermal",
+    "hw power brake slowdown": "power_brake",
+}
+
+
+def throttle_words(mask: int) -> list[str]:
+    """The reasons of a mask, each once, in the order of their bits."""
+    return list(dict.fromkeys(word for bit, word in THROTTLE_BITS.items() if mask & bit))
+
+
+def _mask(text: object) -> list[str] | None:
+    plain = str(text).strip().lower()
+    return throttle_words(int(plain, 16)) if re.fullmatch(r"0x[0-9a-f]{1,16}", plain) else None
+
+
+def _active_reasons(section: Block | None) -> list[str] | None:
+    """`SW Power Cap : Active`, or the XML's `clocks_event_reason_sw_power_cap`."""
+    if section is None:
+        return None
+    told, active = False, set()
+    for block in section.walk():
+        key = re.sub(r"^clocks_(?:throttle|event)_reason_", "", block.key).replace("_", " ").lower()
+        if key in _THROTTLE_KEYS and block.value in ("Active", "Not Active"):
+            told = True
+            if block.value == "Active":
+                active.add(_THROTTLE_KEYS[key])
+    return (
+        [word for word in dict.fromkeys(THROTTLE_BITS.values()) if word in active] if told else None
+    )
+
+
+# -- architecture ------------------------------------------------------------------------------
+
+_COMPUTE_CAPABILITY = (
+    (r"\b(?:GB300|B300)\b", "sm_103"),
+    (r"\b(?:GB200|B200|B100)\b", "sm_100"),
+    (r"\bGB10\b", "sm_121"),
+    (r"\bRTX (?:50\d0|PRO \d+)", "sm_120"),
+    (r"\b(?:GH200|H200|H100|H800|H20)\b", "sm_90"),
+    (r"\b(?:L4|L40S?|L20|RTX 40\d0\w*|RTX \d+ Ada)\b", "sm_89"),
+    (r"\b(?:A100|A800|A30)\b", "sm_80"),
+    (r"\b(?:A10G?|A16|A2|A40|RTX 30\d0\w*|RTX A\d+)\b", "sm_86"),
+    (r"\b(?:T4G?|RTX 20\d0\w*|GTX 16\d0\w*|TITAN RTX|Quadro RTX \d+)\b", "sm_75"),
+    (r"\b(?:V100|TITAN V)\b", "sm_70"),
+    (r"\bP100\b", "sm_60"),
+    (r"\b(?:P4|P40|GTX 10\d0|Quadro P\d+|TITAN Xp)\b", "sm_61"),
+)
+"""Product names to compute capability (NVIDIA's list, developer.nvidia.com/cuda-gpus)."""
+
+
+def arch_of(name: str | None) -> str | None:
+    """The `sm_…` of a product, for tools that do not print the compute capability."""
+    words = re.sub(r"[-_/]", " ", name or "")
+    return next((sm for pattern, sm in _COMPUTE_CAPABILITY if re.search(pattern, words)), None)
+
+
+# -- XML and -q --------------------------------------------------------------------------------
+
+Path = Sequence[str]
+Paths = Mapping[str, Sequence[Path]]
+
+_XML: Paths = {
+    "name": [("product_name",)],
+    "uuid": [("uuid",)],
+    "pci": [("pci", "pci_bus_id")],
+    "minor": [("minor_number",)],
+    "mig": [("mig_mode", "current_mig")],
+    "util_pct": [("utilization", "gpu_util")],
+    "memory_used_mib": [("fb_memory_usage", "used")],
+    "memory_mib": [("fb_memory_usage", "total")],
+    "temp_c": [("temperature", "gpu_temp")],
+    "temp_memory_c": [("temperature", "memory_temp")],
+    "margin": [("temperature", "gpu_temp_tlimit")],
+    "slowdown": [("temperature", "gpu_temp_slow_threshold")],
+    "shutdown": [("temperature", "gpu_temp_max_threshold")],
+    "slowdown_margin": [("temperature", "gpu_temp_slow_tlimit_threshold")],
+    "shutdown_margin": [("temperature", "gpu_temp_max_tlimit_threshold")],
+    "power_w": [
+        ("gpu_power_readings", "power_draw"),
+        ("gpu_power_readings", "instant_power_draw"),
+        ("gpu_power_readings", "average_power_draw"),
+        ("power_readings", "power_draw"),
+    ],
+    "power_limit_w": [
+        ("gpu_power_readings", "current_power_limit"),
+        ("gpu_power_readings", "enforced_power_limit"),
+        ("gpu_power_readings", "power_limit"),
+        ("power_readings", "enforced_power_limit"),
+        ("power_readings", "power_limit"),
+    ],
+    "clock_mhz": [("clocks", "graphics_clock"), ("clocks", "sm_clock")],
+    "fan_pct": [("fan_speed",)],
+    "gen": [("pci", "pci_gpu_link_info", "pcie_gen", "current_link_gen")],
+    "gen_max": [("pci", "pci_gpu_link_info", "pcie_gen", "max_link_gen")],
+    "width": [("pci", "pci_gpu_link_info", "link_widths", "current_link_width")],
+    "width_max": [("pci", "pci_gpu_link_info", "link_widths", "max_link_width")],
+    "reasons": [("clocks_event_reasons",), ("clocks_throttle_reasons",)],
+    "ecc": [("ecc_errors", "volatile")],
+}
+
+_TEXT: Paths = {
+    "name": [("Product Name",)],
+    "uuid": [("GPU UUID",)],
+    "pci": [("PCI", "Bus Id")],
+    "minor": [("Minor Number",)],
+    "mig": [("MIG Mode", "Current")],
+    "util_pct": [("Utilization", "Gpu"), ("Utilization", "GPU")],
+    "memory_used_mib": [("FB Memory Usage", "Used")],
+    "memory_mib": [("FB Memory Usage", "Total")],
+    "temp_c": [("Temperature", "GPU Current Temp")],
+    "temp_memory_c": [("Temperature", "Memory Current Temp")],
+    "margin": [("Temperature", "GPU T.Limit Temp")],
+    "slowdown": [("Temperature", "GPU Slowdown Temp")],
+    "shutdown": [("Temperature", "GPU Shutdown Temp")],
+    "slowdown_margin": [("Temperature", "GPU Slowdown T.Limit Temp")],
+    "shutdown_margin": [("Temperature", "GPU Shutdown T.Limit Temp")],
+    "power_w": [
+        ("GPU Power Readings", "Power Draw"),
+        ("GPU Power Readings", "Instantaneous Power Draw"),
+        ("GPU Power Readings", "Average Power Draw"),
+        ("Power Readings", "Power Draw"),
+    ],
+    "power_limit_w": [
+        ("GPU Power Readings", "Current Power Limit"),
+        ("Power Readings", "Enforced Power Limit"),
+        ("Power Readings", "Power Limit"),
+    ],
+    "clock_mhz": [("Clocks", "Graphics"), ("Clocks", "SM")],
+    "fan_pct": [("Fan Speed",)],
+    "gen": [("PCI", "GPU Link Info", "PCIe Generation", "Current")],
+    "gen_max": [("PCI", "GPU Link Info", "PCIe Generation", "Max")],
+    "width": [("PCI", "GPU Link Info", "Link Width", "Current")],
+    "width_max": [("PCI", "GPU Link Info", "Link Width", "Max")],
+    "reasons": [("Clocks Event Reasons",), ("Clocks Throttle Reasons",)],
+    "ecc": [("ECC Errors", "Volatile")],
+}
+
+
+def read_xml(text: str) -> list[Reading]:
+    """`nvidia-smi -q -x`; of a document that was cut off, the cards that are whole."""
+    root = _xml_root(text)
+    driver = text_or_none(root.get("driver_version"))
+    cuda = text_or_none(root.get("cuda_version"))
+    cards = root.all("gpu ")
+    whole = integer(root.get("attached_gpus")) in (None, len(cards))
+    return [
+        _reading(card, _XML, driver, cuda, index if whole else None)
+        for index, card in enumerate(cards)
+    ]
+
+
+def read_q(text: str) -> list[Reading]:
+    """`nvidia-smi -q`."""
+    root = blocks(text)
+    driver = text_or_none(root.get("Driver Version"))
+    cuda = text_or_none(root.get("CUDA Version"))
+    cards = [block for block in root.all("GPU ") if pci_address(block.key[4:]) is not None]
+    whole = integer(root.get("Attached GPUs")) in (None, len(cards))
+    return [
+        _reading(card, _TEXT, driver, cuda, index if whole else None)
+        for index, card in enumerate(cards)
+    ]
+
+
+def _xml_root(text: str) -> Block:
+    start = max(text.find("<nvidia_smi_log"), 0)
+    try:
+        return _block(_parse_xml(text[start:].rstrip("\0 \n")))
+    except ElementTree.ParseError:
+        return _xml_in_pieces(text)
+
+
+def _parse_xml(text: str) -> ElementTree.Element:
+    # The document type is cut off before: no entities, nothing external.
+    return ElementTree.fromstring(text)  # noqa: S314
+
+
+_XML_PIECES = re.compile(
+    r"<gpu id=(?:(?!<gpu id=).)*?</gpu>"
+    r"|<(?:driver_version|cuda_version|attached_gpus)>[^<]*</\w+>",
+    re.DOTALL,
+)
+
+
+def _xml_in_pieces(text: str) -> Block:
+    root = Block("nvidia_smi_log")
+    for match in _XML_PIECES.finditer(text):
+        try:
+            root.children.append(_block(_parse_xml(match[0])))
+        except ElementTree.ParseError:
+            continue
+    return root
+
+
+def _block(element: ElementTree.Element) -> Block:
+    """An element as a block; a card's key is `gpu <id>`."""
+    identity = element.get("id")
+    key = f"{element.tag} {identity}" if identity is not None else element.tag
+    block = Block(key, (element.text or "").strip() or None)
+    block.children = [_block(child) for child in element]
+    return block
+
+
+def _reading(
+    card: Block, paths: Paths, driver: str | None, cuda: str | None, index: int | None
+) -> Reading:
+    def get(field: str) -> str | None:
+        return card.first(*paths[field])
+
+    name = text_or_none(get("name"))
+    temp_c = celsius(get("temp_c"))
+    warn_c, critical_c = _limits(get, temp_c)
+    return Reading(
+        index=index if index is not None else integer(get("minor")),
+        name=name,
+        uuid=text_or_none(get("uuid")),
+        pci=pci_address(get("pci")) or pci_address(card.key.split(" ", 1)[-1]),
+        memory_mib=mib(get("memory_mib")),
+        driver=driver,
+        runtime=f"CUDA {cuda}" if cuda else None,
+        arch=arch_of(name),
+        state="lost" if is_lost(value for block in card.walk() if (value := block.value)) else "ok",
+        notes=_mig_notes(card, get("mig")),
+        util_pct=percent(get("util_pct")),
+        memory_used_mib=mib(get("memory_used_mib")),
+        temp_c=temp_c,
+        temp_memory_c=celsius(get("temp_memory_c")),
+        power_w=positive(get("power_w")),
+        power_limit_w=positive(get("power_limit_w")),
+        clock_mhz=positive(get("clock_mhz")),
+        fan_pct=positive(get("fan_pct")),
+        throttle=_active_reasons(_section(card, paths["reasons"])),
+        ecc_uncorrected=_uncorrected(_section(card, paths["ecc"])),
+        pcie=_pcie(get("gen"), get("width"), get("gen_max"), get("width_max")),
+        processes=_processes(card),
+        temp_warn_c=warn_c,
+        temp_critical_c=critical_c,
+        temp_margin_c=celsius(get("margin")),
+    )
+
+
+def is_lost(values: Iterable[str]) -> bool:
+    """Whether the tool says in a card's values that the card is gone."""
+    return any("gpu is lost" in value.lower() for value in values)
+
+
+def _section(card: Block, paths: Sequence[Path]) -> Block | None:
+    return next((block for path in paths if (block := card.find(*path)) is not None), None)
+
+
+def _limits(
+    get: Callable[[str], str | None], temp_c: float | None
+) -> tuple[float | None, float | None]:
+    """Absolute slowdown and shutdown temperatures.
+
+    Since Ada and Hopper the driver tells the margin to the limit instead, and offsets from it.
+    """
+    margin = number(get("margin"))
+    limits = []
+    for name in ("slowdown", "shutdown"):
+        offset = number(get(f"{name}_margin"))
+        limit = celsius(get(name))
+        if limit is None and temp_c is not None and margin is not None and offset is not None:
+            limit = temp_c + margin - offset
+        limits.append(limit)
+    return limits[0], limits[1]
+
+
+def _uncorrected(volatile: Block | None) -> int | None:
+    """All uncorrectable errors since the driver was loaded; older tools call them double bit."""
+    counts = []
+    for block in volatile.children if volatile is not None else ():
+        key = block.key.lower().replace("_", " ")
+        if "uncorrect" in key:
+            counts.append(integer(block.value))
+        elif key == "double bit":
+            counts.append(integer(block.get("total")))
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _pcie(*values: str | None) -> Pcie | None:
+    gen, width, gen_max, width_max = (integer(value) for value in values)
+    link = Pcie(gen=gen, width=width, gen_max=gen_max, width_max=width_max)
+    return link if link != Pcie() else None
+
+
+def _mig_notes(card: Block, mode: str | None) -> list[str]:
+    if mode != "Enabled":
+        return []
+    devices = card.find("mig_devices")
+    count = len(devices.children) if devices is not None else 0
+    return [f"MIG enabled, {count} instances" if count else "MIG enabled"]
+
+
+def _processes(card: Block) -> list[CardProcess] | None:
+    section = card.find("processes")
+    if section is None:
+        return None
+    found = [_xml_process(block) for block in section.all("process_info")]
+    found += [_text_process(block) for block in section.all("process id")]
+    return [process for process in found if process is not None]
+
+
+def _xml_process(block: Block) -> CardProcess | None:
+    return _process(block.get("pid"), block.get("used_memory"), block.get("process_name"))
+
+
+def _text_process(block: Block) -> CardProcess | None:
+    return _process(block.value, block.get("Used GPU Memory"), block.get("Name"))
+
+
+def _process(pid: str | None, memory: str | None, command: str | None) -> CardProcess | None:
+    number_of = integer(pid)
+    if number_of is None:
+        return None
+    return CardProcess(pid=number_of, memory_mib=mib(memory), command=text_or_none(command))
+
+
+# -- one line a card ---------------------------------------------------------------------------
+
+CSV_FIELDS = (
+    "index,uuid,name,pci.bus_id,driver_version,temperature.gpu,temperature.memory,power.draw,"
+    "power.limit,utilization.gpu,utilization.memory,memory.used,memory.total,"
+    "ecc.errors.uncorrected.volatile.total,clocks_throttle_reasons.active,pstate,fan.speed"
+)
+SHORT_CSV_FIELDS = "index,pci.bus_id,name"
+
+
+def read_csv(text: str, fields: str = CSV_FIELDS) -> list[Reading]:
+    """`nvidia-smi --query-gpu=FIELDS --format=csv,noheader[,nounits]`."""
+    names = fields.split(",")
+    rows = (dict(zip(names, row, strict=True)) for row in csv_rows(text) if len(row) == len(names))
+    return [_csv_reading(row) for row in rows if integer(row["index"]) is not None]
+
+
+def _csv_reading(row: Mapping[str, str]) -> Reading:
+    name = text_or_none(row.get("name"))
+    return Reading(
+        index=integer(row.get("index")),
+        uuid=text_or_none(row.get("uuid")),
+        name=name,
+        pci=pci_address(row.get("pci.bus_id")),
+        driver=text_or_none(row.get("driver_version")),
+        arch=arch_of(name),
+        state="lost" if is_lost(row.values()) else "ok",
+        temp_c=celsius(row.get("temperature.gpu")),
+        temp_memory_c=celsius(row.get("temperature.memory")),
+        power_w=positive(row.get("power.draw")),
+        power_limit_w=positive(row.get("power.limit")),
+        util_pct=percent(row.get("utilization.gpu")),
+        memory_used_mib=mib(row.get("memory.used")),
+        memory_mib=mib(row.get("memory.total")),
+        ecc_uncorrected=integer(row.get("ecc.errors.uncorrected.volatile.total")),
+        throttle=_mask(row.get("clocks_throttle_reasons.active")),
+        fan_pct=positive(row.get("fan.speed")),
+    )
+
+
+# -- the table ---------------------------------------------------------------------------------
+
+_TITLE = re.compile(r"(\d+)\s+(\S.*?)\s+(?:On|Off|N/A|TCC|WDDM|MCDM|ERR!)")
+_BUS = re.compile(r"([0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7])\b.*")
+_STATE = re.compile(
+    r"(?P<fan>\S+)\s+(?P<temp>\S+)\s+(?P<perf>\S+)\s+(?P<power>\S.*?)\s*/\s*(?P<cap>\S+)"
+)
+
+
+def read_table(text: str) -> list[Reading]:
+    """Plain `nvidia-smi`. A card is a group of rows: identity, readings, MIG mode."""
+    driver = _said(r"Driver Version:\s*(\S+)", text)
+    cuda = _said(r"CUDA Version:\s*(\S+)", text)
+    readings = (_table_reading(group, driver, cuda) for group in table_groups(text))
+    return [reading for reading in readings if reading is not None]
+
+
+def _said(pattern: str, text: str) -> str | None:
+    match = re.search(pattern, text)
+    return text_or_none(match[1]) if match else None
+
+
+def _table_reading(group: list[Row], driver: str | None, cuda: str | None) -> Reading | None:
+    if len(group) < 2 or min(len(group[0]), len(group[1])) < 3:
+        return None
+    title, bus = _TITLE.fullmatch(group[0][0]), _BUS.fullmatch(group[0][1])
+    state = _STATE.fullmatch(group[1][0])
+    if title is None or bus is None:
+        return None
+    used, _, total = group[1][1].partition("/")
+    name = title[2]
+    reading = Reading(
+        index=int(title[1]),
+        name=name,
+        pci=pci_address(bus[1]),
+        memory_mib=mib(total),
+        memory_used_mib=mib(used),
+        driver=driver,
+        runtime=f"CUDA {cuda}" if cuda else None,
+        arch=arch_of(name),
+        util_pct=percent(group[1][2].split("  ")[0]),
+        ecc_uncorrected=integer(group[0][2]),
+        notes=["MIG enabled"] if len(group) > 2 and group[2][-1] == "Enabled" else [],
+    )
+    return _with_state(reading, state) if state else reading
+
+
+def _with_state(reading: Reading, state: re.Match[str]) -> Reading:
+    return msgspec.structs.replace(
+        reading,
+        temp_c=celsius(state["temp"]),
+        power_w=positive(state["power"]),
+        power_limit_w=positive(state["cap"]),
+        fan_pct=positive(state["fan"]),
+    )
+
+
+# -- the list ----------------------------------------------------------------------------------
+
+_LISTED = re.compile(r"GPU (\d+): (.+?) \(UUID: (GPU-[0-9A-Za-z-]+)\)")
+
+
+def read_list(text: str) -> list[Reading]:
+    """`nvidia-smi -L`. MIG devices are indented below their card; they are no cards."""
+    matches = (_LISTED.match(line) for line in text.splitlines())
+    return [
+        Reading(index=int(match[1]), name=match[2], uuid=match[3], arch=arch_of(match[2]))
+        for match in matches
+        if match is not None
+    ]
