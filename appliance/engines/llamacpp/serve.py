@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from xllamacpp import CommonParams
 
 LOOPBACK = "127.0.0.1"
-LEAVE_WITHIN_S = 10.0
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -33,13 +32,10 @@ def main(argv: list[str] | None = None) -> None:
     import xllamacpp
 
     try:
-        server: Any = xllamacpp.Server(parameters(options))
+        server = xllamacpp.Server(parameters(options))
     except RuntimeError as error:
         _give_up(why_it_failed(options.model, options.port) or str(error))
-    _wait_for_the_end()
-    threading.Timer(LEAVE_WITHIN_S, os._exit, [0]).start()
-    del server  # ends its threads; a stream that nobody reads could hold them for ever
-    os._exit(0)
+    _wait_for_the_end(server)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,7 +115,10 @@ def _give_up(why: str) -> NoReturn:
     sys.exit(1)
 
 
-def _wait_for_the_end() -> None:
+def _wait_for_the_end(server: Any) -> NoReturn:
+    """Hold `server` until a signal. Its destructor would wait for answers that are being made;
+    whoever sends the signal has already waited for those it cares about.
+    """
     asked = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -128,6 +127,8 @@ def _wait_for_the_end() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
     asked.wait()
+    print(f"ended on request, {server.listening_address}", file=sys.stderr, flush=True)  # noqa: T201
+    os._exit(0)
 
 
 if __name__ == "__main__":
