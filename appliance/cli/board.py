@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
+
 from appliance.cli.options import Settings
 
 
 def open_board(settings: Settings) -> int:
     """Decide before anything heavy is imported."""
-    from appliance.tui.launch import launch_mode
+    from appliance.tui import launch
 
-    mode = launch_mode()
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    mode = launch.mode(os.environ, streams, tuple(shutil.get_terminal_size()))
     if mode == "plain":
         from appliance.cli.service import show_status
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from appliance.cli.diagnostics import exit_code_of
-from appliance.cli.options import Settings, global_options, settings_of
+from appliance.cli.options import Settings, global_options, settings_of, translate_help
 from appliance.core.i18n import language_from_environment, translate, use_default_language
 
 # name -> module:attribute, one line of help (a message id)
@@ -51,6 +51,11 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Help in the language of the reader."""
+        translate_help(self)
+        super().format_help(ctx, formatter)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section(translate("Commands")):
@@ -84,7 +89,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     epilog="Example: appliance up --yes",
 )
 @click.pass_context
-def cli(ctx: click.Context, **_options: Any) -> int:
+def cli(ctx: click.Context, /, **_options: Any) -> int:
     """A private DeepSeek service on the server you have.
 
     Without a command: the board, in a terminal that can show it; else what `status` prints.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+import msgspec
 
 from appliance.cli.output import print_document
 from appliance.core.i18n import _
@@ -79,7 +80,7 @@ def model_card(text: str) -> ModelCard:
         parameters_b=header.parameters and round(header.parameters / 1e9, 3),
         quantization=header.quant,
         context_max=header.context_length,
-        tokenizer=header.tokenizer,
+        tokenizer=header.tokenizer.model,
         chat_template=header.chat_template is not None,
         licence=header.licence,
     )
@@ -92,19 +93,25 @@ def _from_catalogue(reference: CatalogReference) -> ModelCard:
     catalogue = load_catalogue()
     family, variant = catalogue.variant(reference)
     kept = stored_model(reference, empty_ground(find_paths()))
-    chosen = variant if reference.quant else None
-    return ModelCard(
-        id=variant.id if chosen else family.id,
+    whole = ModelCard(
+        id=family.id,
         title=family.title,
         kind=family.kind,
-        architecture=family.architecture.arch,
+        architecture=family.architecture.gguf,
         parameters_b=family.parameters_b,
         active_b=family.active_b,
-        quantization=chosen and chosen.quant,
         context_max=family.context_max,
         licence=family.licence,
-        bytes=chosen and chosen.bytes,
-        sources=chosen.sources if chosen else [],
-        variants=[] if chosen else [v.id for v in family.variants],
+        variants=[v.id for v in family.variants],
         path=str(kept.entry) if kept else None,
+    )
+    if reference.quant is None:
+        return whole
+    return msgspec.structs.replace(
+        whole,
+        id=variant.id,
+        quantization=variant.quant,
+        bytes=variant.bytes,
+        sources=list(variant.sources),
+        variants=[],
     )

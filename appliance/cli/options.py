@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-from appliance.core.i18n import LANGUAGES, use_default_language
+from appliance.core.i18n import LANGUAGES, translate, use_default_language
 
 
 class Settings:
@@ -102,8 +103,8 @@ def global_options() -> list[click.Parameter]:
     ]
 
 
-class Command(click.Command):
-    """A command with the global options and an example in its help."""
+class _Translated(click.Command):
+    """Help in the language of the reader; the message ids are the docstrings and `help=` texts."""
 
     def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
         params = [*(kwargs.pop("params", None) or []), *global_options()]
@@ -112,15 +113,31 @@ class Command(click.Command):
         kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
         super().__init__(*args, params=params, **kwargs)
 
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Translate, then write as click does."""
+        translate_help(self)
+        super().format_help(ctx, formatter)
 
-class Group(click.Group):
+    def get_short_help_str(self, limit: int = 60) -> str:
+        """The first sentence, for the list of a group."""
+        translate_help(self)
+        return super().get_short_help_str(limit)
+
+
+class Command(_Translated):
+    """A command with the global options and an example in its help."""
+
+
+class Group(_Translated, click.Group):
     """A group of `Command`s."""
 
     command_class = Command
 
-    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
-        params = [*(kwargs.pop("params", None) or []), *global_options()]
-        if example:
-            kwargs["epilog"] = f"Example: {example}"
-        kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
-        super().__init__(*args, params=params, **kwargs)
+
+def translate_help(command: click.Command) -> None:
+    """Put the texts of a command and its options into the current language."""
+    if command.help:
+        command.help = translate(inspect.cleandoc(command.help))
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and parameter.help:
+            parameter.help = translate(parameter.help)
