@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 import msgspec
 
@@ -10,13 +12,16 @@ from appliance.cli.options import Group, settings_of
 from appliance.cli.output import print_table
 from appliance.cli.progress import ProgressLine
 from appliance.core.documents import to_json
-from appliance.core.errors import ApplianceError, NeedsRights
+from appliance.core.errors import NeedsRights
 from appliance.core.i18n import _, say
 from appliance.core.paths import find_paths
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress, Pull
 from appliance.core.status import DeploymentStatus
 from appliance.node.wishes import PullOptions
+
+if TYPE_CHECKING:
+    from appliance.weights.store import StoredModel
 
 
 @click.group(cls=Group, example="appliance models pull hf:ORG/NAME:*Q4_K_M.gguf")
@@ -152,21 +157,15 @@ def remove(ctx: click.Context, name: str, yes: bool) -> None:
     paths = find_paths()
     store = Store(paths.models)
     model = stored_model_named(name, store)
-    _refuse_served(model.reference, model.id, current_status(paths).deployments)
+    in_use = _in_use(model, current_status(paths).deployments)
     size = sum(file.bytes for file in model.files) / 1e9
     if not yes:
         question = _("Remove {model} ({size:.1f} GB)?").format(model=model.id, size=size)
         click.confirm(question, abort=True, err=True)
-    store.remove(model.id)
+    store.remove(model.id, in_use=in_use)
     click.echo(_("removed {model}").format(model=model.id))
 
 
-def _refuse_served(reference: str, model_id: str, deployments: list[DeploymentStatus]) -> None:
-    for deployment in deployments:
-        in_use = {deployment.variant, deployment.model} & {reference, model_id}
-        if in_use and deployment.state != "stopped":
-            raise ApplianceError(
-                say("{model} is being served", model=model_id),
-                hint=say("stop it first: appliance down {id}", id=deployment.id),
-                code="MODEL-IN-USE",
-            )
+def _in_use(model: StoredModel, deployments: list[DeploymentStatus]) -> list[str]:
+    served = {name for d in deployments if d.state != "stopped" for name in (d.variant, d.model)}
+    return [model.id] if {model.id, model.reference} & served else []
