@@ -7,6 +7,8 @@ from typing import Literal
 from appliance.core.inventory import Document
 
 PullPhase = Literal["resolve", "fetch", "verify", "place"]
+Trust = Literal["pinned", "published", "first-use"]
+"""Who vouches for a hash: our catalogue, the hub, or nobody yet (the first download)."""
 
 
 class Progress(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.progress/1"):
@@ -28,6 +30,7 @@ class PulledFile(Document, frozen=True, kw_only=True):
     bytes: int
     sha256: str
     source: str
+    trust: Trust = "published"
 
 
 class Pull(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.pull/1"):

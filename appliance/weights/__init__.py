@@ -1,1 +1,1 @@
-"""Where model files come from, and whether they are whole."""
+"""Where model files come from, and whether they are whole: hubs, store, import and export."""

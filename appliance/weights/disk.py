@@ -1,0 +1,155 @@
+"""Files that are whole or not there: reserve, write aside, flush, rename, flush the directory."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from appliance.core.errors import ApplianceError, DoesNotFit, NeedsRights
+from appliance.core.i18n import say
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+_FICLONE = 0x40049409  # include/uapi/linux/fs.h
+
+
+def fsync_directory(path: Path) -> None:
+    """Make a rename in `path` survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Give `path` this content, or leave it as it was."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with aside.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    fsync_directory(path.parent)
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes an unprivileged user can still write where `path` is or will be."""
+    existing = path
+    while not existing.exists():
+        existing = existing.parent
+    return shutil.disk_usage(existing).free
+
+
+def reserve(fd: int, size: int) -> None:
+    """Make `size` bytes of disk belong to the file. Raises `OSError` ENOSPC when there are none.
+
+    File systems that cannot reserve get a sparse file: the C library's own emulation would write
+    every block, which takes hours for a large model on a network disk.
+    """
+    if size == 0:
+        return
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        offset = ctypes.c_int64
+        if libc.fallocate(fd, 0, offset(0), offset(size)) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in _UNSUPPORTED:
+            raise OSError(code, os.strerror(code))
+    os.ftruncate(fd, size)
+
+
+def clone_or_link(source: Path, target: Path) -> bool:
+    """Let `target` be the content of `source` without a copy; whether the file system can."""
+    return _clone(source, target) or _link(source, target)
+
+
+def _clone(source: Path, target: Path) -> bool:
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    with source.open("rb") as original, target.open("xb") as copy:
+        try:
+            fcntl.ioctl(copy.fileno(), _FICLONE, original.fileno())
+        except OSError:
+            target.unlink()
+            return False
+        os.fsync(copy.fileno())
+    return True
+
+
+def _link(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except OSError:
+        return False
+    return True
+
+
+def place_link(blob: Path, link: Path) -> None:
+    """Let the readable name `link` be the file `blob`, replacing what had that name."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    aside = link.with_name(f".{link.name}.{os.getpid()}.link")
+    aside.unlink(missing_ok=True)
+    try:
+        os.link(blob, aside)
+    except OSError:
+        aside.symlink_to(os.path.relpath(blob, link.parent))
+    aside.replace(link)
+    aside.unlink(missing_ok=True)  # rename(2) of two links to one file leaves both names
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the operating system says about `path` into an error for people."""
+    try:
+        yield
+    except OSError as error:
+        raise _explain(error, path) from error
+
+
+def _explain(error: OSError, path: Path) -> ApplianceError:
+    if error.errno in _FULL:
+        return DoesNotFit(
+            say("the disk of {path} is full ({why})", path=path, why=error.strerror),
+            hint=say("free some space (`appliance models rm`, `df -h`) and run it again"),
+            code="DISK-FULL",
+        )
+    if error.errno == errno.EROFS:
+        return NeedsRights(
+            say("the file system of {path} is read-only", path=path),
+            hint=say("a disk fault may have made it so: see `dmesg`; then remount it writable"),
+            code="DISK-READONLY",
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return NeedsRights(
+            say("no permission for {path}", path=path),
+            hint=say("run it as the owner of that directory, or set APPLIANCE_HOME"),
+            code="NO-PERMISSION",
+        )
+    return ApplianceError(
+        say("cannot read or write {path}: {why}", path=path, why=error.strerror or error),
+        hint=say("see `dmesg` for a fault of the disk"),
+        code="DISK-FAULT",
+    )
+
+
+def show_bytes(size: int) -> str:
+    """A size for people: `42.5 GB` (10^9), `93 MB`."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= factor:
+            value = size / factor
+            return f"{value:.1f} {unit}" if value < 100 else f"{value:.0f} {unit}"
+    return f"{size} B"

@@ -1,0 +1,76 @@
+"""What can go wrong at a source, told apart by what a pull should do next."""
+
+from __future__ import annotations
+
+from appliance.core.errors import ApplianceError, NeedsRights, Unreachable, UsageError
+from appliance.core.i18n import Text, say
+
+
+class SourceFault(Exception):
+    """A source did not deliver; `error` is what the operator is told if no other one can.
+
+    `lasting`: asking again will not help. `wait_s`: it asked to be left alone for so long.
+    `stale`: the address was good once; resolve it again.
+    """
+
+    def __init__(
+        self,
+        error: ApplianceError,
+        *,
+        lasting: bool = False,
+        wait_s: float = 0.0,
+        stale: bool = False,
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.lasting = lasting
+        self.wait_s = wait_s
+        self.stale = stale
+
+
+def no_answer(what: str, why: Text | str, hint: Text | str | None = None) -> SourceFault:
+    """The network, the name service, the proxy or the server is in the way."""
+    error = Unreachable(
+        say("{what} does not answer: {why}", what=what, why=why),
+        hint=hint
+        or say(
+            "check the network and HTTPS_PROXY; behind a firewall set HF_ENDPOINT or "
+            "MODELSCOPE_ENDPOINT to a mirror, or bring the weights on a disk: "
+            "`appliance models import DIR`"
+        ),
+        code="NO-HUB",
+    )
+    return SourceFault(error)
+
+
+def missing(what: str, where: str) -> SourceFault:
+    """The hub says that there is no such thing."""
+    error = UsageError(
+        say("{where} has no {what}", where=where, what=what),
+        hint=say("check the spelling; a private one needs HF_TOKEN or MODELSCOPE_API_TOKEN"),
+        code="NOT-ON-HUB",
+    )
+    return SourceFault(error, lasting=True)
+
+
+def gated(what: str, where: str) -> SourceFault:
+    """The hub wants a licence accepted or a token shown first."""
+    error = NeedsRights(
+        say("{where} does not let you have {what} yet", where=where, what=what),
+        hint=say(
+            "accept its licence on the hub's page, then set HF_TOKEN (or MODELSCOPE_API_TOKEN) "
+            "to a token of that account"
+        ),
+        code="GATED",
+    )
+    return SourceFault(error, lasting=True)
+
+
+def not_the_file(what: str, why: Text | str, *, lasting: bool = False) -> SourceFault:
+    """Something answered, but not with the file."""
+    error = Unreachable(
+        say("{what} did not send the file: {why}", what=what, why=why),
+        hint=say("a proxy or a sign-in page may be in between; try another source or a mirror"),
+        code="BAD-ANSWER",
+    )
+    return SourceFault(error, lasting=lasting)

@@ -1,0 +1,356 @@
+"""One file from ranges of one or more sources, hashed while it arrives."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from appliance.core.errors import ApplianceError, VerificationFailed
+from appliance.core.i18n import say
+from appliance.core.progress import Cancel
+from appliance.weights.chain import Chain, Offer
+from appliance.weights.chunkmap import ChunkMap
+from appliance.weights.chunks import (
+    CHUNK_BYTES,
+    ChunkDigests,
+    byte_ranges,
+    chunk_range,
+    show_ranges,
+)
+from appliance.weights.faults import SourceFault, no_answer
+from appliance.weights.frontier import Frontier
+from appliance.weights.limit import Limit
+from appliance.weights.meter import Meter
+from appliance.weights.partial import Partial
+
+logger = logging.getLogger(__name__)
+_SPAN_CHUNKS = 16
+_SYNC_BYTES = 4 * CHUNK_BYTES
+_TICK_S = 0.1
+_RAMP_S = 0.5
+_RAMP_GAIN = 1.05
+_MIN_BPS = 1024
+_END_S = 2.0
+
+
+class FetchOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How hard to try. `stall_s`: without bytes (or with a trickle) for so long is a fault."""
+
+    connections: int = 8
+    stall_s: float = 30.0
+    connect_s: float = 10.0
+    attempts: int = 6
+    backoff_s: float = 1.0
+    probe_s: float = 2.0
+    limit_bps: float | None = None
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file must be, as far as that is known beforehand."""
+
+    name: str
+    size: int
+    sha256: str | None = None
+    git_sha1: str | None = None
+    chunks: ChunkDigests | None = None
+
+
+class Fetched(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole file, not yet placed. `sources` sent bytes of it."""
+
+    sha256: str
+    chunks: ChunkDigests
+    sources: list[str]
+
+
+class Fetch:
+    """Puts one file together. `cut` ends every transfer of the sources, for a fast stop."""
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        partial: Partial,
+        chain: Chain,
+        *,
+        options: FetchOptions,
+        cut: Callable[[], None],
+        meter: Meter,
+        limit: Limit,
+        cancel: Cancel,
+    ) -> None:
+        self.wanted = wanted
+        self.partial = partial
+        self.chain = chain
+        self.options = options
+        self.meter = meter
+        self.limit = limit
+        self.cancel = cancel
+        self.sources: dict[str, None] = {}
+        self._cut = cut
+        self._chunks = ChunkMap(wanted.size, partial.restored)
+        self._workers: list[threading.Thread] = []
+        self._stop = threading.Event()
+        self._error: BaseException | None = None
+        self._unsynced = 0
+        self._synced = threading.Condition()
+        self._alone = threading.Lock()
+
+    def run(self) -> Fetched:
+        """Fetch what is missing. Raises `ApplianceError`, `OSError` of the disk, `Interrupted`."""
+        self.meter.reuse(
+            sum(self._size(index) for index, digest in enumerate(self._chunks.digests) if digest)
+        )
+        frontier = Frontier(self.partial, self._chunks, self._lost)
+        flusher = threading.Thread(target=self._flush, name="weights-flush", daemon=True)
+        frontier.start()
+        flusher.start()
+        try:
+            self._supervise(frontier)
+        except BaseException:
+            self._cut()
+            raise
+        finally:
+            self._end([frontier, flusher])
+        if frontier.sha256 is None:
+            raise RuntimeError("the hash thread ended early")
+        digests = tuple(digest for digest in self._chunks.digests if digest is not None)
+        return Fetched(
+            sha256=frontier.sha256,
+            chunks=ChunkDigests(self.wanted.size, digests),
+            sources=list(self.sources),
+        )
+
+    # -- the thread that called ------------------------------------------------------------
+
+    def _supervise(self, frontier: Frontier) -> None:
+        ramp = _Ramp()
+        while frontier.is_alive():
+            self.cancel.check()
+            if self._error is not None:
+                raise self._error
+            self._workers = [worker for worker in self._workers if worker.is_alive()]
+            if not self._workers or (
+                len(self._workers) < self._most_workers() and ramp.wants_more(self.meter.fetched)
+            ):
+                self._start_worker()
+            self.meter.show()
+            frontier.join(_TICK_S)
+        if frontier.error is not None:
+            raise frontier.error
+
+    def _most_workers(self) -> int:
+        """As many as the source can feed, and as a kill may cost: 16 MiB and 1 % of the file."""
+        affordable = 4 + self.wanted.size // 100 // CHUNK_BYTES
+        return min(self.options.connections, self.chain.connections(), affordable)
+
+    def _start_worker(self) -> None:
+        if not self._chunks.await_missing(0):
+            return
+        worker = threading.Thread(target=self._work, name="weights-fetch", daemon=True)
+        self._workers.append(worker)
+        worker.start()
+
+    def _end(self, threads: list[threading.Thread]) -> None:
+        self._stop.set()
+        self._chunks.stop()
+        with self._synced:
+            self._synced.notify_all()
+        for thread in [*threads, *self._workers]:
+            thread.join(_END_S)
+
+    def _flush(self) -> None:
+        """Keep what is on the disk at most a few chunks behind what has arrived."""
+        while not self._stop.is_set():
+            with self._synced:
+                self._synced.wait_for(lambda: self._stop.is_set() or self._unsynced >= _SYNC_BYTES)
+                self._unsynced = 0
+            try:
+                self.partial.sync()
+            except OSError as error:
+                self._error = self._error or error
+
+    def _lost(self, index: int) -> None:
+        logger.warning("%s: chunk %d of an earlier run is not whole", self.wanted.name, index)
+        self.meter.reuse(-self._size(index))
+
+    def _size(self, index: int) -> int:
+        start, end = chunk_range(index, self.wanted.size)
+        return end - start
+
+    # -- the threads that fetch ------------------------------------------------------------
+
+    def _work(self) -> None:
+        try:
+            while not self._stop.is_set():
+                offer, wait_s = self.chain.next()
+                if wait_s:
+                    self._stop.wait(wait_s)
+                elif not self._serve(offer):
+                    return
+        except (ApplianceError, OSError) as error:
+            self._error = self._error or error
+
+    def _serve(self, offer: Offer) -> bool:
+        """Fetch a stretch from this offer; whether there was one to fetch."""
+        if not offer.source.sequential:
+            return self._try(offer, self._take())
+        if not self._alone.acquire(blocking=False):
+            return False
+        try:
+            return self._try(offer, self._chunks.take_rest())
+        finally:
+            self._alone.release()
+
+    def _take(self) -> list[int]:
+        fair = self._chunks.count // (2 * self.options.connections)
+        return self._chunks.take(max(1, min(_SPAN_CHUNKS, fair)))
+
+    def _try(self, offer: Offer, indexes: list[int]) -> bool:
+        if not indexes:
+            return False
+        opened_at = time.monotonic()
+        transfer = _Transfer(self, offer, indexes)
+        try:
+            transfer.run()
+        except SourceFault as fault:
+            if not self._stop.is_set():
+                self.chain.fault(offer, fault, opened_at)
+        finally:
+            transfer.give_back()
+        return True
+
+    def store(self, offset: int, block: memoryview) -> None:
+        """Bytes that a transfer brought."""
+        self.partial.write(offset, block)
+        self.meter.add(len(block))
+        self.limit.spend(len(block), self._stop)
+
+    def complete(self, offer: Offer, index: int, digest: bytes) -> None:
+        """A chunk that a transfer brought. Raises `SourceFault` when it is known to be wrong."""
+        known = self.wanted.chunks
+        if known is not None and known.digests[index] != digest:
+            ranges = show_ranges(byte_ranges([index], self.wanted.size))
+            logger.warning("%s sent wrong %s of %s", offer.source.label, ranges, self.wanted.name)
+            self.meter.reuse(-self._size(index))
+            raise _wrong_bytes(offer.source.label, self.wanted.name, ranges)
+        self.partial.record(index, digest)
+        self._chunks.put(index, digest)
+        self.chain.good(offer)
+        with self._synced:
+            self._unsynced += self._size(index)
+            self._synced.notify()
+
+    def claim_rest(self) -> list[int]:
+        """Every chunk nobody fetches: for a server that sends them anyway."""
+        return self._chunks.take_rest()
+
+    def head(self, index: int) -> tuple[int, hashlib._Hash] | None:
+        """The part of a chunk that an earlier transfer brought."""
+        return self._chunks.head(index)
+
+    def give_back(self, indexes: list[int], head: tuple[int, hashlib._Hash] | None) -> None:
+        """What a transfer did not bring."""
+        self._chunks.give_back(indexes, head)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nobody wants the bytes any more."""
+        return self._stop.is_set()
+
+
+class _Ramp:
+    """Another connection as long as the last one made it faster."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+        self._fetched = 0
+        self._best_bps = 0.0
+
+    def wants_more(self, fetched: int) -> bool:
+        now = time.monotonic()
+        if now - self._at < _RAMP_S or fetched == self._fetched:
+            return False
+        bps = (fetched - self._fetched) / (now - self._at)
+        faster = bps >= self._best_bps * _RAMP_GAIN
+        self._at, self._fetched, self._best_bps = now, fetched, max(bps, self._best_bps)
+        return faster
+
+
+class _Transfer:
+    """One request for neighbouring chunks."""
+
+    def __init__(self, fetch: Fetch, offer: Offer, indexes: list[int]) -> None:
+        self._fetch = fetch
+        self._offer = offer
+        self._left = indexes
+        head = fetch.head(indexes[0])
+        self._got, self._hash = head or (0, hashlib.sha256())
+
+    def run(self) -> None:
+        size = self._fetch.wanted.size
+        start = chunk_range(self._left[0], size)[0] + self._got
+        end = chunk_range(self._left[-1], size)[1]
+        source = self._offer.source
+        was_sequential = source.sequential
+        with source.open(self._offer.file, start, end) as blocks:
+            if source.sequential and not was_sequential:
+                self._left += self._fetch.claim_rest()
+            self._fetch.sources[source.label] = None
+            self._fetch.meter.source = source.label
+            self._receive(self._alive(blocks), start)
+        if self._left:
+            raise no_answer(source.label, say("the transfer ended early"))
+
+    def give_back(self) -> None:
+        """The chunks that did not come; the half one goes on where it is."""
+        self._fetch.give_back(self._left, (self._got, self._hash))
+
+    def _receive(self, blocks: Iterator[bytes], offset: int) -> None:
+        for block in blocks:
+            view = memoryview(block)
+            while view and self._left:
+                index = offset // CHUNK_BYTES
+                end = chunk_range(index, self._fetch.wanted.size)[1]
+                part = view[: end - offset]
+                if index == self._left[0]:
+                    self._put(offset, part, end)
+                view, offset = view[len(part) :], offset + len(part)
+            if not self._left:
+                return
+
+    def _put(self, offset: int, part: memoryview, end: int) -> None:
+        self._fetch.store(offset, part)
+        self._hash.update(part)
+        self._got += len(part)
+        if offset + len(part) == end:
+            digest, self._hash, self._got = self._hash.digest(), hashlib.sha256(), 0
+            self._fetch.complete(self._offer, self._left[0], digest)
+            self._left.pop(0)
+
+    def _alive(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        """The blocks, until somebody stops us or they come in a trickle."""
+        stall_s = self._fetch.options.stall_s
+        since, got = time.monotonic(), 0
+        for block in blocks:
+            if self._fetch.stopping:
+                return
+            yield block
+            got += len(block)
+            if (now := time.monotonic()) - since >= stall_s:
+                if got < _MIN_BPS * stall_s:
+                    raise no_answer(self._offer.source.label, say("it only sends a trickle"))
+                since, got = now, 0
+
+
+def _wrong_bytes(label: str, name: str, ranges: str) -> SourceFault:
+    error = VerificationFailed(
+        say("{source} sent wrong {ranges} of {name}", source=label, ranges=ranges, name=name),
+        hint=say("use another source or mirror, or look for a fault of the network"),
+        code="WRONG-BYTES",
+    )
+    return SourceFault(error)

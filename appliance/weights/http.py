@@ -1,0 +1,196 @@
+"""All HTTP of this room, on httpx: proxies and certificates of this machine, nothing else.
+
+`HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` mean what they mean elsewhere; the
+certificates of the system are trusted, so that a company's own authority works once installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import email.utils
+import json
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import msgspec
+
+from appliance.core.i18n import say
+from appliance.weights.faults import SourceFault, no_answer, not_the_file
+
+_MAX_REDIRECTS = 10
+_MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
+_IDENTITY = {"Accept-Encoding": "identity", "User-Agent": "appliance"}
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Status and headers (names in lower case) of an answer, and where it came from in the end."""
+
+    status: int
+    headers: dict[str, str]
+    url: str
+
+    def wait_s(self) -> float:
+        """How long the server wants to be left alone: `Retry-After`, else `RateLimit`'s reset."""
+        retry_after = self.headers.get("retry-after")
+        if retry_after is not None:
+            return _seconds_until(retry_after)
+        match = re.search(r"\br=0\s*;\s*t=(\d+)", self.headers.get("ratelimit", ""))
+        return float(match[1]) if match else 0.0
+
+
+class Http:
+    """The connections of one job. Any thread may ask; `cut` ends whatever is under way."""
+
+    def __init__(self, *, stall_s: float = 30.0, connect_s: float = 10.0) -> None:
+        self._client = httpx.Client(
+            verify=_trust(),
+            timeout=httpx.Timeout(stall_s, connect=connect_s),
+            follow_redirects=True,
+            max_redirects=_MAX_REDIRECTS,
+            limits=httpx.Limits(max_connections=64, keepalive_expiry=20.0),
+            headers=_IDENTITY,
+        )
+        self._live: set[httpx.Response] = set()
+        self._lock = threading.Lock()
+        self._is_cut = False
+
+    def __enter__(self) -> Http:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.cut()
+        self._client.close()
+
+    def document(self, url: str, headers: dict[str, str]) -> tuple[Answer, Any]:
+        """GET a JSON document; the document is `None` when the body is not JSON."""
+        with self._open(url, headers) as response:
+            raw = bytearray()
+            for block in _blocks(response):
+                raw += block
+                if len(raw) > _MAX_DOCUMENT_BYTES:
+                    raise not_the_file(_host(url), say("its listing has no end"), lasting=True)
+            answer = _answer_of(response)
+        try:
+            return answer, json.loads(raw)
+        except ValueError:
+            return answer, None
+
+    @contextlib.contextmanager
+    def content(
+        self, url: str, start: int, end: int, headers: dict[str, str]
+    ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
+        """GET bytes [start, end) of a file; the iterator gives whatever the server sends.
+
+        Raises `SourceFault` when there is no answer or when it breaks off.
+        """
+        with self._open(url, {**headers, "Range": f"bytes={start}-{end - 1}"}) as response:
+            yield _answer_of(response), _blocks(response)
+
+    def cut(self) -> None:
+        """End every transfer now, from another thread: their readers see the end."""
+        with self._lock:
+            self._is_cut = True
+            live = list(self._live)
+        for response in live:
+            _shut(response)
+
+    @contextlib.contextmanager
+    def _open(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        with _explained(url), self._client.stream("GET", url, headers=headers) as response:
+            with self._lock:
+                self._live.add(response)
+                if self._is_cut:
+                    _shut(response)
+            try:
+                yield response
+            finally:
+                with self._lock:
+                    self._live.discard(response)
+
+
+def _trust() -> ssl.SSLContext:
+    import certifi
+
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+def _blocks(response: httpx.Response) -> Iterator[bytes]:
+    with _explained(str(response.url)):
+        yield from response.iter_raw()
+
+
+def _shut(response: httpx.Response) -> None:
+    stream = response.extensions.get("network_stream")
+    raw = stream.get_extra_info("socket") if stream else None
+    if raw is not None:
+        with contextlib.suppress(OSError):
+            raw.shutdown(socket.SHUT_RDWR)
+
+
+def _answer_of(response: httpx.Response) -> Answer:
+    headers: dict[str, str] = {}
+    for hop in [*response.history, response]:
+        for name in hop.headers:
+            headers[name.lower()] = hop.headers[name]
+    return Answer(response.status_code, headers, str(response.url))
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+@contextlib.contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Turn what httpx raises into a `SourceFault` for people."""
+    host = _host(url)
+    try:
+        yield
+    except httpx.TooManyRedirects as error:
+        raise not_the_file(host, say("it redirects for ever"), lasting=True) from error
+    except httpx.ProxyError as error:
+        raise no_answer(
+            host,
+            say("the proxy refused ({why})", why=error),
+            say("check HTTPS_PROXY and NO_PROXY"),
+        ) from error
+    except httpx.TimeoutException as error:
+        raise no_answer(host, say("no bytes for too long")) from error
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
+        raise not_the_file(
+            host or url, say("bad address: {why}", why=error), lasting=True
+        ) from error
+    except (httpx.TransportError, httpx.StreamError, OSError) as error:
+        raise _no_connection(host, error) from error
+
+
+def _no_connection(host: str, error: Exception) -> SourceFault:
+    why = str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" not in why:
+        return no_answer(host, why)
+    if "not yet valid" in why or "expired" in why:
+        hint = say("is the clock of this server right? see `date`")
+    else:
+        hint = say(
+            "if your site inspects TLS, set SSL_CERT_FILE to the certificate of its authority"
+        )
+    return no_answer(host, say("its certificate is not trusted ({why})", why=why), hint)
+
+
+def _seconds_until(retry_after: str) -> float:
+    """The meaning of a `Retry-After` header: seconds, or a date. 0 for what is neither."""
+    text = retry_after.strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
+        return float(text)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return 0.0

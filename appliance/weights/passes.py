@@ -1,0 +1,115 @@
+"""A file fetched and verified: one pass, and at most a second one that tells who lied."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from appliance.core.errors import ApplianceError, VerificationFailed
+from appliance.core.i18n import say
+from appliance.core.progress import Cancel
+from appliance.weights.chain import Chain
+from appliance.weights.chunks import ChunkDigests, byte_ranges, chunk_count, show_ranges
+from appliance.weights.fetch import Fetch, Fetched, FetchOptions, Wanted
+from appliance.weights.limit import Limit
+from appliance.weights.meter import Meter
+from appliance.weights.partial import JournalHeader, Partial
+
+logger = logging.getLogger(__name__)
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What the passes over a pull's files share."""
+
+    options: FetchOptions
+    cut: Callable[[], None]
+    meter: Meter
+    limit: Limit
+    cancel: Cancel
+
+
+def fetch_verified(
+    job: Job, wanted: Wanted, header: JournalHeader, partial: Partial, chain: Chain
+) -> Fetched:
+    """Fetch what is missing of a file and hold it against the hash that is known.
+
+    A mismatch costs one more pass, from another source where there is one; chunk digests of the
+    two passes show where they differ. Raises `VerificationFailed` when the second is wrong too;
+    nothing of the file is kept then.
+    """
+    first = _pass(job, wanted, partial, chain)
+    if _is_right(first, wanted, partial):
+        return first
+    logger.warning("%s from %s has another hash than listed", wanted.name, _names(first))
+    for label in first.sources:
+        chain.postpone(label)
+    partial.restart(header)
+    job.meter.reuse(-wanted.size)
+    second = _pass(job, msgspec.structs.replace(wanted, chunks=None), partial, chain)
+    where = show_ranges(byte_ranges(differing(first.chunks, second.chunks), wanted.size))
+    if _is_right(second, wanted, partial):
+        logger.warning("%s: %s were wrong from %s", wanted.name, where, _names(first))
+        return second
+    partial.discard()
+    raise _mismatch(wanted, first, second)
+
+
+def _pass(job: Job, wanted: Wanted, partial: Partial, chain: Chain) -> Fetched:
+    fetch = Fetch(
+        wanted,
+        partial,
+        chain,
+        options=job.options,
+        cut=job.cut,
+        meter=job.meter,
+        limit=job.limit,
+        cancel=job.cancel,
+    )
+    return fetch.run()
+
+
+def _is_right(fetched: Fetched, wanted: Wanted, partial: Partial) -> bool:
+    if wanted.sha256 is not None:
+        return fetched.sha256 == wanted.sha256
+    if wanted.git_sha1 is not None:
+        return _git_sha1(partial, wanted.size) == wanted.git_sha1
+    return True
+
+
+def _git_sha1(partial: Partial, size: int) -> str:
+    """The name git gives this content; hubs publish it for small files."""
+    digest = hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
+    for index in range(chunk_count(size)):
+        for block in partial.blocks(index):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def differing(first: ChunkDigests, second: ChunkDigests) -> list[int]:
+    """Chunks in which two passes over the same file differ."""
+    pairs = zip(first.digests, second.digests, strict=True)
+    return [index for index, (one, other) in enumerate(pairs) if one != other]
+
+
+def _names(fetched: Fetched) -> str:
+    return ", ".join(fetched.sources) or "an earlier run"
+
+
+def _mismatch(wanted: Wanted, first: Fetched, second: Fetched) -> ApplianceError:
+    return VerificationFailed(
+        say(
+            "{name} is not what it must be: expected {expected}, got {found} from {source}, "
+            "then {again} from {second_source}",
+            name=wanted.name,
+            expected=wanted.sha256 or wanted.git_sha1,
+            found=first.sha256,
+            source=_names(first),
+            again=second.sha256,
+            second_source=_names(second),
+        ),
+        hint=say("nothing of it was kept; use another source or mirror"),
+        code="HASH-MISMATCH",
+    )

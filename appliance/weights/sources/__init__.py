@@ -1,0 +1,1 @@
+"""Where the bytes come from: one file per kind of place."""

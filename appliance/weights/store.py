@@ -1,0 +1,289 @@
+"""The store: every file once, by its hash, under readable names.
+
+blobs/sha256-…            the bytes; beside them `.partial` and `.journal` of what is on its way
+chunks/sha256-…           digests of their chunks
+models/ID/FILE            the readable name: a hard link to the blob
+models/ID/manifest.json   what the model is made of; written last, so a model is whole or absent
+work/PID-N/               temporary, of a running process
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import os
+import shutil
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from appliance.core.documents import to_json
+from appliance.core.errors import DoesNotFit, UsageError
+from appliance.core.i18n import say
+from appliance.core.inventory import Document
+from appliance.core.progress import Cancel, OnProgress
+from appliance.weights.chunks import ChunkDigests, load_chunks, save_chunks
+from appliance.weights.disk import (
+    disk_errors,
+    free_bytes,
+    fsync_directory,
+    place_link,
+    show_bytes,
+    write_atomically,
+)
+from appliance.weights.manifest import (
+    MANIFEST,
+    Manifest,
+    ManifestFile,
+    StoredFile,
+    StoredModel,
+    read_manifest,
+    stored_model,
+)
+from appliance.weights.names import directory_name, is_safe_name
+
+if TYPE_CHECKING:
+    from appliance.weights.verify import Verification
+
+__all__ = ["Freed", "Store", "StoredFile", "StoredModel"]
+
+FLOOR_BYTES = 1 << 30
+"""Disk space that is left to everything else on the server."""
+STALE_S = 7 * 24 * 3600.0
+"""A pull nobody went on with for so long is cleaned up by `gc`."""
+_counter = itertools.count()
+
+
+class Freed(Document, frozen=True, kw_only=True):
+    """What a clean-up gave back."""
+
+    bytes: int
+    removed: list[str]
+
+
+class Store:
+    """The models of this server under `root`. Any process may use it at the same time.
+
+    Writes leave `floor_bytes` of the disk free, and `quota_bytes` is what all models may take.
+    """
+
+    def __init__(
+        self, root: Path, *, floor_bytes: int = FLOOR_BYTES, quota_bytes: int | None = None
+    ) -> None:
+        self.root = root
+        self.floor_bytes = floor_bytes
+        self.quota_bytes = quota_bytes
+
+    # -- reading ---------------------------------------------------------------------------
+
+    def models(self) -> list[StoredModel]:
+        """Every whole model, by id."""
+        found = (read_manifest(path) for path in self.directory("models").glob(f"*/{MANIFEST}"))
+        return sorted((model for model in found if model), key=lambda model: model.id)
+
+    def find(self, model_id: str) -> StoredModel | None:
+        """The model with this id, when it is here and whole."""
+        return read_manifest(self.model_directory(model_id) / MANIFEST)
+
+    def free_bytes(self) -> int:
+        """Bytes that may still be written."""
+        free = free_bytes(self.root) - self.floor_bytes
+        if self.quota_bytes is not None:
+            free = min(free, self.quota_bytes - self.used_bytes())
+        return max(0, free)
+
+    def used_bytes(self) -> int:
+        """Bytes of disk the blobs take, those on their way included."""
+        blobs = self.directory("blobs")
+        if not blobs.is_dir():
+            return 0
+        with os.scandir(blobs) as entries:
+            return sum(entry.stat(follow_symlinks=False).st_blocks * 512 for entry in entries)
+
+    def model_directory(self, model_id: str) -> Path:
+        """Where the readable names of a model are."""
+        return self.directory("models") / directory_name(model_id)
+
+    def blob(self, sha256: str) -> Path:
+        """Where the file with this hash is or would be."""
+        return self.directory("blobs") / f"sha256-{sha256}"
+
+    def has_blob(self, sha256: str, size: int | None) -> bool:
+        """Whether the file is here at its full size and not known to be damaged."""
+        path = self.blob(sha256)
+        try:
+            there = path.stat().st_size
+        except FileNotFoundError:
+            return False
+        return (size is None or there == size) and not self.damage(sha256)
+
+    def is_in_place(self, file: StoredFile) -> bool:
+        """Whether a model's file is there at its full size under its readable name."""
+        try:
+            there = Path(file.path).stat().st_size
+        except OSError:
+            return False
+        return there == file.bytes and not self.damage(file.sha256)
+
+    def source_of(self, sha256: str) -> str | None:
+        """Where a stored file came from."""
+        files = (file for model in self.models() for file in model.files)
+        return next((file.source for file in files if file.sha256 == sha256), None)
+
+    def chunks(self, sha256: str) -> ChunkDigests | None:
+        """The digests of the file's chunks."""
+        return load_chunks(self.directory("chunks") / f"sha256-{sha256}")
+
+    def damage(self, sha256: str) -> list[int]:
+        """Chunks that `verify` found to be wrong on the disk."""
+        path = self._damage_record(sha256)
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=list[int])
+        except (OSError, msgspec.MsgspecError):
+            return []
+
+    # -- writing ---------------------------------------------------------------------------
+
+    def require_space(self, needed: int) -> None:
+        """Refuse before the first byte what cannot fit. Raises `DoesNotFit`."""
+        free = self.free_bytes()
+        if needed > free:
+            raise DoesNotFit(
+                say(
+                    "the model needs {needed} of disk in {path}, free are {free} "
+                    "(not counting {floor} left to the rest of the server)",
+                    needed=show_bytes(needed),
+                    path=self.root,
+                    free=show_bytes(free),
+                    floor=show_bytes(self.floor_bytes),
+                ),
+                hint=say("remove a model (`appliance models rm`), or take a smaller variant"),
+                code="NO-SPACE",
+            )
+
+    def partial(self, key: str) -> Path:
+        """Where a file on its way is put together: beside the blob it becomes."""
+        return self._made("blobs") / f"{key}.partial"
+
+    def keep_chunks(self, sha256: str, chunks: ChunkDigests) -> None:
+        """Remember the digests of a file that is whole, and forget its damage."""
+        save_chunks(self._made("chunks") / f"sha256-{sha256}", chunks)
+        self._damage_record(sha256).unlink(missing_ok=True)
+
+    def keep_damage(self, sha256: str, indexes: list[int]) -> None:
+        """Remember which chunks of a file are wrong, so that just these are fetched again."""
+        write_atomically(
+            self._made("chunks") / self._damage_record(sha256).name, msgspec.json.encode(indexes)
+        )
+
+    def link(self, model_id: str, name: str, sha256: str) -> None:
+        """Give a blob its readable name in a model."""
+        if not is_safe_name(name):
+            raise UsageError(say("not a safe file name: {name}", name=name), code="BAD-NAME")
+        place_link(self.blob(sha256), self.model_directory(model_id) / name)
+
+    def publish(
+        self, model_id: str, reference: str, revision: str, files: Sequence[ManifestFile]
+    ) -> StoredModel:
+        """The model is whole: write its manifest, drop names that no longer belong to it."""
+        directory = self.model_directory(model_id)
+        manifest = Manifest(
+            id=model_id,
+            reference=reference,
+            revision=revision,
+            added=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            files=list(files),
+        )
+        for folder in {(directory / file.name).parent for file in files}:
+            fsync_directory(folder)
+        write_atomically(directory / MANIFEST, to_json(manifest, indent=2).encode())
+        fsync_directory(directory.parent)
+        names = {file.name for file in files} | {MANIFEST}
+        for path in [path for path in directory.rglob("*") if not path.is_dir()]:
+            if path.relative_to(directory).as_posix() not in names:
+                path.unlink(missing_ok=True)
+        return stored_model(manifest, directory)
+
+    def remove(self, model_id: str, *, in_use: Collection[str] = ()) -> Freed:
+        """Remove a model and the blobs only it has. Raises `UsageError` for one in use."""
+        model = self.find(model_id)
+        if model is None:
+            raise UsageError(
+                say("there is no model {model} in the store", model=model_id),
+                hint=say("`appliance models list` shows what is here"),
+                code="NOT-STORED",
+            )
+        if model_id in in_use:
+            raise UsageError(
+                say("{model} is being served", model=model_id),
+                hint=say("stop it first: `appliance down`"),
+                code="IN-USE",
+            )
+        directory = Path(model.directory)
+        with disk_errors(directory):
+            (directory / MANIFEST).unlink()
+            fsync_directory(directory)
+            shutil.rmtree(directory)
+            hashes = {file.sha256 for file in model.files}
+            freed = sum(self._drop_blob(sha256) for sha256 in hashes - self.referenced())
+        return Freed(bytes=freed, removed=[model_id])
+
+    def gc(self, *, stale_s: float = STALE_S) -> Freed:
+        """Remove what no model refers to (see `appliance.weights.cleanup`)."""
+        from appliance.weights.cleanup import clean_up
+
+        return clean_up(self, stale_s)
+
+    def workspace(self) -> Path:
+        """A new temporary directory of this process; `gc` removes those of dead ones."""
+        path = self._made("work") / f"{os.getpid()}-{next(_counter)}"
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir()
+        return path
+
+    def verify(
+        self,
+        model_id: str,
+        quick: bool = False,
+        on_progress: OnProgress = lambda progress: None,
+        cancel: Cancel | None = None,
+    ) -> Verification:
+        """Hold a model's files against their hashes (see `appliance.weights.verify`)."""
+        from appliance.weights.verify import verify
+
+        return verify(self, model_id, quick=quick, on_progress=on_progress, cancel=cancel)
+
+    # -- inside ----------------------------------------------------------------------------
+
+    def directory(self, name: str) -> Path:
+        """One of the directories above."""
+        return self.root / name
+
+    def _made(self, name: str) -> Path:
+        path = self.directory(name)
+        with disk_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _damage_record(self, sha256: str) -> Path:
+        return self.directory("chunks") / f"sha256-{sha256}.damaged"
+
+    def referenced(self) -> set[str]:
+        """Hashes that some model needs."""
+        return {file.sha256 for model in self.models() for file in model.files}
+
+    def _drop_blob(self, sha256: str) -> int:
+        """Bytes freed; 0 where another model's directory still has a link to the blob."""
+        path = self.blob(sha256)
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            return 0
+        if status.st_nlink > 1:
+            return 0
+        path.unlink()
+        for record in (self.directory("chunks") / path.name, self._damage_record(sha256)):
+            record.unlink(missing_ok=True)
+        return status.st_size
