@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import sys
 from logging.handlers import RotatingFileHandler
@@ -90,6 +91,9 @@ def _serve(paths: Paths, listening: socket.socket) -> None:
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn hands a signal on to whoever was there before it: without us, that is death
+        signal.signal(number, lambda *_: leave())
     try:
         node.start()
         server.run(sockets=[listening])

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _TICK_S = 0.25
 _PATIENCE_S = 15.0
 _PORTS_TO_TRY = 100
+_SETTLED_S = 5.0
 
 
 class GatewayKeeper:
@@ -39,6 +40,7 @@ class GatewayKeeper:
         self._identity = self._remembered()
         self._backoff = Backoff()
         self._start_at = 0.0
+        self._launched = 0.0
         self._fault: ApplianceError | None = None
         self._routes: RouteTable | None = None
         self._end = threading.Event()
@@ -117,6 +119,8 @@ class GatewayKeeper:
             self._remember(None)
             self._start_at = time.monotonic() + self._backoff.died("gateway")
         else:
+            if time.monotonic() - self._launched > _SETTLED_S:
+                self._backoff.answered()
             self._log_file.rotate()
 
     def _launch(self) -> None:
@@ -128,6 +132,7 @@ class GatewayKeeper:
             port=port,
         )
         self._remember(spawn(command, self._log_file.path))
+        self._launched = time.monotonic()
         self._fault = None
 
     def _port(self) -> int:

@@ -29,6 +29,7 @@ from appliance.supervisor.process import ProcessIdentity, alive, stop
 log = logging.getLogger(__name__)
 _RECONCILE_S = 5.0
 _DEATHS_TO_GIVE_UP = 2
+_JOB_GRACE_S = 5.0
 _FIRST_KEY = "first"
 
 
@@ -45,7 +46,8 @@ class Node:
         self.gateway = GatewayKeeper(paths, self.state)
         self.keys = KeyStore(paths.state / KEYS_FILE)
         self._keepers: dict[str, ReplicaKeeper] = {}
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()  # the table of keepers; never held while one is stopped
+        self._reconciling = threading.RLock()  # one change of the table at a time
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
 
@@ -68,6 +70,7 @@ class Node:
     def stop_all(self) -> None:
         """Stop everything of ours but this daemon, and want nothing any more."""
         self.jobs.cancel_all()
+        self.up_lock.acquire(timeout=_JOB_GRACE_S)
         self.state.unwant()
         self._reconcile()
         self._end.set()
@@ -83,8 +86,7 @@ class Node:
     def statuses(self) -> list[DeploymentStatus]:
         """What is deployed, stopped deployments too."""
         endpoint = self.gateway.known_endpoint()
-        with self._lock:
-            keepers = dict(self._keepers)
+        keepers = self._snapshot()
         return [
             deployment_status(d.deployment, d.wanted, keepers, endpoint)
             for d in self.state.deployments()
@@ -113,8 +115,7 @@ class Node:
         """Return when every replica serves. Raises, with its last words, when one does not."""
         while True:
             cancel.check()
-            with self._lock:
-                keepers = [k for k in self._keepers.values() if k.deployment.id == deployment_id]
+            keepers = [k for k in self._snapshot().values() if k.deployment.id == deployment_id]
             if not keepers:
                 raise ApplianceError(
                     say("{id} was stopped while it started", id=deployment_id),
@@ -173,10 +174,9 @@ class Node:
     def log_of(self, deployment_id: str) -> ReplicaKeeper:
         """The keeper whose log tells of the deployment's first replica."""
         deployment = self.known(deployment_id)
-        with self._lock:
-            for keeper in self._keepers.values():
-                if keeper.deployment.id == deployment.id:
-                    return keeper
+        for keeper in self._snapshot().values():
+            if keeper.deployment.id == deployment.id:
+                return keeper
         return self._keeper(_replica_ids(deployment)[0], deployment, None)
 
     # -- reconciling ------------------------------------------------------------------------
@@ -215,10 +215,11 @@ class Node:
         self._adopt_gateway(marked)
         for replica_id, deployment in wanted.items():
             record = records.get(replica_id)
-            self._keepers[replica_id] = keeper = self._keeper(replica_id, deployment, record)
-            if record and record.identity and alive(record.identity):
+            if record and record.identity and record.work != deployment:
+                stop(record.identity, grace_s=5.0)
+            elif record and record.identity and alive(record.identity):
                 log.info("adopted %s, pid %s", replica_id, record.identity.pid)
-            keeper.start()
+            self._add(self._keeper(replica_id, deployment, record))
         self._publish()
 
     def _adopt_gateway(self, marked: dict[int, str]) -> None:
@@ -235,24 +236,34 @@ class Node:
                 stop(identity, grace_s=5.0)
 
     def _reconcile(self, restart_failed: str | None = None) -> None:
-        with self._lock:
+        with self._reconciling:
             wanted: dict[str, Deployment] = {}
             for d in self.state.deployments():
                 if d.wanted:
                     wanted.update(dict.fromkeys(_replica_ids(d.deployment), d.deployment))
-            for replica_id, keeper in list(self._keepers.items()):
+            for replica_id, keeper in self._snapshot().items():
                 changed = wanted.get(replica_id) != keeper.deployment
                 tired = keeper.deployment.id == restart_failed and keeper.record.state == "failed"
                 if changed or tired:
                     self._drop(replica_id)
             for replica_id, deployment in wanted.items():
-                if replica_id not in self._keepers:
-                    self._keepers[replica_id] = self._keeper(replica_id, deployment, None)
-                    self._keepers[replica_id].start()
+                if replica_id not in self._snapshot():
+                    self._add(self._keeper(replica_id, deployment, None))
         self._publish()
 
+    def _snapshot(self) -> dict[str, ReplicaKeeper]:
+        with self._lock:
+            return dict(self._keepers)
+
+    def _add(self, keeper: ReplicaKeeper) -> None:
+        with self._lock:
+            self._keepers[keeper.record.id] = keeper
+        keeper.start()
+
     def _drop(self, replica_id: str) -> None:
-        keeper = self._keepers.pop(replica_id)
+        """Take a replica from the gateway first, then end it."""
+        with self._lock:
+            keeper = self._keepers.pop(replica_id)
         self._publish()
         keeper.stop()
 

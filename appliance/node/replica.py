@@ -62,7 +62,6 @@ class ReplicaKeeper:
         self._watch_at = 0.0
         self._meter: Meter | None = None
         self._pulse = Pulse()
-        self._first_tokens: int | None = None
         self._oom_kills = oom_kills()
         self._thread = threading.Thread(target=self._run, name=f"keep-{record.id}", daemon=True)
 
@@ -184,9 +183,9 @@ class ReplicaKeeper:
             self._hang(identity, say("it stood still while it loaded the model"))
 
     def _serve(self, identity: ProcessIdentity) -> None:
+        self._backoff.answered()
         self._pulse = Pulse()
         self._meter = Meter(identity.port)
-        self._first_tokens = None
         self._become("ready", None)
         self._state.record("info", "ENGINE-READY", self._record.id, say("ready"))
 
@@ -205,17 +204,8 @@ class ReplicaKeeper:
             self._hang(identity, say("it held requests and did nothing for 25 seconds"))
             return
         if metrics:
-            self._note_answers(metrics)
             self._become_if_new("busy" if running else "ready")
         self.log_file.rotate()
-
-    def _note_answers(self, metrics: EngineMetrics) -> None:
-        """Tokens past those of the readiness question mean that somebody was answered."""
-        tokens = metrics.tokens_total
-        if self._first_tokens is None:
-            self._first_tokens = tokens
-        elif tokens is not None and tokens > self._first_tokens:
-            self._backoff.answered()
 
     def _hang(self, identity: ProcessIdentity, why: Text) -> None:
         log.warning("%s hangs: %s", self._record.id, why)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from appliance.catalog.models import load_catalogue
 from appliance.core.errors import ApplianceError, DoesNotFit, Unreachable, UsageError
 from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
@@ -100,6 +101,7 @@ class MainJob:
         self._check_request()
         serving = self._already_serving()
         if serving:
+            self._note_self_test(serving.model)
             return self._finish(serving, proof_s=_SECOND_RUN_PROOF_S)
         with self._phase("detect", say("looking at this server")):
             ground = ground_of(self._services.inventory(), self._services.paths)
@@ -111,10 +113,11 @@ class MainJob:
 
     def _serve(self, deployment: Deployment) -> Up:
         """Start it and prove it; what cannot answer does not stay."""
-        self._services.endpoint()
-        before = self._services.deploy(deployment)
+        before: Deployment | None = None
         try:
             with self._phase("load", say("loading {model}", model=deployment.variant)):
+                self._services.endpoint()
+                before = self._services.deploy(deployment)
                 self._services.await_ready(deployment.id, self._cancel)
             return self._finish(self._status_of(deployment.id), proof_s=_PROOF_S)
         except ApplianceError:
@@ -230,12 +233,20 @@ class MainJob:
         if isinstance(reference, CatalogReference):
             known, _ = ground.catalogue.variant(reference)
             family, self_test = known.id, known.kind == "self-test"
-        if self_test and not any(note.code == "NO-HUB" for note in self._notes):
+        self._note_self_test(choice.model)
+        return deployment_of(choice, model_path=stored.entry, family=family, self_test=self_test)
+
+    def _note_self_test(self, model: str) -> None:
+        """Whoever has the self-test model is told each time that it is not DeepSeek."""
+        is_it = model == load_catalogue().self_test[0].id
+        if is_it and not any(note.code == "NO-HUB" for note in self._notes):
             self._note(
                 "SELF-TEST",
-                say("this is the self-test model: it proves the server, it is not DeepSeek"),
+                say(
+                    "this is the self-test model: it proves the server, it is not DeepSeek; "
+                    "with a hub in reach, `appliance up --model ID` serves one that is"
+                ),
             )
-        return deployment_of(choice, model_path=stored.entry, family=family, self_test=self_test)
 
     def _status_of(self, deployment_id: str) -> DeploymentStatus:
         found = [s for s in self._services.statuses() if s.id == deployment_id]
