@@ -144,6 +144,15 @@ def _cpu_temp_c() -> float | None:
     return max(temperatures, default=None)
 
 
+def command_of(pid: int) -> str | None:
+    """The program of a process, without its arguments: those may hold secrets."""
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    return arguments[0].decode(errors="replace") or None
+
+
 # -- from text, live and captured --------------------------------------------------------------
 
 
@@ -210,3 +219,11 @@ def _captured_memory(ask: Ask) -> int | None:
         return read_meminfo(meminfo)
     sysctl = (_said(ask, "sysctl", "-n", "machdep.cpu.brand_string", "hw.memsize") or "").split()
     return mib(sysctl[-1], unit="B") if sysctl else None
+
+
+def read_captured_load(ask: Ask) -> HostSample:
+    """The memory in use of a capture, where /proc/meminfo was recorded."""
+    meminfo = blocks(_said(ask, "cat", "/proc/meminfo") or "")
+    total, available = mib(meminfo.get("MemTotal")), mib(meminfo.get("MemAvailable"))
+    used = total - available if total is not None and available is not None else None
+    return HostSample(memory_used_mib=used)
