@@ -96,7 +96,7 @@ def print_cards(now: Status) -> None:
 @click.pass_context
 def down(ctx: click.Context, deployment: str | None) -> int:
     """Stop a deployment; without ID everything of ours, the daemon too."""
-    from appliance.node.start import daemon_answers, ensure_daemon, state_file
+    from appliance.node.start import await_leave, daemon_answers, ensure_daemon, state_file
     from appliance.node.state import anything_wanted
 
     if settings_of(ctx).readonly:
@@ -116,6 +116,8 @@ def down(ctx: click.Context, deployment: str | None) -> int:
     client = ensure_daemon(paths)
     client.down(deployment)
     client.close()
+    if not deployment:
+        await_leave(paths)
     click.echo(_("stopped {what}").format(what=deployment or _("everything")))
     return 0
 

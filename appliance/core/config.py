@@ -31,7 +31,7 @@ class UiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class HubConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`order`: which hubs may be asked, best first; empty means none: never leave this server."""
 
-    order: list[str] = ["hf", "ms"]
+    order: tuple[str, ...] = ("hf", "ms")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

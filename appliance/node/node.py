@@ -19,12 +19,12 @@ from appliance.node.gateway import GatewayKeeper, model_route
 from appliance.node.jobs import Jobs
 from appliance.node.orphans import identity_of, marked_processes
 from appliance.node.replica import ReplicaKeeper
-from appliance.telemetry.sampler import Sampler
 from appliance.node.start import state_file
 from appliance.node.state import ReplicaRecord, State, now
 from appliance.node.statuses import deployment_status
 from appliance.ops.deployment import Deployment
 from appliance.supervisor.process import ProcessIdentity, alive, stop
+from appliance.telemetry.sampler import Sampler
 
 log = logging.getLogger(__name__)
 _RECONCILE_S = 5.0

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from appliance.core.errors import ApplianceError, NeedsRights, Unreachable
+from appliance.core.errors import ApplianceError, NeedsRights, TimedOut, Unreachable
 from appliance.core.i18n import say
 from appliance.core.paths import Paths, private_directory
 from appliance.node.client import NodeClient
@@ -105,6 +105,17 @@ def _await(paths: Paths, child: subprocess.Popen[bytes]) -> None:
         hint=say("its log is {path}", path=paths.logs / "daemon.log"),
         code="DAEMON-DOWN",
     )
+
+
+def await_leave(paths: Paths) -> None:
+    """Return when no daemon holds this state any more. Raises `TimedOut`."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
+        with only_daemon(paths) as free:
+            if free:
+                return
+        time.sleep(0.02)
+    raise TimedOut(say("the daemon does not leave"), hint=say("its log is {path}", path=paths.logs))
 
 
 def _last_words(path: Path) -> str:

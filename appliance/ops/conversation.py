@@ -13,6 +13,7 @@ import msgspec
 from appliance.core.errors import ApplianceError, Unreachable
 from appliance.core.i18n import say
 
+_SHORTEST_S = 0.05
 Role = Literal["system", "user", "assistant"]
 
 
@@ -31,7 +32,7 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 class Finish(msgspec.Struct, frozen=True):
-    """The end of the stream and how fast it was; `decode_tps` counts tokens after the first."""
+    """The end of the stream. `decode_tps` is the engine's own figure where it tells one."""
 
     reason: str | None
     first_token_s: float
@@ -98,6 +99,7 @@ def _pieces(lines: Iterator[str]) -> Iterator[Piece | Finish]:
     last = started
     chunks = 0
     tokens: int | None = None
+    told_tps: float | None = None
     reason: str | None = None
     for line in lines:
         if not line.startswith("data: ") or line == "data: [DONE]":
@@ -110,6 +112,7 @@ def _pieces(lines: Iterator[str]) -> Iterator[Piece | Finish]:
                 code="STREAM-BROKEN",
             )
         tokens = (event.get("usage") or {}).get("completion_tokens", tokens)
+        told_tps = (event.get("timings") or {}).get("predicted_per_second", told_tps)
         for choice in event.get("choices") or []:
             reason = choice.get("finish_reason") or reason
             for piece in _deltas(choice.get("delta") or {}):
@@ -118,13 +121,19 @@ def _pieces(lines: Iterator[str]) -> Iterator[Piece | Finish]:
                 chunks += 1
                 yield piece
     count = tokens if tokens is not None else chunks
-    spent = last - first if first else 0.0
     yield Finish(
         reason=reason,
         first_token_s=round((first or last) - started, 4),
         tokens=count,
-        decode_tps=round((count - 1) / spent, 2) if count > 1 and spent > 0 else None,
+        decode_tps=round(told_tps, 2) if told_tps else decode_speed(count, last - (first or last)),
     )
+
+
+def decode_speed(tokens: int, seconds: float) -> float | None:
+    """Tokens per second after the first; `None` where the pieces came too close to tell."""
+    if tokens < 2 or seconds < _SHORTEST_S:
+        return None
+    return round((tokens - 1) / seconds, 2)
 
 
 def _deltas(delta: dict[str, Any]) -> Iterator[Piece]:

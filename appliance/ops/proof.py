@@ -8,7 +8,7 @@ from pathlib import Path
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
 from appliance.core.status import Proof
-from appliance.ops.conversation import Finish, Message, Piece, stream_chat
+from appliance.ops.conversation import Finish, Message, Piece, decode_speed, stream_chat
 
 PROMPT = "Which city is the capital of France? Answer in one short sentence."
 _ENOUGH_TOKENS = 256
@@ -44,8 +44,7 @@ def prove(socket: Path, model: str, *, limit_s: float = 20.0) -> Proof:
             hint=say("see `appliance logs {model}`", model=model),
             code="ENGINE-WRONG-ANSWER",
         )
-    spent = time.monotonic() - started - first_s
-    counted = round((pieces - 1) / spent, 2) if pieces > 1 and spent > 0 else None
+    counted = decode_speed(pieces, time.monotonic() - started - first_s)
     return Proof(
         prompt=PROMPT,
         answer=answer,

@@ -113,14 +113,19 @@ class MainJob:
 
     def _serve(self, deployment: Deployment) -> Up:
         """Start it and prove it; what cannot answer does not stay."""
-        before: Deployment | None = None
-        try:
+        self._cancel.check()
+        self._services.endpoint()
+        with self._on_trial(deployment):
             with self._phase("load", say("loading {model}", model=deployment.variant)):
-                self._services.endpoint()
-                before = self._services.deploy(deployment)
                 self._services.await_ready(deployment.id, self._cancel)
             return self._finish(self._status_of(deployment.id), proof_s=_PROOF_S)
-        except ApplianceError:
+
+    @contextmanager
+    def _on_trial(self, deployment: Deployment) -> Iterator[None]:
+        before = self._services.deploy(deployment)
+        try:
+            yield
+        except BaseException:
             self._services.withdraw(deployment.id, before)
             raise
 
