@@ -108,7 +108,7 @@ def _text(value: bytes | str | None) -> str | None:
 
 
 def _cuda(version: int | None) -> str | None:
-    return f"CUDA {version // 1000}.{version % 1000 // 10}" if version else None
+    return f"{version // 1000}.{version % 1000 // 10}" if version else None
 
 
 class _Card:
