@@ -52,16 +52,16 @@ KNOWN_FAILURES = (
     ("Hash mismatch", 7, "a package is not the one that was locked", "see {log}"),
     ("Permission denied", 5, "not allowed to write in {clone}", "use a clone that belongs to you"),
     (
-        "No matching distribution",
-        3,
-        "a package is not to be had",
-        "check the index that pip is set up with (pip config list), or use --wheels DIR; see {log}",
-    ),
-    (
         "onnection",
         3,
         "the package index is out of reach",
         "check network and proxy, set PIP_INDEX_URL to a mirror, or use --wheels DIR; see {log}",
+    ),
+    (
+        "No matching distribution",
+        3,
+        "the package index does not have what is locked",
+        "see {log}, and the index that pip is set up with: pip config list",
     ),
 )
 
@@ -220,7 +220,8 @@ def how_to_install(package: str) -> str:
 
 def _settings(wheels: Path | None) -> dict[str, str]:
     """What is added to the environment of pip and uv."""
-    common = {"PIP_USER": "0", "UV_PYTHON_DOWNLOADS": "never"}
+    retries = os.environ.get("PIP_RETRIES", "2")
+    common = {"PIP_USER": "0", "PIP_RETRIES": retries, "UV_PYTHON_DOWNLOADS": "never"}
     if wheels is None:
         return {**common, **_index_for_uv()}
     if not any(wheels.glob("*.whl")):
