@@ -1,0 +1,339 @@
+"""Everything the terminal can do, once: keys, names, help, and the command that does the same.
+
+Bindings, key bar, palette and help screen are drawn from this table; adding an action is a row
+here and a method `do_<id>` on the application or on each of the screens it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from appliance.core.i18n import Text, say
+
+Danger = Literal["none", "mild", "moderate"]
+PLACES = ("home", "setup", "cards", "models", "services", "chat", "health")
+EVERYWHERE = (*PLACES, "logs", "card")
+
+
+@dataclass(frozen=True)
+class Action:
+    """`keys`: the first is the one we show. `screens`: where it works. `bar`: its place in the
+    key bar, from the left; 0 keeps it out. `writes`: not with `--readonly`.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    label: Text
+    help: Text
+    twin: str
+    screens: tuple[str, ...] = EVERYWHERE
+    bar: int = 0
+    danger: Danger = "none"
+    writes: bool = False
+
+    @property
+    def key(self) -> str:
+        """The first key as people write it."""
+        return KEY_NAMES.get(self.keys[0], self.keys[0])
+
+
+KEY_NAMES = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "escape": "Esc",
+    "enter": "Enter",
+    "space": "Space",
+    **{f"f{n}": f"F{n}" for n in range(1, 13)},
+    **{letter.upper(): letter.upper() for letter in "abcdefghijklmnopqrstuvwxyz"},
+}
+
+_GO = [
+    ("home", say("Home"), say("Is it well, what runs, what needs attention"), "appliance status"),
+    ("setup", say("Setup"), say("What was found, and the main job"), "appliance up"),
+    ("cards", say("Cards"), say("Every card with its readings and history"), "appliance watch"),
+    ("models", say("Models"), say("What could be served here"), "appliance models list"),
+    ("services", say("Services"), say("What is served, by which engines"), "appliance status"),
+    ("chat", say("Chat"), say("Talk to a served model"), "appliance chat"),
+    ("health", say("Health"), say("What is wrong, and what happened"), "appliance check"),
+]
+_SERVING = ("home", "services", "logs")
+_LISTS = ("cards", "models", "services", "health", "logs")
+
+ACTIONS: tuple[Action, ...] = (
+    *(
+        Action(f"go_{place}", (str(number),), label, help_, twin)
+        for number, (place, label, help_, twin) in enumerate(_GO, 1)
+    ),
+    Action(
+        "chat",
+        ("c",),
+        say("Chat"),
+        say("Talk to the selected deployment"),
+        "appliance chat MODEL",
+        ("home", "services", "logs", "models"),
+        bar=1,
+    ),
+    Action(
+        "logs",
+        ("l",),
+        say("Log"),
+        say("Read the log of the selected deployment's engine, and follow it"),
+        "appliance logs ID -f",
+        ("home", "services", "health"),
+        bar=2,
+    ),
+    Action(
+        "stop",
+        ("S",),
+        say("Stop"),
+        say("Stop the selected deployment; asks first"),
+        "appliance down ID",
+        _SERVING,
+        bar=3,
+        danger="moderate",
+        writes=True,
+    ),
+    Action(
+        "restart",
+        ("R",),
+        say("Restart"),
+        say("Stop the selected deployment's engines and start them afresh; asks first"),
+        "appliance down ID && appliance up --model ID",
+        _SERVING,
+        bar=4,
+        danger="moderate",
+        writes=True,
+    ),
+    Action(
+        "command",
+        ("e",),
+        say("Command"),
+        say("Show the exact command of the selected deployment's engine"),
+        "appliance engines show MODEL",
+        ("home", "services"),
+    ),
+    Action(
+        "up",
+        ("U",),
+        say("Serve"),
+        say("Do the main job: detect, plan, fetch, serve, prove"),
+        "appliance up",
+        ("home", "setup", "services"),
+        bar=1,
+        danger="moderate",
+        writes=True,
+    ),
+    Action(
+        "serve",
+        ("enter", "U"),
+        say("Serve"),
+        say("Fetch the selected model if need be and serve it; asks first"),
+        "appliance up --model ID",
+        ("models",),
+        bar=1,
+        danger="moderate",
+        writes=True,
+    ),
+    Action(
+        "pull",
+        ("g",),
+        say("Get"),
+        say("Fetch the selected model without serving it"),
+        "appliance models pull ID",
+        ("models",),
+        bar=2,
+        danger="mild",
+        writes=True,
+    ),
+    Action(
+        "details",
+        ("enter", "d"),
+        say("Details"),
+        say("Everything that is known of the selected card"),
+        "appliance detect --json",
+        ("cards",),
+        bar=1,
+    ),
+    Action(
+        "window",
+        ("w",),
+        say("Period"),
+        say("Show the last minute or the last hour"),
+        "appliance watch --json",
+        ("home", "cards", "card"),
+        bar=3,
+    ),
+    Action(
+        "order",
+        ("s",),
+        say("Order"),
+        say("Sort the worst first, or as the driver counts"),
+        "appliance watch",
+        ("cards",),
+        bar=2,
+    ),
+    Action(
+        "filter",
+        ("slash",),
+        say("Filter"),
+        say("Show only what contains a text; an exclamation mark in front turns it round"),
+        "appliance logs ID | grep TEXT",
+        ("logs", "health", "models"),
+        bar=5,
+    ),
+    Action(
+        "follow",
+        ("f",),
+        say("Follow"),
+        say("Go to the end of the log and stay there, or stop doing so"),
+        "appliance logs ID -f",
+        ("logs",),
+        bar=1,
+    ),
+    Action(
+        "save",
+        ("w", "f7"),
+        say("Save"),
+        say("Write the log, or the conversation, to a file"),
+        "appliance logs ID > FILE",
+        ("logs", "chat"),
+        bar=6,
+    ),
+    Action(
+        "halt",
+        ("escape", "ctrl+g"),
+        say("Stop"),
+        say("Stop the answer; then Esc leaves the line of input"),
+        "appliance chat",
+        ("chat",),
+        bar=1,
+    ),
+    Action(
+        "write",
+        ("i", "enter"),
+        say("Write"),
+        say("Go back to the line of input"),
+        "appliance chat",
+        ("chat",),
+    ),
+    Action(
+        "fold",
+        ("f3",),
+        say("Reasoning"),
+        say("Show or hide the model's reasoning"),
+        "appliance chat",
+        ("chat",),
+        bar=2,
+    ),
+    Action(
+        "retry",
+        ("f4",),
+        say("Retry"),
+        say("Ask the last question again"),
+        "appliance chat",
+        ("chat",),
+        bar=3,
+    ),
+    Action(
+        "model",
+        ("f6",),
+        say("Model"),
+        say("Talk to the next deployment that serves"),
+        "appliance chat MODEL",
+        ("chat",),
+        bar=5,
+    ),
+    Action(
+        "fresh",
+        ("f8",),
+        say("New"),
+        say("Begin a new conversation"),
+        "appliance chat",
+        ("chat",),
+        bar=4,
+    ),
+    Action(
+        "copy",
+        ("y", "f9"),
+        say("Copy"),
+        say("Copy the screen's subject as text: endpoint, card, log lines, last answer"),
+        "appliance status",
+        ("home", "cards", "card", "services", "logs", "chat"),
+    ),
+    Action(
+        "start_daemon",
+        ("D",),
+        say("Start daemon"),
+        say("Start the daemon when it does not run"),
+        "appliance status",
+        bar=0,
+        writes=True,
+    ),
+    Action(
+        "back",
+        ("escape", "backspace"),
+        say("Back"),
+        say("Back to where you came from"),
+        "",
+        ("logs", "card", "setup", "cards", "models", "services", "health"),
+        bar=9,
+    ),
+    Action(
+        "palette",
+        ("colon", "f2", "ctrl+p"),
+        say("Commands"),
+        say("Find a command by its name"),
+        "appliance --help",
+        bar=7,
+    ),
+    Action(
+        "help",
+        ("question_mark", "f1"),
+        say("Help"),
+        say("Every key of this screen"),
+        "appliance --help",
+        bar=8,
+    ),
+    Action(
+        "pause",
+        ("p", "space"),
+        say("Pause"),
+        say("Hold the picture still, or go on"),
+        "appliance watch --count 1",
+    ),
+    Action("refresh", ("r", "f5"), say("Refresh"), say("Ask the daemon now"), "appliance status"),
+    Action("language", ("L",), say("Language"), say("Chinese or English"), "appliance --lang zh"),
+    Action(
+        "theme",
+        ("T",),
+        say("Colours"),
+        say("The next theme: dark, light, 16 colours, high contrast, colour-blind-safe"),
+        "appliance --no-color",
+    ),
+    Action(
+        "quit",
+        ("q", "ctrl+q", "ctrl+c", "f10"),
+        say("Quit"),
+        say("Leave; what is served goes on"),
+        "",
+        bar=9,
+    ),
+)
+
+
+def actions_of(screen: str) -> Iterator[Action]:
+    """What works on a screen, in the order of the table."""
+    return (action for action in ACTIONS if screen in action.screens)
+
+
+def for_key(screen: str, key: str) -> Action | None:
+    """The action of a key on a screen; a test proves that there is at most one."""
+    return next((action for action in actions_of(screen) if key in action.keys), None)
+
+
+def typed(key: str) -> bool:
+    """Whether the key belongs to a line of input while one has the focus."""
+    return not (key.startswith("ctrl+") or (key[0] == "f" and key[1:].isdigit()))

@@ -1,0 +1,485 @@
+"""The application: keeps what is known and what is chosen, and does what keys ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.style import Style
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen, Screen
+
+from appliance.core.errors import ApplianceError
+from appliance.core.i18n import _, current_language, use_default_language
+from appliance.node.wishes import PullOptions, UpOptions
+from appliance.tui import jobs
+from appliance.tui.actions import ACTIONS, actions_of, for_key, typed
+from appliance.tui.backend import Backend, Converse, Node, in_thread
+from appliance.tui.feed import Feed
+from appliance.tui.glyphs import ASCII, Glyphs
+from appliance.tui.history import WINDOWS, History
+from appliance.tui.jobs import JobState
+from appliance.tui.messages import Advanced, Ended, Looked
+from appliance.tui.scene import Scene
+from appliance.tui.screens.place import Place
+from appliance.tui.snapshot import Snapshot
+from appliance.tui.themes import PALETTES, themes
+
+if TYPE_CHECKING:
+    from appliance.core.status import DeploymentStatus
+
+_BY_ID = {action.id: action for action in ACTIONS}
+_KEYS = sorted({key for action in ACTIONS for key in action.keys})
+SLOW_INTERVAL_S = 5.0
+
+
+def _home() -> Screen[None]:
+    from appliance.tui.screens.home import HomeScreen
+
+    return HomeScreen()
+
+
+def _setup() -> Screen[None]:
+    from appliance.tui.screens.setup import SetupScreen
+
+    return SetupScreen()
+
+
+def _cards() -> Screen[None]:
+    from appliance.tui.screens.cards import CardsScreen
+
+    return CardsScreen()
+
+
+def _models() -> Screen[None]:
+    from appliance.tui.screens.models import ModelsScreen
+
+    return ModelsScreen()
+
+
+def _services() -> Screen[None]:
+    from appliance.tui.screens.services import ServicesScreen
+
+    return ServicesScreen()
+
+
+def _chat() -> Screen[None]:
+    from appliance.tui.screens.chat import ChatScreen
+
+    return ChatScreen()
+
+
+def _health() -> Screen[None]:
+    from appliance.tui.screens.health import HealthScreen
+
+    return HealthScreen()
+
+
+class ApplianceApp(App[int]):
+    """A client of the node daemon; nothing is decided here that the command line cannot do."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "appliance"
+    ENABLE_COMMAND_PALETTE = False
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[None]]]] = {
+        "home": _home,
+        "setup": _setup,
+        "cards": _cards,
+        "models": _models,
+        "services": _services,
+        "chat": _chat,
+        "health": _health,
+    }
+    DEFAULT_MODE = "home"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key, f"key('{key}')", show=False, priority=not typed(key)) for key in _KEYS
+    ]
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        glyphs: Glyphs = ASCII,
+        theme: str = "dark",
+        readonly: bool = False,
+        slow: bool = False,
+    ) -> None:
+        super().__init__()
+        self.backend = backend
+        self.glyphs = glyphs
+        self.readonly = readonly
+        self.slow = slow
+        self.snapshot = Snapshot()
+        self.history = History()
+        self.jobs: dict[str, JobState] = {}
+        self.deployment: str | None = None
+        self.card: str | None = None
+        self.window = "minute"
+        self.worst_first = True
+        self.paused = False
+        self.palette: dict[str, Style] = {}
+        interval = SLOW_INTERVAL_S if slow else 1.0
+        self.feed = Feed(backend.node, self._looked, interval_s=interval)
+        for known in themes():
+            self.register_theme(known)
+        self._use_theme(theme)
+
+    @property
+    def node(self) -> Node:
+        """The daemon."""
+        return self.backend.node
+
+    @property
+    def converse(self) -> Converse:
+        """How to talk to a model."""
+        return self.backend.converse
+
+    def on_mount(self) -> None:
+        """Begin to look."""
+        self.feed.start()
+        if self.backend.start and not self.readonly:
+            self._call(self.backend.start, "")
+
+    def _looked(self, snapshot: Snapshot) -> None:
+        self.post_message(Looked(snapshot))
+
+    def on_looked(self, message: Looked) -> None:
+        """Keep the picture; draw it unless the operator holds this one."""
+        snapshot = message.snapshot
+        if snapshot.sample:
+            self.history.add(snapshot.sample, snapshot.taken.timestamp())
+        if not self.paused:
+            self.snapshot = snapshot
+            self.redraw()
+
+    def on_unmount(self) -> None:
+        """Look no more."""
+        self.feed.stop()
+
+    def redraw(self) -> None:
+        """Draw the screen in front; those behind are drawn when they come forward."""
+        for screen in self.screen_stack:
+            if isinstance(screen, Place):
+                screen.redraw()
+
+    def scene(self, width: int, height: int) -> Scene:
+        """What there is to see, for a room of this size."""
+        return Scene(
+            snapshot=self.snapshot,
+            history=self.history,
+            jobs=self.jobs,
+            glyphs=self.glyphs,
+            width=width,
+            height=height,
+            deployment=self.deployment,
+            card=self.card,
+            window=self.window,
+            worst_first=self.worst_first,
+            paused=self.paused,
+            readonly=self.readonly,
+            slow=self.slow,
+            mark=self.backend.mark,
+        )
+
+    # Keys and actions
+
+    @property
+    def place(self) -> str:
+        """The name of the screen in front, as the table of actions knows it; "" for a dialog."""
+        return self.screen.place if isinstance(self.screen, Place) else ""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A key that means nothing here goes on to whoever else wants it."""
+        if action != "key":
+            return True
+        key = str(parameters[0])
+        if isinstance(self.screen, ModalScreen):
+            return key in _BY_ID["quit"].keys and not typed(key)
+        return for_key(self.place, key) is not None
+
+    def action_key(self, key: str) -> None:
+        """Do what a key means on this screen."""
+        action = for_key(self.place, key)
+        if action is None:
+            self.exit(0)
+        else:
+            self.action_do(action.id)
+
+    def action_do(self, name: str) -> None:
+        """Do an action of the table, by the screen's method or the application's."""
+        action = _BY_ID[name]
+        if self.place not in action.screens:
+            return
+        if action.writes and self.readonly:
+            self.notify(_("read-only: nothing is changed from here"), severity="warning")
+            return
+        method = getattr(self.screen, f"do_{name}", None) or getattr(self, f"do_{name}")
+        method()
+
+    # Where to
+
+    def _go(self, place: str) -> None:
+        if self.current_mode != place:
+            self.switch_mode(place)
+        elif len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def do_go_home(self) -> None:
+        """The board."""
+        self._go("home")
+
+    def do_go_setup(self) -> None:
+        """What was found, and the main job."""
+        self._go("setup")
+
+    def do_go_cards(self) -> None:
+        """Every card."""
+        self._go("cards")
+
+    def do_go_models(self) -> None:
+        """What could be served."""
+        self._go("models")
+
+    def do_go_services(self) -> None:
+        """What is served."""
+        self._go("services")
+
+    def do_go_chat(self) -> None:
+        """Talk to a model."""
+        self._go("chat")
+
+    def do_go_health(self) -> None:
+        """What is wrong, and what happened."""
+        self._go("health")
+
+    def do_chat(self) -> None:
+        """Talk to the chosen deployment."""
+        self._go("chat")
+
+    def do_back(self) -> None:
+        """To the screen before, or home."""
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+        else:
+            self._go("home")
+
+    def do_quit(self) -> None:
+        """Leave; what is served goes on."""
+        self.exit(0)
+
+    # What to look at
+
+    def choose_deployment(self, by: int) -> None:
+        """Choose the deployment so many further down."""
+        ids = [deployment.id for deployment in self.snapshot.deployments]
+        if ids:
+            at = ids.index(self.deployment) if self.deployment in ids else 0
+            self.deployment = ids[(at + by) % len(ids)]
+
+    @property
+    def chosen(self) -> DeploymentStatus | None:
+        """The deployment that keys act on."""
+        return self.snapshot.deployment(self.deployment)
+
+    def do_window(self) -> None:
+        """The next period of the graphs."""
+        names = list(WINDOWS)
+        self.window = names[(names.index(self.window) + 1) % len(names)]
+        self.redraw()
+
+    def do_pause(self) -> None:
+        """Hold the picture, or go on."""
+        self.paused = not self.paused
+        self.redraw()
+
+    def do_refresh(self) -> None:
+        """Ask for everything again."""
+        self.feed.look_now(afresh=True)
+
+    def do_language(self) -> None:
+        """The other language, at once."""
+        use_default_language("en" if current_language() == "zh" else "zh")
+        self.feed.look_now(afresh=True)
+        self.redraw()
+
+    def do_theme(self) -> None:
+        """The next theme."""
+        names = list(PALETTES)
+        self._use_theme(names[(names.index(self.theme) + 1) % len(names)])
+        self.redraw()
+
+    def _use_theme(self, name: str) -> None:
+        self.palette = {key: Style.parse(style) for key, style in PALETTES[name].items()}
+        self.theme = name
+
+    def do_help(self) -> None:
+        """Every key of this screen."""
+        from appliance.tui.screens.dialogs import help_page
+
+        self.push_screen(help_page(self, self.place))
+
+    def do_palette(self) -> None:
+        """Find an action by its name."""
+        from appliance.tui.screens.dialogs import Palette
+
+        known = [action for action in actions_of(self.place) if action.id != "palette"]
+        self.push_screen(Palette(known), self._chosen_from_palette)
+
+    def _chosen_from_palette(self, name: str | None) -> None:
+        if name:
+            self.action_do(name)
+
+    # What to do
+
+    def do_logs(self) -> None:
+        """Follow the log of the chosen deployment."""
+        if self.chosen:
+            from appliance.tui.screens.logs import LogScreen
+
+            self.push_screen(LogScreen(self.chosen.id))
+
+    def do_stop(self) -> None:
+        """Stop the chosen deployment, after a yes."""
+        if (chosen := self.chosen) is None:
+            return
+        self._confirm(
+            _("Stop {model} on {host}?").format(model=chosen.id, host=self._host()),
+            _("Whoever uses it now gets an error. The weights stay; serving again needs no fetch."),
+            _("Stop"),
+            lambda: self._call(
+                lambda: self.node.down(chosen.id), _("{model} is stopped").format(model=chosen.id)
+            ),
+        )
+
+    def do_restart(self) -> None:
+        """Stop the chosen deployment's engines and start them afresh, after a yes."""
+        if (chosen := self.chosen) is None:
+            return
+        self._confirm(
+            _("Restart {model} on {host}?").format(model=chosen.id, host=self._host()),
+            _("Answers under way break off; it serves again when the model is loaded."),
+            _("Restart"),
+            lambda: self._call(
+                lambda: self.node.restart(chosen.id),
+                _("{model} starts afresh").format(model=chosen.id),
+            ),
+        )
+
+    def do_up(self) -> None:
+        """The main job, after a yes."""
+        self.serve(None)
+
+    def serve(self, model: str | None) -> None:
+        """Fetch a model if need be and serve it; without a name the best that fits."""
+        what = model or _("the best model that fits")
+        self._confirm(
+            _("Serve {model} on {host}?").format(model=what, host=self._host()),
+            _("It is fetched and verified first if it is not here. Other models keep serving."),
+            _("Serve"),
+            lambda: self._serve(model),
+        )
+
+    def _serve(self, model: str | None) -> None:
+        title = _("serve {model}").format(model=model) if model else _("the main job")
+        job = JobState(f"up:{model or ''}", title)
+        self._start(job, lambda: self.node.up(UpOptions(model=model)))
+        self._go("setup")
+
+    def pull(self, model: str) -> None:
+        """Fetch a model without serving it."""
+        job = JobState(f"pull:{model}", _("fetch {model}").format(model=model))
+        self._start(job, lambda: self.node.pull(PullOptions(model=model)))
+
+    def _start(self, job: JobState, stream: jobs.Stream) -> None:
+        known = self.jobs.get(job.id)
+        if known and known.running:
+            self.notify(_("already under way"))
+            return
+        self.jobs.pop(job.id, None)
+        jobs.start(job, stream, self._job_advanced)
+
+    def _job_advanced(self, state: JobState) -> None:
+        self.post_message(Advanced(state))
+
+    def on_advanced(self, message: Advanced) -> None:
+        """Keep the newest state of a job."""
+        before = self.jobs.get(message.job.id)
+        self.jobs[message.job.id] = message.job
+        if message.job.error and (before is None or before.error is None):
+            self.notify(str(message.job.error), severity="error", timeout=8)
+        self.redraw()
+
+    def do_start_daemon(self) -> None:
+        """Start the daemon that does not answer."""
+        start = self.backend.start
+        if self.snapshot.down_s is None:
+            self.notify(_("the daemon answers already"))
+        elif start:
+            self._call(start, _("the daemon runs"))
+
+    def do_command(self) -> None:
+        """The exact command of the chosen deployment's engine."""
+        ask, chosen = self.backend.command, self.chosen
+        if ask is None or chosen is None:
+            return
+
+        def tell(value: object, error: ApplianceError | None) -> None:
+            self.post_message(Ended(self._show_command, value, error))
+
+        in_thread(lambda: ask(chosen), tell)
+
+    def _show_command(self, text: object) -> None:
+        from appliance.tui.screens.dialogs import text_page
+
+        self.push_screen(text_page(_("THE ENGINE'S COMMAND"), str(text)))
+
+    def do_copy(self) -> None:
+        """Copy what the screen is about."""
+        maker = getattr(self.screen, "text", None)
+        text = maker() if maker else (self.chosen.endpoint if self.chosen else "")
+        if text:
+            self.copy_to_clipboard(text)
+            self.notify(_("copied, if this terminal allows it"))
+
+    def save(self, path: Path, text: str) -> None:
+        """Write `text` beside us; says where, or why not."""
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            self.notify(f"{path}: {error.strerror}", severity="error")
+        else:
+            self.notify(_("written to {path}").format(path=path.absolute()))
+
+    def _host(self) -> str:
+        return self.snapshot.hostname or _("this server")
+
+    def _confirm(
+        self, question: str, consequence: str, verb: str, then: Callable[[], None]
+    ) -> None:
+        from appliance.tui.screens.dialogs import Confirm
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                then()
+
+        self.push_screen(Confirm(question, consequence, verb), answered)
+
+    def _call(self, call: Callable[[], object], told: str) -> None:
+        def then(_value: object) -> None:
+            if told:
+                self.notify(told)
+
+        def tell(value: object, error: ApplianceError | None) -> None:
+            self.post_message(Ended(then, value, error))
+
+        in_thread(call, tell)
+
+    def on_ended(self, message: Ended) -> None:
+        """A call ended: say so, and look at once."""
+        if message.error:
+            self.notify(f"{message.error} {message.error.hint}", severity="error", timeout=8)
+        else:
+            message.then(message.value)
+        self.feed.look_now()

@@ -1,0 +1,71 @@
+"""What the screens stand on. Everything behind it may block; nothing in front of it does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from appliance.core.errors import ApplianceError
+from appliance.core.inventory import Inventory
+from appliance.core.sample import Sample
+from appliance.core.status import DeploymentStatus, Status
+from appliance.node.wishes import Event, PullOptions, UpOptions
+from appliance.ops.conversation import Finish, Message, Piece
+
+
+class Node(Protocol):
+    """The daemon, as `appliance.node.client.NodeClient` offers it."""
+
+    def status(self) -> Status: ...  # noqa: D102
+
+    def inventory(self) -> Inventory: ...  # noqa: D102
+
+    def sample(self) -> Sample: ...  # noqa: D102
+
+    def events(self, after: int = 0) -> list[Event]: ...  # noqa: D102
+
+    def logs(self, deployment: str, lines: int = 200) -> list[str]: ...  # noqa: D102
+
+    def follow_logs(self, deployment: str, lines: int = 50) -> Iterator[str]: ...  # noqa: D102
+
+    def up(self, options: UpOptions) -> Iterator[dict[str, Any]]: ...  # noqa: D102
+
+    def pull(self, options: PullOptions) -> Iterator[dict[str, Any]]: ...  # noqa: D102
+
+    def down(self, deployment: str | None = None) -> None: ...  # noqa: D102
+
+    def restart(self, deployment: str) -> None: ...  # noqa: D102
+
+
+Converse = Callable[[Sequence[Message], str | None], Iterator[Piece | Finish]]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """`start` starts the daemon and returns when it answers; `offers` lists the models that could
+    be served; `command` gives the command of a deployment's engine; `mark` says that it is no real
+    server.
+    """
+
+    node: Node
+    converse: Converse
+    start: Callable[[], object] | None = None
+    offers: Callable[[Inventory | None], object] | None = None
+    command: Callable[[DeploymentStatus], str] | None = None
+    mark: str = ""
+
+
+def in_thread(
+    call: Callable[[], object], tell: Callable[[object, ApplianceError | None], None]
+) -> None:
+    """Run `call` in a thread that no exit waits for, and `tell` its value or its error."""
+
+    def run() -> None:
+        try:
+            tell(call(), None)
+        except ApplianceError as error:
+            tell(None, error)
+
+    threading.Thread(target=run, daemon=True).start()

@@ -1,0 +1,119 @@
+"""Looks at the daemon once a second, in a thread, and tells what it saw."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from appliance.core.errors import ApplianceError
+from appliance.core.i18n import say
+from appliance.core.inventory import Inventory
+from appliance.core.status import Status
+from appliance.node.wishes import Event
+from appliance.tui.backend import Node
+from appliance.tui.snapshot import Snapshot
+
+EVENTS_KEPT = 1000
+_INVENTORY_EVERY_S = 60.0
+
+
+class Feed:
+    """One thread that nobody waits for: a daemon that hangs costs pictures, never the exit."""
+
+    def __init__(
+        self, node: Node, tell: Callable[[Snapshot], object], *, interval_s: float = 1.0
+    ) -> None:
+        self._node = node
+        self._tell = tell
+        self._interval_s = interval_s
+        self._wake = threading.Event()
+        self._ended = False
+        self._afresh = False
+        self._inventory: Inventory | None = None
+        self._inventory_at = 0.0
+        self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self._silent_since: float | None = None
+        self._last: Snapshot | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        threading.Thread(target=self._run, daemon=True, name="feed").start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._ended = True
+        self._wake.set()
+
+    def look_now(self, *, afresh: bool = False) -> None:
+        """Do not wait for the next second; `afresh` asks for everything again."""
+        self._afresh = self._afresh or afresh
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._ended:
+            self._tell(self.look())
+            self._wake.wait(self._interval_s)
+            self._wake.clear()
+
+    def look(self) -> Snapshot:
+        """One picture; a daemon that does not answer gives one that says so."""
+        try:
+            snapshot = self._ask()
+        except ApplianceError as error:
+            return self._silent(error)
+        except msgspec.MsgspecError as error:
+            return self._silent(
+                ApplianceError(
+                    say("the daemon speaks another version of this program: {error}", error=error),
+                    hint=say("restart it with `appliance down` and `appliance up`"),
+                )
+            )
+        self._silent_since = None
+        self._last = snapshot
+        return snapshot
+
+    def _ask(self) -> Snapshot:
+        if self._afresh:
+            self._afresh = False
+            self._inventory_at = -_INVENTORY_EVERY_S
+            self._events.clear()
+        status = self._node.status()
+        sample = self._node.sample()
+        after = self._events[-1].number if self._events else 0
+        self._events.extend(self._node.events(after))
+        return Snapshot(
+            taken=datetime.now(UTC),
+            status=status,
+            inventory=self._inventory_for(status),
+            sample=sample,
+            events=tuple(self._events),
+            stale_after_s=2 * self._interval_s + 1,
+        )
+
+    def _inventory_for(self, status: Status) -> Inventory:
+        """The inventory, asked for again when a card came, went or changed its state."""
+        known = {c.id: c.state for c in self._inventory.cards} if self._inventory else {}
+        seen = {c.id: c.state for c in status.cards}
+        late = time.monotonic() > self._inventory_at + _INVENTORY_EVERY_S
+        if self._inventory is None or known != seen or late:
+            self._inventory = self._node.inventory()
+            self._inventory_at = time.monotonic()
+        return self._inventory
+
+    def _silent(self, error: ApplianceError) -> Snapshot:
+        now = time.monotonic()
+        if self._silent_since is None:
+            self._silent_since = now
+        return Snapshot(
+            taken=datetime.now(UTC),
+            status=self._last.status if self._last else None,
+            inventory=self._inventory,
+            events=tuple(self._events),
+            error=error,
+            down_s=now - self._silent_since,
+        )

@@ -1,0 +1,66 @@
+"""The backend of this server: the daemon, the gateway's socket, planner and store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from appliance.core.errors import ApplianceError
+from appliance.core.i18n import say
+from appliance.core.inventory import Inventory
+from appliance.core.paths import Paths
+from appliance.core.plan import Wish
+from appliance.core.status import DeploymentStatus
+from appliance.node.client import NodeClient
+from appliance.ops.conversation import Finish, Message, Piece, stream_chat
+from appliance.tui.backend import Backend
+
+_PATIENCE_S = 4.0
+
+
+def backend(paths: Paths) -> Backend:
+    """Everything here is imported when it is first needed: the first picture does not wait."""
+
+    def converse(messages: Sequence[Message], model: str | None) -> Iterator[Piece | Finish]:
+        return stream_chat(paths.gateway_socket, messages, model=model)
+
+    def start() -> object:
+        from appliance.node.start import ensure_daemon
+
+        return ensure_daemon(paths)
+
+    return Backend(
+        node=NodeClient(paths, timeout_s=_PATIENCE_S),
+        converse=converse,
+        start=start,
+        offers=lambda inventory: _offers(paths, inventory),
+        command=_command,
+    )
+
+
+def _offers(paths: Paths, inventory: Inventory | None) -> object:
+    from appliance.ops.models import model_rows
+    from appliance.ops.planning import DEFAULT_USERS, ground_of, make_plan
+    from appliance.tui.views.models import offers
+
+    rows = model_rows(paths)
+    if inventory is None:
+        return offers(rows, None)
+    return offers(rows, make_plan(Wish(users=DEFAULT_USERS), ground_of(inventory, paths)))
+
+
+def _command(deployment: DeploymentStatus) -> str:
+    """The command line of the engine that runs. Raises `ApplianceError` when none does."""
+    import shlex
+
+    import psutil
+
+    for replica in deployment.replicas:
+        if replica.pid is not None:
+            try:
+                return shlex.join(psutil.Process(replica.pid).cmdline())
+            except psutil.Error:
+                continue
+    raise ApplianceError(
+        say("no engine of {model} runs", model=deployment.id),
+        hint=say("`appliance engines show {variant}`", variant=deployment.variant),
+    )

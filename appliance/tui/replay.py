@@ -1,0 +1,93 @@
+"""A capture of another server in place of the daemon: looked at, never touched."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from appliance.core.errors import ApplianceError
+from appliance.core.i18n import say
+from appliance.core.inventory import Inventory
+from appliance.core.sample import Sample
+from appliance.core.status import CardStatus, DaemonStatus, Status
+from appliance.hardware.box import Box, open_box
+from appliance.node.wishes import Event, PullOptions, UpOptions
+from appliance.ops.conversation import Finish, Message, Piece
+from appliance.tui.backend import Backend
+
+
+class Replay:
+    """A node whose readings come from a capture directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._box: Box = open_box(directory)
+        self._lock = threading.Lock()
+        self._inventory: Inventory | None = None
+
+    def inventory(self) -> Inventory:
+        """The captured server."""
+        with self._lock:
+            if self._inventory is None:
+                self._inventory = self._box.inventory()
+            return self._inventory
+
+    def sample(self) -> Sample:
+        """The captured readings."""
+        with self._lock:
+            return self._box.sample()
+
+    def status(self) -> Status:
+        """Cards, and nothing that runs."""
+        readings = {card.id: card for card in self.sample().cards}
+        cards = [
+            CardStatus(
+                id=c.id, vendor=c.vendor, name=c.name, state=c.state, sample=readings.get(c.id)
+            )
+            for c in self.inventory().cards
+        ]
+        return Status(daemon=DaemonStatus(), listeners=[], deployments=[], cards=cards)
+
+    def events(self, after: int = 0) -> list[Event]:
+        """Nothing happens in a capture."""
+        return []
+
+    def logs(self, deployment: str, lines: int = 200) -> list[str]:
+        """Nothing runs in a capture."""
+        raise _only_a_capture()
+
+    def follow_logs(self, deployment: str, lines: int = 50) -> Iterator[str]:
+        """Nothing runs in a capture."""
+        raise _only_a_capture()
+
+    def up(self, options: UpOptions) -> Iterator[dict[str, Any]]:
+        """Nothing can be served in a capture."""
+        raise _only_a_capture()
+
+    def pull(self, options: PullOptions) -> Iterator[dict[str, Any]]:
+        """Nothing can be fetched into a capture."""
+        raise _only_a_capture()
+
+    def down(self, deployment: str | None = None) -> None:
+        """Nothing runs in a capture."""
+        raise _only_a_capture()
+
+    def restart(self, deployment: str) -> None:
+        """Nothing runs in a capture."""
+        raise _only_a_capture()
+
+
+def replayed(directory: Path) -> Backend:
+    """The backend of a capture. Raises `UsageError` for a directory that is none."""
+    return Backend(node=Replay(directory), converse=_silent, mark=f"REPLAY {directory.name}")
+
+
+def _silent(messages: Sequence[Message], model: str | None) -> Iterator[Piece | Finish]:
+    raise _only_a_capture()
+
+
+def _only_a_capture() -> ApplianceError:
+    return ApplianceError(
+        say("this is a capture of another server"), hint=say("leave --replay out"), code="REPLAY"
+    )

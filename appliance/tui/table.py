@@ -1,0 +1,81 @@
+"""Tables whose columns share a width: the less important give way, the elastic ones grow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from appliance.core.i18n import Text
+from appliance.tui.drawing import Align, Line, Span, cells, fit, fit_line
+
+GAP = 2
+
+
+@dataclass(frozen=True)
+class Column:
+    """`rank` 0 never goes; the highest rank goes first. Widths are cells."""
+
+    key: str
+    title: Text | str
+    least: int
+    most: int
+    rank: int = 0
+    align: Align = "left"
+
+    def floor(self) -> int:
+        """The narrowest it can be, its title being whole."""
+        return max(self.least, cells(str(self.title)))
+
+
+Widths = dict[str, int]
+
+
+def arrange(columns: Sequence[Column], width: int) -> Widths:
+    """The columns that fit into `width`, in order, with the cells each one gets."""
+    kept = list(columns)
+    while len(kept) > 1 and _needed(kept) > width and max(c.rank for c in kept) > 0:
+        kept.remove(max(kept, key=lambda c: c.rank))
+    widths = {c.key: c.floor() for c in kept}
+    spare = width - _needed(kept)
+    while spare > 0:
+        growing = [c for c in kept if widths[c.key] < c.most]
+        if not growing:
+            break
+        share = max(1, spare // len(growing))
+        for column in growing:
+            more = min(share, column.most - widths[column.key], spare)
+            widths[column.key] += more
+            spare -= more
+    return widths
+
+
+def _needed(columns: Sequence[Column]) -> int:
+    return sum(c.floor() for c in columns) + GAP * (len(columns) - 1)
+
+
+def header(columns: Sequence[Column], widths: Widths) -> Line:
+    """The titles over their columns."""
+    titles = {
+        c.key: (Span(fit(str(c.title), widths[c.key], c.align), "dim"),)
+        for c in columns
+        if c.key in widths
+    }
+    return row(columns, widths, titles)
+
+
+def row(columns: Sequence[Column], widths: Widths, values: Mapping[str, Line]) -> Line:
+    """One row; a value wider than its column is cut."""
+    spans: list[Span] = []
+    for column in columns:
+        if column.key not in widths:
+            continue
+        if spans:
+            spans.append(Span(" " * GAP))
+        spans.extend(_cell(values.get(column.key, ()), widths[column.key], column.align))
+    return tuple(spans)
+
+
+def _cell(value: Line, width: int, align: Align) -> Line:
+    if align == "right" and len(value) == 1:
+        return (value[0]._replace(text=fit(value[0].text, width, "right")),)
+    return fit_line(value, width)

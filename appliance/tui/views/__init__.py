@@ -1,0 +1,1 @@
+"""What each screen shows, as functions from a `Scene` to lines."""

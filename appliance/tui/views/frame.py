@@ -1,0 +1,83 @@
+"""The lines every screen has: title bar on top, sentence of truth under it, key bar below."""
+
+from __future__ import annotations
+
+from appliance.core.i18n import _
+from appliance.tui.actions import ACTIONS, PLACES, Action, actions_of
+from appliance.tui.drawing import Line, Span, cells, ends, line_cells
+from appliance.tui.scene import Scene
+from appliance.tui.summary import sentence
+from appliance.tui.words import SEVERITIES, UNKNOWN, duration
+
+_LABELS = {action.id: action.label for action in ACTIONS}
+BAR_MOST = 6
+
+
+def title(scene: Scene, place: str) -> Line:
+    """The places with their keys, and on the right what is special about this picture."""
+    name = Span(" appliance ", "title")
+    right = _flags(scene)
+    room = scene.width - cells(name.text) - line_cells(right) - 1
+    for gap in ("   ", "  ", " "):
+        tabs = _tabs(place, gap)
+        if line_cells(tabs) <= room:
+            break
+    return ends((name, Span(" ", "tab"), *tabs), right, scene.width, scene.glyphs.ellipsis)
+
+
+def _tabs(place: str, gap: str) -> Line:
+    spans: list[Span] = []
+    for number, name in enumerate(PLACES, 1):
+        action = f"go_{name}"
+        style = "tab_on" if name == place else "tab"
+        key = "tab_on" if name == place else "tab_key"
+        if spans:
+            spans.append(Span(gap, "tab"))
+        spans += [Span(str(number), key, action), Span(f" {_LABELS[action]}", style, action)]
+    return tuple(spans)
+
+
+def _flags(scene: Scene) -> Line:
+    flags = [scene.mark] if scene.mark else []
+    if scene.paused:
+        flags.append(_("PAUSED"))
+    if scene.readonly:
+        flags.append(_("READ-ONLY"))
+    if not flags and scene.width >= 100:
+        return (Span(f" {scene.snapshot.hostname} ", "tab"),)
+    return (Span(f" {' '.join(flags)} ", "flag"),) if flags else ()
+
+
+def truth(scene: Scene) -> Line:
+    """The worst severity and the sentence; says so when the readings are old."""
+    severity, text = sentence(scene.snapshot, scene.glyphs)
+    word = SEVERITIES.get(severity, UNKNOWN)
+    age = scene.snapshot.sample_age_s
+    if age > scene.snapshot.stale_after_s and scene.snapshot.down_s is None:
+        word = SEVERITIES["unknown"]
+        text = _("no new readings for {time}").format(time=duration(age)) + _("; ") + text
+    mark = getattr(scene.glyphs, word.shape)
+    return (Span(f" {word.text} {mark} ", word.style), Span(" " + text, "strong"))
+
+
+def key_bar(scene: Scene, screen: str) -> Line:
+    """At most six keys of this screen, then where to find the others."""
+    shown = [a for a in actions_of(screen) if a.bar and not (scene.readonly and a.writes)]
+    shown.sort(key=lambda action: action.bar)
+    left = [action for action in shown if action.bar < 7][:BAR_MOST]
+    right = [action for action in shown if action.bar >= 7]
+    while left and _width(left) + _width(right) > scene.width:
+        left.pop()
+    return ends(_keys(left), _keys(right), scene.width, scene.glyphs.ellipsis)
+
+
+def _keys(actions: list[Action]) -> Line:
+    spans: list[Span] = []
+    for action in actions:
+        spans.append(Span(f" {action.key}", "key", action.id))
+        spans.append(Span(f" {action.label} ", "key_label", action.id))
+    return tuple(spans)
+
+
+def _width(actions: list[Action]) -> int:
+    return line_cells(_keys(actions))

@@ -1,0 +1,115 @@
+"""What is wrong now, and everything that happened."""
+
+from __future__ import annotations
+
+from appliance.core.i18n import _, say
+from appliance.node.wishes import Event
+from appliance.tui.drawing import BLANK, Line, Span, clip, section, wrap
+from appliance.tui.scene import Scene
+from appliance.tui.summary import Notice, notices
+from appliance.tui.table import Column, arrange, row
+from appliance.tui.words import SEVERITIES, UNKNOWN, local_time
+
+NOTICES = (
+    Column("severity", say("severity"), 9, 9),
+    Column("code", say("code"), 12, 20, rank=2),
+    Column("subject", say("subject"), 7, 24, rank=1),
+    Column("text", say("what"), 20, 400),
+)
+EVENTS = (
+    Column("time", say("time"), 8, 11),
+    Column("severity", say("severity"), 9, 9, rank=1),
+    Column("code", say("code"), 12, 20, rank=3),
+    Column("subject", say("subject"), 7, 26, rank=2),
+    Column("text", say("what"), 20, 400),
+)
+
+
+def now(scene: Scene) -> list[Line]:
+    """Every notice with its advice; one line of comfort when there is none."""
+    lines: list[Line] = [section(_("WRONG NOW"), scene.width, scene.glyphs)]
+    found = notices(scene.snapshot)
+    if not found:
+        word = SEVERITIES["pass"]
+        return [*lines, (*word.line(scene.glyphs), Span("  " + _("nothing is wrong"), "dim"))]
+    for notice in found:
+        lines += _notice(scene, notice)
+    return lines
+
+
+def _notice(scene: Scene, notice: Notice) -> list[Line]:
+    word = SEVERITIES.get(notice.severity, UNKNOWN)
+    head: Line = (
+        *word.line(scene.glyphs),
+        Span(f"  {notice.code}", "dim"),
+        Span(f"  {notice.subject}" if notice.subject else "", "strong"),
+    )
+    texts = wrap(notice.text, scene.width - 4)
+    advice = wrap(notice.advice, scene.width - 4) if notice.advice else []
+    return [
+        head,
+        *((Span("    " + text),) for text in texts),
+        *((Span("    " + text, "dim"),) for text in advice),
+    ]
+
+
+def attention(scene: Scene, most: int) -> list[Line]:
+    """The worst notices, one line each, for the board."""
+    found = notices(scene.snapshot)
+    if not found or most < 2:
+        return []
+    shown = found[: most - 1]
+    more = len(found) - len(shown)
+    note = _("{count} more: 7").format(count=more) if more else ""
+    lines: list[Line] = [section(_("ATTENTION"), scene.width, scene.glyphs, note)]
+    widths = arrange(NOTICES, scene.width)
+    for notice in shown:
+        word = SEVERITIES.get(notice.severity, UNKNOWN)
+        text = notice.text + (f" ({notice.advice})" if notice.advice else "")
+        values: dict[str, Line] = {
+            "severity": word.line(scene.glyphs),
+            "code": (Span(notice.code, "dim"),),
+            "subject": (Span(notice.subject, "strong"),),
+            "text": (Span(clip(text, widths["text"], scene.glyphs.ellipsis)),),
+        }
+        lines.append(row(NOTICES, widths, values))
+    return lines
+
+
+def happened(scene: Scene, most: int, events: list[Event] | None = None) -> list[Line]:
+    """The newest events, newest first."""
+    chosen = list(scene.snapshot.events) if events is None else events
+    widths = arrange(EVENTS, scene.width)
+    lines: list[Line] = []
+    for event in reversed(chosen[-most:] if most else []):
+        word = SEVERITIES.get(event.severity, UNKNOWN)
+        values: dict[str, Line] = {
+            "time": (Span(local_time(event.time), "dim"),),
+            "severity": word.line(scene.glyphs),
+            "code": (Span(event.code, "dim"),),
+            "subject": (Span(event.subject, "strong"),),
+            "text": (Span(clip(event.text, widths["text"], scene.glyphs.ellipsis)),),
+        }
+        lines.append(row(EVENTS, widths, values))
+    return lines
+
+
+def matching(events: tuple[Event, ...], text: str) -> list[Event]:
+    """The events that contain `text`, or with a leading exclamation mark those that do not."""
+    wanted = text.removeprefix("!").lower()
+    if not wanted:
+        return list(events)
+    return [
+        e
+        for e in events
+        if (wanted in f"{e.code} {e.subject} {e.text}".lower()) != text.startswith("!")
+    ]
+
+
+def page(scene: Scene, filtered: str) -> list[Line]:
+    """The whole screen: what is wrong, then the log of events."""
+    events = matching(scene.snapshot.events, filtered)
+    note = _("contains: {text}").format(text=filtered) if filtered else ""
+    lines = [*now(scene), BLANK, section(_("WHAT HAPPENED"), scene.width, scene.glyphs, note)]
+    listed = happened(scene, 1000, events)
+    return [*lines, *(listed or [(Span(_("nothing yet"), "dim"),)])]

@@ -1,0 +1,117 @@
+"""Long work under way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from appliance.core.i18n import _, say
+from appliance.core.pull import Progress
+from appliance.core.status import Proof
+from appliance.tui.drawing import (
+    BLANK,
+    Line,
+    Span,
+    cells,
+    clean,
+    clip,
+    fit,
+    meter,
+    named,
+    section,
+    wrap,
+)
+from appliance.tui.jobs import JobState
+from appliance.tui.scene import Scene
+from appliance.tui.words import duration, share, size, tokens_per_second
+
+STEPS = {
+    "resolve": say("finding files"),
+    "fetch": say("fetching"),
+    "verify": say("verifying"),
+    "place": say("putting in place"),
+}
+
+
+def running(scene: Scene) -> list[Line]:
+    """One line a running job, for the board; failed ones stay until another begins."""
+    shown = [job for job in scene.jobs.values() if job.running or job.error]
+    if not shown:
+        return []
+    lines: list[Line] = [section(_("WORK"), scene.width, scene.glyphs)]
+    for job in shown:
+        lines += [_headline(scene, job)]
+    return lines
+
+
+def _headline(scene: Scene, job: JobState) -> Line:
+    if job.error:
+        mark = scene.glyphs.fail
+        text = clip(str(job.error), scene.width - 30, scene.glyphs.ellipsis)
+        return (Span(f"{mark} {fit(job.title, 26)}", "fail"), Span(f"  {text}"))
+    moving: Line = (Span(f"{scene.glyphs.moving} {fit(job.title, 26)}  ", "moving"),)
+    if job.progress and job.progress.total:
+        return (*moving, *_progress(scene, job.progress, scene.width - 30))
+    latest = job.phases[-1][1] if job.phases else _("beginning")
+    return (*moving, Span(latest))
+
+
+def _progress(scene: Scene, at: Progress, width: int) -> Line:
+    words = [
+        str(STEPS.get(at.phase, "")),
+        f"{size(at.done)}/{size(at.total)}",
+        f"{size(at.bps)}/s" if at.bps is not None else "",
+        _("{time} left").format(time=duration(at.eta_s)) if at.eta_s is not None else "",
+    ]
+    text = "  ".join(word for word in words if word)
+    bar = max(6, min(30, width - cells(text) - 2))
+    return (*meter(share(at.done, at.total), bar, scene.glyphs, "meter"), Span("  " + text))
+
+
+def page(scene: Scene, job: JobState) -> list[Line]:
+    """One job in full: phases, the file on its way, notes, result or error."""
+    lines: list[Line] = [section(job.title, scene.width, scene.glyphs)]
+    for _name, text, done in job.phases:
+        mark, style = (scene.glyphs.ok, "ok") if done else (scene.glyphs.moving, "moving")
+        lines.append((Span(f"  {mark} ", style), Span(text, "" if done else "strong")))
+        if not done and job.progress:
+            at = job.progress
+            lines.append((Span("    "), *_progress(scene, at, scene.width - 4)))
+            lines.append((Span(f"    {at.file or ''}  {at.source or ''}", "dim"),))
+    for code, text in job.notes:
+        lines += _paragraph(scene, f"{code}: {text}", "warn", scene.glyphs.warn)
+    if job.error:
+        lines += _paragraph(scene, str(job.error), "fail", scene.glyphs.fail)
+        if job.error.hint:
+            lines += _paragraph(scene, str(job.error.hint), "dim", " ")
+    if job.result and "proof" in job.result:
+        lines += _proof(scene, job.result)
+    return lines
+
+
+def _paragraph(scene: Scene, text: str, style: str, mark: str) -> list[Line]:
+    texts = wrap(text, scene.width - 6)
+    marks = [mark, *[" "] * (len(texts) - 1)]
+    return [(Span(f"  {m} {t}", style),) for m, t in zip(marks, texts, strict=True)]
+
+
+def _proof(scene: Scene, result: dict[str, Any]) -> list[Line]:
+    proof = msgspec.convert(result["proof"], Proof)
+    speed = _("first token after {first} s, then {speed}").format(
+        first=f"{proof.first_token_s:.2f}", speed=tokens_per_second(proof.decode_tps)
+    )
+    answer = wrap(clean(proof.answer.strip()), scene.width - 4)
+    lines: list[Line] = [
+        BLANK,
+        section(_("PROOF"), scene.width, scene.glyphs, speed),
+        (Span(f"  {proof.prompt}", "user"),),
+        *((Span("  " + text),) for text in answer),
+        BLANK,
+        section(_("HOW TO USE IT"), scene.width, scene.glyphs),
+        named(_("endpoint"), str(result["endpoint"]), style="accent"),
+    ]
+    if result.get("key"):
+        lines.append(named(_("key"), str(result["key"]), style="accent"))
+        lines.append(named("", _("shown this once; keep it"), style="warn"))
+    return lines

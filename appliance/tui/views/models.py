@@ -1,0 +1,129 @@
+"""The catalogue and the store: what is here, what fits, how fast it would be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from appliance.core.i18n import _, say
+from appliance.core.plan import Choice, Plan, Rejection
+from appliance.ops.models import ModelRow
+from appliance.tui.drawing import BLANK, Line, Span, fit, meter, named, section, wrap
+from appliance.tui.scene import Scene
+from appliance.tui.table import Column, arrange, header, row
+from appliance.tui.words import Word, gib, share, size, tokens_per_second, unknown
+
+COLUMNS = (
+    Column("id", say("model"), 24, 44),
+    Column("size", say("size"), 8, 9, align="right"),
+    Column("licence", say("licence"), 8, 12, rank=5),
+    Column("speed", say("one user"), 12, 13, rank=2, align="right"),
+    Column("all", say("all users"), 12, 13, rank=4, align="right"),
+    Column("here", say("here"), 6, 6, rank=1),
+    Column("fits", say("fits"), 11, 12),
+)
+FITS = Word(say("fits"), "ok", "ok")
+TOO_BIG = Word(say("too big"), "fail", "dim")
+NOT_HERE = Word(say("no engine"), "fail", "dim")
+NOT_KNOWN = Word(say("not known"), "unknown", "dim")
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A model of the catalogue or the store, and what the planner says about it."""
+
+    model: ModelRow
+    choice: Choice | None = None
+    rejection: Rejection | None = None
+
+    @property
+    def word(self) -> Word:
+        """Whether it could run here."""
+        if self.choice:
+            return FITS if self.choice.fits else TOO_BIG
+        if self.rejection:
+            return NOT_HERE if "ENGINE" in self.rejection.code else TOO_BIG
+        return NOT_KNOWN
+
+
+def offers(models: Sequence[ModelRow], plan: Plan | None) -> list[Offer]:
+    """What is here first, then what fits in the planner's order, then the rest by size."""
+    choices: dict[str, Choice] = {}
+    for choice in plan.choices if plan else []:
+        choices.setdefault(choice.variant, choice)
+    rejected = {r.variant: r for r in plan.rejected} if plan else {}
+    found = [Offer(m, choices.get(m.id), rejected.get(m.id)) for m in models]
+    order = list(choices)
+
+    def rank(offer: Offer) -> tuple[bool, bool, int, int]:
+        fits = bool(offer.choice and offer.choice.fits)
+        place = order.index(offer.model.id) if offer.model.id in choices else len(order)
+        return (not offer.model.stored, not fits, place, offer.model.bytes or 0)
+
+    return sorted(found, key=rank)
+
+
+def table(scene: Scene, offered: Sequence[Offer]) -> list[Line]:
+    """One line a variant."""
+    widths = arrange(COLUMNS, scene.width)
+    lines = [header(COLUMNS, widths)]
+    for offer in offered:
+        speed = offer.choice.speed if offer.choice else None
+        values: dict[str, Line] = {
+            "id": (Span(offer.model.id, "strong" if offer.model.stored else ""),),
+            "size": (Span(size(offer.model.bytes)),),
+            "licence": (Span(offer.model.licence or unknown(), "dim"),),
+            "speed": (Span(_about(speed.decode_tps_one if speed else None)),),
+            "all": (Span(_about(speed.decode_tps_all if speed else None)),),
+            "here": (Span(_("here") if offer.model.stored else "", "ok"),),
+            "fits": offer.word.line(scene.glyphs),
+        }
+        lines.append(row(COLUMNS, widths, values))
+    return lines
+
+
+def _about(value: float | None) -> str:
+    return unknown() if value is None else f"~{tokens_per_second(value)}"
+
+
+def details(scene: Scene, offer: Offer | None) -> list[Line]:
+    """What the chosen one would take, or why it cannot run."""
+    if offer is None:
+        return []
+    title = offer.model.title
+    lines: list[Line] = [section(title, scene.width, scene.glyphs, offer.model.format or "")]
+    if offer.rejection:
+        lines += _paragraph(scene, offer.rejection.reason, "")
+        lines += _paragraph(scene, offer.rejection.advice, "dim")
+    if offer.choice:
+        lines += _memory(scene, offer.choice)
+        for why in offer.choice.why:
+            lines += _paragraph(scene, why, "dim")
+    return lines
+
+
+def _paragraph(scene: Scene, text: str, style: str) -> list[Line]:
+    return [(Span("  " + line, style),) for line in wrap(text, scene.width - 4)] if text else []
+
+
+def _memory(scene: Scene, choice: Choice) -> list[Line]:
+    lines: list[Line] = [
+        named(
+            _("engine"),
+            _("{engine}, {slots} conversations of {context} tokens").format(
+                engine=choice.engine, slots=choice.slots, context=f"{choice.context:,}"
+            ),
+        )
+    ]
+    for card in choice.memory.per_card[:4]:
+        used = share(card.total_mib, card.available_mib)
+        text = f"{gib(card.total_mib)}/{gib(card.available_mib)}G"
+        bar = meter(used, min(40, scene.width - 34), scene.glyphs, "meter")
+        name = Span("  " + fit(_("memory") if card is choice.memory.per_card[0] else "", 10), "dim")
+        lines.append((name, *bar, Span(f"  {text}")))
+    return lines
+
+
+def waiting(what: str) -> list[Line]:
+    """While the answer is worked out."""
+    return [BLANK, (Span("  " + what, "dim"),)]
