@@ -9,6 +9,26 @@ import pytest
 from hub import LoopbackHub
 
 
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the test's own: never the one of whoever runs the tests."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("APPLIANCE_HOME", str(home))
+    for name in ("APPLIANCE_LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    return home
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Captures and measured truth beside the repository, where they are."""
+    directory = Path(__file__).parents[2] / "shared"
+    if not directory.is_dir():
+        pytest.skip("no ../shared here")
+    return directory
+
+
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
     """A hub over `tmp_path/hub`, and the environment that leads both protocols to it."""
