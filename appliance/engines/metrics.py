@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from appliance.core.inventory import Document
+from appliance.core.loopback import no_tls
 
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "requests_running": (
@@ -99,7 +100,7 @@ def scrape(
     if path is None:
         return None
     try:
-        with httpx.Client(timeout=timeout_s, trust_env=False) as client:
+        with httpx.Client(timeout=timeout_s, trust_env=False, verify=no_tls()) as client:
             answer = client.get(f"http://127.0.0.1:{port}{path}")
             if answer.status_code != 200:
                 return None

@@ -13,6 +13,7 @@ from appliance.core.documents import DocumentT, from_json
 from appliance.core.errors import ApplianceError, Unreachable, error_from_document
 from appliance.core.i18n import current_language, say
 from appliance.core.inventory import Inventory
+from appliance.core.loopback import no_tls
 from appliance.core.paths import Paths
 from appliance.core.sample import Sample
 from appliance.core.status import Status
@@ -24,7 +25,7 @@ class NodeClient:
 
     def __init__(self, paths: Paths, *, timeout_s: float = 10.0) -> None:
         self.paths = paths
-        transport = httpx.HTTPTransport(uds=str(paths.node_socket))
+        transport = httpx.HTTPTransport(uds=str(paths.node_socket), verify=no_tls())
         self._http = httpx.Client(
             base_url="http://node",
             transport=transport,

@@ -198,7 +198,7 @@ class ReplicaKeeper:
             answers=metrics is not None or answers(identity.port),
             progress=progress,
             working=None if running is None else running > 0,
-            cpu_ticks=cpu_ticks(identity.pid),
+            cpu_ticks=cpu_ticks(identity.pid) if running != 0 else None,
         )
         if self._pulse.hung(signs):
             self._hang(identity, say("it held requests and did nothing for 25 seconds"))

@@ -12,6 +12,7 @@ import msgspec
 
 from appliance.core.errors import ApplianceError, Unreachable
 from appliance.core.i18n import say
+from appliance.core.loopback import no_tls
 
 _SHORTEST_S = 0.05
 Role = Literal["system", "user", "assistant"]
@@ -64,7 +65,7 @@ def stream_chat(
     }
     if model:
         body["model"] = model
-    transport = httpx.HTTPTransport(uds=str(socket))
+    transport = httpx.HTTPTransport(uds=str(socket), verify=no_tls())
     try:
         with (
             httpx.Client(transport=transport, timeout=timeout_s, trust_env=False) as client,

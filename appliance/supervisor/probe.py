@@ -12,6 +12,7 @@ import time
 
 import msgspec
 
+from appliance.core.loopback import no_tls
 from appliance.supervisor.ports import LOOPBACK
 from appliance.supervisor.table import members_of
 
@@ -41,6 +42,7 @@ def ready(port: int, model: str, *, timeout_s: float = 60.0) -> Readiness:
             json=body,
             timeout=timeout_s,
             trust_env=False,
+            verify=no_tls(),
         )
         why = _fault(answer.status_code, answer.content)
     except httpx.TimeoutException:
@@ -56,7 +58,7 @@ def answers(port: int, path: str = "/health", *, timeout_s: float = 2.0) -> bool
 
     try:
         url = f"http://{LOOPBACK}:{port}{path}"
-        return httpx.get(url, timeout=timeout_s, trust_env=False).is_success
+        return httpx.get(url, timeout=timeout_s, trust_env=False, verify=no_tls()).is_success
     except httpx.HTTPError:
         return False
 
