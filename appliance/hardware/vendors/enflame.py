@@ -1,8 +1,8 @@
 """Enflame (S60, L300, T20, i20 …).
 
-Formats: `efsmi -q` old and new as quoted in zstack-utility and a GPU tools repository (Apache-2.0);
-the table of EFSMI 1.2 (PaddlePaddle documents) and 1.20 (gcustat); `efsmi --dmon` as a monitor's
-test fixture. PCI ids: pci.ids.
+Formats: `efsmi -q` old and new as quoted in zstack-utility and a GPU tools repository; the table of
+EFSMI 1.2 (PaddlePaddle documents), 1.6 and 1.7 (FlagTree documents) and 1.20 (gcustat); `--dmon` as
+a monitor's test fixture; `-L` as quoted in FlagGems. PCI ids: pci.ids.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Enflame(Vendor):
             readings = smi_query.together(readings, more)
             readings = smi_query.together(readings, _dmon(inquiry("efsmi", "--dmon", "-c", "1")))
         if not readings:
-            readings = smi_query.listed(inquiry("efsmi", "-L"))
+            readings = _list(inquiry("efsmi", "-L"))
         return inquiry.report(readings)
 
 
@@ -123,4 +123,24 @@ def _dmon_row(row: dict[str, str]) -> list[Reading]:
             temp_c=parse.celsius(row.get("dtemp")),
             power_w=parse.positive(row.get("pwr")),
         )
+    ]
+
+
+_LISTED = re.compile(
+    r"\s*(\d+)\s+\S.*?\s([0-9a-f]+:[0-9a-f]+:[0-9a-f]+\.[0-7])\s.*?(\S+)\s*",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def _list(text: str) -> list[Reading]:
+    """Lines under `DEV SN Slot ID Bus CPU Affinity UUID`."""
+    last_is_uuid = re.search(r"^\s*DEV\b.*\bUUID\s*$", text, re.MULTILINE) is not None
+    return [
+        Reading(
+            index=int(match[1]),
+            pci=_table_address(match[2]),
+            uuid=parse.text_or_none(match[3]) if last_is_uuid else None,
+        )
+        for line in text.splitlines()
+        if (match := _LISTED.fullmatch(line))
     ]

@@ -95,7 +95,7 @@ def _with_state(reading: Reading, words: str) -> Reading:
 _LISTED = re.compile(
     r"GPU#(?P<index>\d+)\s+(?P<name>\S.*?)\s+(?P<pci>[0-9a-f:]+\.[0-9a-f])\s+"
     r"(?P<state>.*?)\s*(?:\(UUID:\s*(?P<uuid>[^)\s]+)\s*\))?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 
 
@@ -146,7 +146,7 @@ def _is_card(block: Block) -> bool:
     return bool(block.children) and (listed or parse.pci_address(block.key) is not None)
 
 
-_SHOWN_CARD = re.compile(r"GPU#(\d+)\s+(\S+)\s+(\S+).*", re.IGNORECASE)
+_SHOWN_CARD = re.compile(r"GPU#(\d+)\s+(\S+)\s+(\S+).*", re.IGNORECASE | re.ASCII)
 
 
 def _shown(text: str) -> list[Reading]:

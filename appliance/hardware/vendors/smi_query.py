@@ -18,6 +18,8 @@ from appliance.hardware.vendors.base import Reading
 from appliance.hardware.vendors.inquiry import fill, pcie_generation
 from appliance.hardware.vendors.parse import Block
 
+_WORDS = re.IGNORECASE | re.ASCII
+
 Flat = dict[str, str]
 Spellings = Mapping[str, Sequence[str]]
 
@@ -163,7 +165,7 @@ def sections(root: Block, word: str) -> list[Section]:
 
     Without a number in the heading a card's place is its index, if no card is left out.
     """
-    heading = re.compile(rf"{word}\s*#?(?:(\d{{1,3}})(?=\s|$))?\s*(\S*:\S*)?", re.IGNORECASE)
+    heading = re.compile(rf"{word}\s*#?(?:(\d{{1,3}})(?=\s|$))?\s*(\S*:\S*)?", _WORDS)
     found = []
     for block in root.children:
         match = heading.fullmatch(f"{block.key} {block.value or ''}".strip())
@@ -216,10 +218,10 @@ def _pcie(values: Flat, spellings: Spellings) -> Pcie | None:
 
 def _number_in(text: object) -> int | None:
     """4 of `Gen4` or `16 GT/s`, 16 of `16x` or `X16`."""
-    speed = re.fullmatch(r"(\d+(?:\.\d+)?)\s*GT/s(?: PCIe)?", str(text).strip())
+    speed = re.fullmatch(r"(\d+(?:\.\d+)?)\s*GT/s(?: PCIe)?", str(text).strip(), re.ASCII)
     if speed:
         return pcie_generation(float(speed[1]))
-    match = re.fullmatch(r"(?:gen|x)?\s*(\d{1,2})\s*x?", str(text).strip(), re.IGNORECASE)
+    match = re.fullmatch(r"(?:gen|x)?\s*(\d{1,2})\s*x?", str(text).strip(), _WORDS)
     return int(match[1]) if match else None
 
 
@@ -279,7 +281,7 @@ def csv_readings(argv: Sequence[str], text: str, fields: Spellings = CSV_FIELDS)
 _LISTED = re.compile(
     r"^(?:gpu|xpu|ppu|mlu|gcu|card|dev(?:ice)?)(?: id)?\s*#?(\d+)\s*:\s*(\S.*?)"
     r"\s*(?:\(uuid:\s*([^)\s]+)\s*\))?$",
-    re.IGNORECASE | re.MULTILINE,
+    _WORDS | re.MULTILINE,
 )
 
 

@@ -47,7 +47,7 @@ _COLUMNS = (
     _Column(r"clock-sm", "clock", rf"{_NONE}|[\d.]+\s?MHz"),
     _Column(r"gpu-state", "state", _TEXT),
     _Column(r"compute m\.|compute-mode|(?:mig|svi|sr-iov) m\.|device type", None, _TEXT),
-    _Column(r"mpc capable|ecc mode|gcu virt|fw ver", None, _TEXT),
+    _Column(r"mpc capable|ecc mode|gcu virt|(?:boot )?fw ver", None, _TEXT),
     _Column(r"uuid", "uuid", _WORD),
     _Column(r"driver", "driver", _WORD),
     _Column(r"name", "name", _TEXT),
@@ -57,9 +57,11 @@ _COLUMNS = (
 _LABEL = re.compile("|".join(rf"({c.label})(?=\s|$)" for c in _COLUMNS), re.IGNORECASE)
 _UNMISTAKABLE = {
     "pci": re.compile(r"(?<!\S)[0-9a-f]+(?::[0-9a-f]+)+\.[0-9a-f](?!\S)", re.IGNORECASE),
-    "temp": re.compile(r"(?<!\S)\d+(?:\.\d+)?\s?°?[C℃](?!\S)"),
-    "power": re.compile(r"(?<!\S)[\d.]+\s?W\s*/\s*[\d.]+\s?W(?!\S)"),
-    "memory": re.compile(r"(?<!\S)[\d.]+\s?(?:[KMGT]i?B)?\s*[/(]\s*[\d.]+\s?[KMGT]i?B\)?(?!\S)"),
+    "temp": re.compile(r"(?<!\S)\d+(?:\.\d+)?\s?°?[C℃](?!\S)", re.ASCII),
+    "power": re.compile(r"(?<!\S)[\d.]+\s?W\s*/\s*[\d.]+\s?W(?!\S)", re.ASCII),
+    "memory": re.compile(
+        r"(?<!\S)[\d.]+\s?(?:[KMGT]i?B)?\s*[/(]\s*[\d.]+\s?[KMGT]i?B\)?(?!\S)", re.ASCII
+    ),
 }
 """What tells itself by its units, where a line does not fit its header as a whole."""
 
@@ -133,27 +135,30 @@ def _cards(lines: list[str]) -> list[Cells]:
 
 
 def _take(line: _Line, headers: list[_Line], at: int, cards: list[Cells]) -> int:
-    """Add the line to the card it belongs to; the number of header lines that card has used."""
-    if cards and 0 < at < len(headers) and _fits(headers[at], line):
-        _add(cards[-1], headers[at], line)
-        return at + 1
-    if len(line.cells) == len(headers[0].cells):
-        first = _matched(headers[0].cells[0], line.cells[0])
-        if first is not None and "index" in first:
-            cards.append({})
-            _add(cards[-1], headers[0], line)
-            return 1
-    if cards and 0 < at < len(headers) and len(line.cells) == len(headers[at].cells):
-        _add(cards[-1], headers[at], line)
-        return at + 1
-    return at
+    """Add the line to the card it belongs to; the number of header lines that card has used.
+
+    The header that fits most cells is the line's own; of equals the one whose turn it is.
+    """
+    fits = [_fitting(header, line) for header in headers]
+    turn = range(len(headers)) if at == len(headers) else (at, *range(len(headers)))
+    own = max(turn, key=lambda i: fits[i])
+    if fits[own] == 0 or 0 < own < at:
+        return at
+    if own == 0:
+        if "index" not in (_matched(headers[0].cells[0], line.cells[0]) or {}):
+            return at
+        cards.append({})
+    elif not cards:
+        return at
+    _add(cards[-1], headers[own], line)
+    return own + 1
 
 
-def _fits(header: _Line, line: _Line) -> bool:
-    return len(header.cells) == len(line.cells) and all(
-        _matched(above, below) is not None
-        for above, below in zip(header.cells, line.cells, strict=True)
-    )
+def _fitting(header: _Line, line: _Line) -> int:
+    if len(header.cells) != len(line.cells):
+        return 0
+    pairs = zip(header.cells, line.cells, strict=True)
+    return sum(_matched(above, below) is not None for above, below in pairs)
 
 
 def _add(card: Cells, header: _Line, line: _Line) -> None:
@@ -166,7 +171,7 @@ def _add(card: Cells, header: _Line, line: _Line) -> None:
 def _pattern(header: str) -> tuple[tuple[str | None, ...], re.Pattern[str]]:
     columns = [_COLUMNS[m.lastindex - 1] for m in _LABEL.finditer(header) if m.lastindex]
     pattern = r"\s+".join(f"({column.cell})" for column in columns)
-    return tuple(c.field for c in columns), re.compile(pattern, re.IGNORECASE)
+    return tuple(c.field for c in columns), re.compile(pattern, re.IGNORECASE | re.ASCII)
 
 
 def _matched(header: str, cell: str) -> Cells | None:
@@ -227,7 +232,7 @@ def _amounts(text: str | None) -> tuple[str | None, str | None]:
 
 def _lanes(text: str | None) -> Pcie | None:
     """`4x(16x)`: four lanes now, sixteen at best."""
-    match = re.fullmatch(r"(\d{1,2})x\((\d{1,2})x\)", text or "")
+    match = re.fullmatch(r"(\d{1,2})x\((\d{1,2})x\)", text or "", re.ASCII)
     return Pcie(width=int(match[1]), width_max=int(match[2])) if match else None
 
 
@@ -237,11 +242,12 @@ _PROCESS = (
     r"(?P<index>\d+)\s+{skipped}(?P<pid>\d+)\s+(?:{kind}\s+)?"
     r"(?:(?P<command>\S.*?)\s+)?(?P<memory>\d+\s?(?:MiB|MB|M)?|N/?A|-)"
 )
+_NOBODY = re.compile(r"no (?:running )?process(?:es)? found", re.IGNORECASE)
 _KIND = r"(?:C\+G|M\+C|C|G|M|N/A)"
 
 
 def _processes(lines: list[str]) -> dict[int, list[CardProcess]] | None:
-    """Rows below a header that names a PID; `None` when the table has no such header."""
+    """Rows below a header that names a PID; `None` when nothing is said about processes."""
     found: dict[int, list[CardProcess]] = {}
     pattern: re.Pattern[str] | None = None
     for line in lines:
@@ -255,7 +261,8 @@ def _processes(lines: list[str]) -> dict[int, list[CardProcess]] | None:
                 command=parse.text_or_none(match["command"]),
             )
             found.setdefault(int(match["index"]), []).append(process)
-    return None if pattern is None else found
+    nobody = any(_NOBODY.search(line) for line in lines)
+    return found if pattern is not None or nobody else None
 
 
 def _process_pattern(header: str) -> re.Pattern[str] | None:
@@ -264,4 +271,4 @@ def _process_pattern(header: str) -> re.Pattern[str] | None:
         return None
     between = len(re.findall(r"SVI Dev|\S+", match[1]))
     kind = _KIND if re.search(r"\btype\b", match[2], re.IGNORECASE) else r"(?!)"
-    return re.compile(_PROCESS.format(skipped=r"(?:\S+\s+)" * between, kind=kind))
+    return re.compile(_PROCESS.format(skipped=r"(?:\S+\s+)" * between, kind=kind), re.ASCII)
