@@ -137,13 +137,12 @@ def _rocm_reading(index: int, card: rocm_smi.Fields, answer: rocm_smi.Answer) ->
     power_w = reading.power_w
     if _rocm_device_id(card).startswith(_ROCM_SMI_POWERLESS) and (power_w or 0) < _LEAST_POWER_W:
         power_w = None
+    running = rocm_smi.processes(answer.system) if rocm_smi.has_one_card(answer) else []
     return msgspec.structs.replace(
         reading,
         power_w=power_w,
         links=rocm_smi.links(answer.system).get(index, []),
-        processes=rocm_smi.processes(answer.system)
-        if len(answer.cards) == 1 and answer.system
-        else None,
+        processes=running or None,
     )
 
 

@@ -80,10 +80,10 @@ def _family(name: str) -> str | None:
 
 
 def parse_macmon(text: str) -> Reading:
-    """`macmon pipe`: the last line of JSON. Its GPU use is `[MHz, share of 1]`."""
-    lines = [line for line in text.splitlines() if line.lstrip().startswith("{")]
-    sample = json_after_noise(lines[-1]) if lines else None
-    if not isinstance(sample, dict):
+    """`macmon pipe`: its last whole line of JSON. GPU use is `[MHz, share of 1]`."""
+    samples = (json_after_noise(line) for line in reversed(text.splitlines()))
+    sample = next((one for one in samples if isinstance(one, dict)), None)
+    if sample is None:
         return Reading()
     memory, heat = _section(sample, "memory"), _section(sample, "temp")
     total, used = positive(memory.get("ram_total")), positive(memory.get("ram_usage"))

@@ -204,7 +204,7 @@ _FAMILY_OF_NAME = (
     (re.compile(r"910(?:Pro)?A|910Pro"), "ascend910"),
     (re.compile(r"950"), "ascend950"),
 )
-"""CANN's names of the families. A bare "910B" may be a bin of the first 910, or an A2: no family."""
+"""CANN's families. A bare "910B" may be a bin of the first 910 or an A2: it tells no family."""
 
 
 def _with_arch(reading: Reading, bus: Sequence[PciDevice] | None) -> Reading:

@@ -26,7 +26,7 @@ from appliance.hardware.vendors.parse import (
     pci_address,
     percent,
     positive,
-    table_rows,
+    table_groups,
     text_or_none,
 )
 
@@ -102,8 +102,16 @@ def _values(names: list[str], row: Row) -> dict[str, str]:
 def parse_table(text: str) -> Table:
     """Everything in the output of `npu-smi info`."""
     version = _VERSION.search(text)
-    table, headers, upper = Table(), _Headers(), None
-    for row in table_rows(text):
+    table, headers = Table(), _Headers()
+    for group in table_groups(text):
+        _take_group(table, headers, group, version[1] if version else None)
+    return table
+
+
+def _take_group(table: Table, headers: _Headers, group: list[Row], driver: str | None) -> None:
+    """The rows between two rules: headers, processes, or the two lines of a card."""
+    upper: Row | None = None
+    for row in group:
         if headers.take(row):
             upper = None
         elif found := _IDLE.search(row[0]):
@@ -111,16 +119,20 @@ def parse_table(text: str) -> Table:
         elif headers.processes:
             _take_process(table, headers.processes, row)
         elif upper is not None and _is_lower(row):
-            _take_chip(table, headers, upper, row, version[1] if version else None)
+            _take_chip(table, headers, upper, row, driver)
             upper = None
         else:
             upper = row if _is_upper(row) else None
-    return table
 
 
 def _is_upper(row: Row) -> bool:
     words = _id_words(row)
-    return len(row) >= 3 and len(words) >= 2 and integer(words[0]) is not None
+    return (
+        len(row) >= 3
+        and len(words) >= 2
+        and integer(words[0]) is not None
+        and pci_address(row[-2]) is None
+    )
 
 
 def _is_lower(row: Row) -> bool:

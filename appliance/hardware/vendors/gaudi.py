@@ -26,7 +26,7 @@ from appliance.hardware.vendors.parse import (
     pci_address,
     percent,
     positive,
-    table_rows,
+    table_groups,
     text_or_none,
 )
 
@@ -103,16 +103,16 @@ def parse_table(text: str) -> dict[int, Reading]:
     driver = _DRIVER.search(text)
     devices: dict[int, Reading] = {}
     running: dict[int, list[CardProcess]] = {}
-    current: int | None = None
-    for row in table_rows(text):
-        if len(row) == 1:
-            current = None
-            _take_process(running, row[0])
-        elif len(row) == 3 and (address := pci_address(row[1].split(" ")[0])) is not None:
-            current = _take_card(devices, row, address, driver[1] if driver else None)
-        elif len(row) == 3 and current is not None:
-            devices[current] = _with_values(devices[current], row)
-            current = None
+    for group in table_groups(text):
+        current: int | None = None
+        for row in group:
+            if len(row) == 1:
+                _take_process(running, row[0])
+            elif len(row) == 3 and (address := pci_address(row[1].split(" ")[0])) is not None:
+                current = _take_card(devices, row, address, driver[1] if driver else None)
+            elif len(row) == 3 and current is not None:
+                devices[current] = _with_values(devices[current], row)
+                current = None
     return {
         index: msgspec.structs.replace(one, processes=running.get(index))
         for index, one in devices.items()

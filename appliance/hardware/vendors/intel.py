@@ -49,7 +49,7 @@ class Intel(Vendor):
         return device.device_id.startswith(_DISCRETE) or (display and not integrated)
 
     def read_tool(self, ask: Ask, bus: Sequence[PciDevice] | None) -> Report:
-        """Devices by `discovery`, values by `stats` or `dump`. Kunlunxin has a tool of this name."""
+        """Devices by `discovery`, values by `stats` or `dump`. Kunlunxin's tool has this name."""
         if bus is not None and not bus:
             return ABSENT
         inquiry = Inquiry(ask)

@@ -216,6 +216,11 @@ def processes(system: Fields) -> list[CardProcess]:
     return found
 
 
+def has_one_card(answer: Answer) -> bool:
+    """Whether the box has a single card, not just an answer about one."""
+    return len(answer.cards) == 1 and not any("drm devices" in key for key in answer.system)
+
+
 # -- the plain table ---------------------------------------------------------------------------
 
 
