@@ -142,5 +142,5 @@ def _list(text: str) -> list[Reading]:
             uuid=parse.text_or_none(match[3]) if last_is_uuid else None,
         )
         for line in text.splitlines()
-        if (match := _LISTED.fullmatch(line))
+        if len(line) < 1000 and (match := _LISTED.fullmatch(line))
     ]

@@ -278,22 +278,25 @@ def csv_readings(argv: Sequence[str], text: str, fields: Spellings = CSV_FIELDS)
     ]
 
 
+_LONGEST_LINE = 1000
 _LISTED = re.compile(
-    r"^(?:gpu|xpu|ppu|mlu|gcu|card|dev(?:ice)?)(?: id)?\s*#?(\d+)\s*:\s*(\S.*?)"
-    r"\s*(?:\(uuid:\s*([^)\s]+)\s*\))?$",
-    _WORDS | re.MULTILINE,
+    r"(?:gpu|xpu|ppu|mlu|gcu|card|dev(?:ice)?)(?: id)?\s*#?(\d+)\s*:\s*(\S.*?)"
+    r"\s*(?:\(uuid:\s*([^)\s]+)\s*\))?\s*",
+    _WORDS,
 )
 
 
 def listed(text: str) -> list[Reading]:
     """Lines like `GPU 0: Iluvatar BI-V150 (UUID: GPU-…)`; slices of a card, indented, are none."""
+    lines = (line for line in text.splitlines() if len(line) < _LONGEST_LINE)
     return [
         Reading(
             index=int(match[1]),
             name=parse.text_or_none(match[2]),
             uuid=parse.text_or_none(match[3]),
         )
-        for match in _LISTED.finditer(text)
+        for line in lines
+        if (match := _LISTED.fullmatch(line))
     ]
 
 

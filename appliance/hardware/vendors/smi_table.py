@@ -34,7 +34,8 @@ class _Column(NamedTuple):
 
 
 _COLUMNS = (
-    _Column(r"volatile uncorr\. ecc|ecc-errors?", "ecc", _WORD),
+    _Column(r"volatile uncorr\. ecc", "ecc", _WORD),
+    _Column(r"ecc-errors?", "ecc of any kind", _WORD),
     _Column(r"persist(?:ence)?(?:-m| m\.)", None, _WORD),
     _Column(r"pcie lane width", "lanes", _WORD),
     _Column(r"pwr\s?[:(]\s?usage/cap\)?|power", "power", _WATTS),
@@ -71,6 +72,9 @@ _FIRST_HEADER = re.compile(
 _PROCESSES = re.compile(r"process(?:es)?\s*:", re.IGNORECASE)
 _OTHER_TABLE = re.compile(r"mig devices\s*:", re.IGNORECASE)
 
+_LONGEST_LINE = 1000
+"""No tool draws a wider table; patterns with several columns take their time on endless lines."""
+
 Cells = dict[str, str]
 
 
@@ -83,7 +87,7 @@ class Table(NamedTuple):
 
 def read(text: str) -> Table:
     """The table in `text`: no cards where there are none, `None` where no processes are told."""
-    lines = text.splitlines()
+    lines = [line for line in text.splitlines() if len(line) < _LONGEST_LINE]
     end = next((i for i, line in enumerate(lines) if _PROCESSES.search(line)), len(lines))
     return Table(_cards(lines[:end]), _processes(lines[end:]) if end < len(lines) else None)
 
@@ -214,10 +218,17 @@ def _reading(
         power_limit_w=parse.positive(limit),
         clock_mhz=parse.positive(cells.get("clock")),
         fan_pct=parse.percent(cells.get("fan")),
-        ecc_uncorrected=parse.integer(cells.get("ecc")),
+        ecc_uncorrected=_uncorrected(cells),
         pcie=_lanes(cells.get("lanes")),
         processes=None if processes is None or index is None else processes.get(index, []),
     )
+
+
+def _uncorrected(cells: Cells) -> int | None:
+    """Uncorrected errors; a count of all kinds tells them only when it is zero."""
+    if "ecc" in cells:
+        return parse.integer(cells["ecc"])
+    return 0 if parse.integer(cells.get("ecc of any kind")) == 0 else None
 
 
 def _amounts(text: str | None) -> tuple[str | None, str | None]:
