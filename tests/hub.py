@@ -44,6 +44,7 @@ KINDS = frozenset(
         "no-hash",  # list without hashes
         "not-satisfiable",  # 416
         "redirect-loop",  # redirect to itself
+        "stall-page",  # never answer
         "stall",  # send nothing for `seconds`, `after` bytes of the answer
         "status",  # answer `status` (with `retry_after`)
         "wrong-length",  # Content-Length off by `delta`
@@ -194,7 +195,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _faulty(self, where: str, path: str) -> bool:
         """Whether a fault took the whole answer."""
         fault = self.hub.faults.take(
-            where, path, "status", "html", "empty", "redirect-loop", "not-satisfiable"
+            where, path, "status", "html", "empty", "redirect-loop", "not-satisfiable", "stall-page"
         )
         if fault is None:
             return False
@@ -205,6 +206,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._page(b"<html><body>Please sign in to the proxy</body></html>")
         elif fault.kind == "empty":
             self._page(b"", kind="application/octet-stream")
+        elif fault.kind == "stall-page":
+            self.hub.stopping.wait(fault.seconds)
+            self._cut()
         elif fault.kind == "redirect-loop":
             self._redirect(self.path, {})
         else:
@@ -356,7 +360,7 @@ class _Handler(BaseHTTPRequestHandler):
     # -- Hugging Face ---------------------------------------------------------------------
 
     def _hf_api(self, repo: str, rest: list[str], query: dict[str, str]) -> None:
-        if self._refused(repo) or self._faulty("api", "/".join(rest)):
+        if self._faulty("api", "/".join(rest)) or self._refused(repo):
             return
         match rest:
             case [] | ["revision", _]:

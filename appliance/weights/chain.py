@@ -28,8 +28,9 @@ class Chain:
     """The offers of one file, best first. Threads share it.
 
     A fault costs an offer a pause (doubling from `backoff_s`, or what the server asked for), in
-    which the next offer is used. `attempts` faults in a row without a whole chunk in between, or
-    a lasting fault, end it. Faults of connections opened before the last fault count as the same.
+    which the next offer is used. `attempts` faults in a row with next to nothing in between, as
+    many chunks with wrong bytes, or a lasting fault, end it. Faults of connections opened before
+    the last fault count as the same.
     """
 
     def __init__(self, offers: Sequence[Offer], *, attempts: int, backoff_s: float) -> None:
@@ -37,6 +38,7 @@ class Chain:
         self._attempts = attempts
         self._backoff_s = backoff_s
         self._faults: dict[str, int] = {}
+        self._wrong: dict[str, int] = {}
         self._free_at: dict[str, float] = {}
         self._faulted_at: dict[str, float] = {}
         self._last: ApplianceError | None = None
@@ -60,7 +62,7 @@ class Chain:
             return self._offers[0].source.connections if self._offers else 0
 
     def good(self, offer: Offer) -> None:
-        """A whole chunk came."""
+        """A fair number of bytes came."""
         with self._lock:
             self._faults.pop(offer.source.label, None)
 
@@ -69,7 +71,8 @@ class Chain:
         label = offer.source.label
         with self._lock:
             self._last = fault.error
-            if fault.lasting:
+            self._wrong[label] = self._wrong.get(label, 0) + fault.wrong
+            if fault.lasting or self._wrong[label] >= self._attempts:
                 self._drop(label)
                 return
             now = time.monotonic()

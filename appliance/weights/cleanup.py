@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 from appliance.weights.disk import disk_errors
 from appliance.weights.manifest import MANIFEST
 from appliance.weights.partial import is_locked, journal_of
-from appliance.weights.store import Freed, Store
+from appliance.weights.store import Freed, Store, owner_lives
 
 
 def clean_up(store: Store, stale_s: float) -> Freed:
@@ -39,7 +38,7 @@ def _orphans(store: Store, before: float) -> Iterator[Path]:
         if path.name.removesuffix(".damaged") not in referenced and _is_old(path, before):
             yield path
     for path in _children(store.directory("work")):
-        if not _owner_lives(path):
+        if not owner_lives(path):
             yield path
 
 
@@ -76,16 +75,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _owner_lives(workspace: Path) -> bool:
-    pid = workspace.name.partition("-")[0]
-    if not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -10,7 +10,7 @@ class SourceFault(Exception):
     """A source did not deliver; `error` is what the operator is told if no other one can.
 
     `lasting`: asking again will not help. `wait_s`: it asked to be left alone for so long.
-    `stale`: the address was good once; resolve it again.
+    `stale`: the address was good once; resolve it again. `wrong`: it sent wrong bytes.
     """
 
     def __init__(
@@ -20,12 +20,14 @@ class SourceFault(Exception):
         lasting: bool = False,
         wait_s: float = 0.0,
         stale: bool = False,
+        wrong: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.lasting = lasting
         self.wait_s = wait_s
         self.stale = stale
+        self.wrong = wrong
 
 
 def no_answer(what: str, why: Text | str, hint: Text | str | None = None) -> SourceFault:

@@ -35,6 +35,7 @@ _TICK_S = 0.1
 _RAMP_S = 0.5
 _RAMP_GAIN = 1.05
 _MIN_BPS = 1024
+_FAIR_BYTES = 256 * 1024
 _END_S = 2.0
 
 
@@ -240,7 +241,6 @@ class Fetch:
             raise _wrong_bytes(offer.source.label, self.wanted.name, ranges)
         self.partial.record(index, digest)
         self._chunks.put(index, digest)
-        self.chain.good(offer)
         with self._synced:
             self._unsynced += self._size(index)
             self._synced.notify()
@@ -290,6 +290,7 @@ class _Transfer:
         self._left = indexes
         head = fetch.head(indexes[0])
         self._got, self._hash = head or (0, hashlib.sha256())
+        self._brought = 0
 
     def run(self) -> None:
         size = self._fetch.wanted.size
@@ -327,6 +328,9 @@ class _Transfer:
         self._fetch.store(offset, part)
         self._hash.update(part)
         self._got += len(part)
+        self._brought += len(part)
+        if self._brought - len(part) < _FAIR_BYTES <= self._brought:
+            self._fetch.chain.good(self._offer)
         if offset + len(part) == end:
             digest, self._hash, self._got = self._hash.digest(), hashlib.sha256(), 0
             self._fetch.complete(self._offer, self._left[0], digest)
@@ -353,4 +357,4 @@ def _wrong_bytes(label: str, name: str, ranges: str) -> SourceFault:
         hint=say("use another source or mirror, or look for a fault of the network"),
         code="WRONG-BYTES",
     )
-    return SourceFault(error)
+    return SourceFault(error, wrong=True)

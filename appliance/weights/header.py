@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from appliance.catalog.gguf import GgufHeader, read_header, read_header_of
-from appliance.core.errors import UsageError
+from appliance.core.errors import UsageError, VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.reference import HubReference
 from appliance.weights.faults import SourceFault
@@ -53,5 +53,10 @@ def _read(source: Source, file: RemoteFile, offset: int, length: int) -> bytes:
 
 def check_header(path: Path, name: str) -> None:
     """Refuse a GGUF whose header an engine could trip over. Raises `VerificationFailed`."""
-    if name.lower().endswith(".gguf"):
+    if not name.lower().endswith(".gguf"):
+        return
+    try:
         read_header_of(path)
+    except VerificationFailed as error:
+        what = say("{name}: {why}", name=name, why=error.what)
+        raise VerificationFailed(what, hint=error.hint, code=error.code) from error

@@ -75,6 +75,13 @@ def parse_journal(raw: bytes) -> tuple[JournalHeader | None, dict[int, bytes], i
     return header, done, offset
 
 
+class Spoiled(msgspec.Struct, frozen=True):
+    """A placed file of which some chunks are wrong on the disk, and the digests of the others."""
+
+    path: Path
+    good: dict[int, bytes]
+
+
 class Partial:
     """The bytes and the journal of one file on its way, locked against a second pull."""
 
@@ -86,8 +93,13 @@ class Partial:
         self._journal = journal_fd
 
     @staticmethod
-    def open(path: Path, header: JournalHeader, cancel: Cancel) -> Partial:
-        """Go on where an earlier run stopped, or start. Raises `OSError` when the disk says no."""
+    def open(
+        path: Path, header: JournalHeader, cancel: Cancel, spoiled: Spoiled | None = None
+    ) -> Partial:
+        """Go on where an earlier run stopped, or mend `spoiled`, or start.
+
+        Raises `OSError` when the disk says no.
+        """
         journal = _locked(journal_of(path), cancel)
         try:
             data = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -97,7 +109,9 @@ class Partial:
         partial = Partial(data, journal, path, header.size)
         try:
             partial._restore(header)
-            reserve(data, header.size)
+            if spoiled is not None and not partial.restored:
+                partial._mend(spoiled)
+            reserve(partial._data, header.size)
         except BaseException:
             partial.leave()
             raise
@@ -112,6 +126,17 @@ class Partial:
             os.lseek(self._journal, sound, os.SEEK_SET)
         else:
             self._start(header)
+
+    def _mend(self, spoiled: Spoiled) -> None:
+        """Take over a placed file with its good chunks; its links see it become whole again."""
+        spoiled.path.chmod(0o644)
+        data = os.open(spoiled.path, os.O_RDWR | os.O_CLOEXEC)
+        os.close(self._data)
+        self._data = data
+        for index, digest in spoiled.good.items():
+            self.record(index, digest)
+        spoiled.path.replace(self.path)
+        self.restored = dict(spoiled.good)
 
     def _start(self, header: JournalHeader) -> None:
         self.restored = {}

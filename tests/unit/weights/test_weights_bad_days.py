@@ -1,0 +1,389 @@
+"""Bad days: the right bytes in the end, or one clear error with nothing wrong in the store."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub import LoopbackHub
+from shelf import CHUNK, IMPATIENT, MIB, Shelf, content_requests, some_bytes
+
+from appliance.core.errors import (
+    ApplianceError,
+    DoesNotFit,
+    NeedsRights,
+    Unreachable,
+    UsageError,
+    VerificationFailed,
+)
+from appliance.core.exit_codes import ExitCode
+from appliance.weights.pull import WantedFile
+from appliance.weights.store import Store
+
+SIZE = 6 * CHUNK + 54321
+DATA = some_bytes(SIZE, seed=7)
+NAME = "model.safetensors"
+
+
+@pytest.fixture
+def shelf(hub: LoopbackHub, tmp_path: Path) -> Shelf:
+    shelf = Shelf(hub, tmp_path)
+    shelf.add(NAME, DATA)
+    return shelf
+
+
+def assert_refused(shelf: Shelf, error: ApplianceError, exit_code: ExitCode) -> None:
+    """One clear error, and nothing under a name."""
+    assert error.exit_code == exit_code
+    assert str(error)
+    assert str(error.hint)
+    assert "Traceback" not in str(error)
+    assert shelf.store.models() == []
+    assert list((shelf.store.root / "models").glob(f"*/{NAME}")) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("drop", {"after": 1_000_000, "times": 9}),
+        ("drop", {"after": 0, "times": 3}),
+        ("stall", {"after": 500_000, "times": 2}),
+        ("drip", {"bps": 200.0, "times": 2}),
+        ("status", {"status": 503, "times": 3}),
+        ("status", {"status": 429, "retry_after": 0.3, "times": 2}),
+        ("status", {"status": 403, "times": 2}),
+        ("not-satisfiable", {"times": 2}),
+        ("html", {"times": 2}),
+        ("empty", {"times": 1}),
+        ("no-length", {"times": None}),
+        ("wrong-range", {"times": 2}),
+        ("wrong-length", {"delta": 1000, "times": 2}),
+        ("wrong-length", {"delta": -1000, "times": 2}),
+        ("ignore-range", {"times": None}),
+        ("ignore-range", {"times": 1}),
+        ("corrupt", {"start": CHUNK + 5, "length": MIB, "times": 1}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_recovers_with_the_right_bytes(shelf: Shelf, kind: str, options: dict[str, Any]) -> None:
+    shelf.hub.faults.add(kind, path=NAME, **options)
+
+    pulled = shelf.pull()
+
+    assert shelf.content(pulled, NAME) == DATA
+    assert shelf.leftovers() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "exit_code"),
+    [
+        ("status", {"status": 503}, ExitCode.UNREACHABLE),
+        ("status", {"status": 404}, ExitCode.USAGE),
+        ("drop", {"after": 0}, ExitCode.UNREACHABLE),
+        ("html", {}, ExitCode.UNREACHABLE),
+        ("empty", {}, ExitCode.UNREACHABLE),
+        ("redirect-loop", {}, ExitCode.UNREACHABLE),
+        ("redirect-loop", {"where": "resolve"}, ExitCode.UNREACHABLE),
+        ("stall", {"after": 10}, ExitCode.UNREACHABLE),
+        ("drip", {"bps": 100.0}, ExitCode.UNREACHABLE),
+        ("not-satisfiable", {}, ExitCode.UNREACHABLE),
+        ("html", {"where": "api", "path": "*"}, ExitCode.UNREACHABLE),
+        ("empty", {"where": "api", "path": "*"}, ExitCode.UNREACHABLE),
+        ("status", {"where": "api", "path": "*", "status": 500}, ExitCode.UNREACHABLE),
+        ("lie", {"where": "api"}, ExitCode.VERIFICATION_FAILED),
+        ("list-size", {"where": "api", "size": 10}, ExitCode.UNREACHABLE),
+        ("corrupt", {"start": 99, "length": 1}, ExitCode.VERIFICATION_FAILED),
+    ],
+)
+def test_gives_up_with_one_clear_error(
+    shelf: Shelf, kind: str, options: dict[str, Any], exit_code: ExitCode
+) -> None:
+    shelf.hub.faults.add(kind, **{"path": NAME, **options})
+
+    with pytest.raises(ApplianceError) as caught:
+        shelf.pull()
+
+    assert_refused(shelf, caught.value, exit_code)
+    shelf.hub.faults.clear()
+    assert shelf.content(shelf.pull(), NAME) == DATA
+    assert shelf.leftovers() == []
+
+
+def test_a_listing_that_lies_is_refused_with_both_hashes(shelf: Shelf) -> None:
+    shelf.hub.faults.add("lie", where="api", path=NAME)
+    with pytest.raises(VerificationFailed) as caught:
+        shelf.pull()
+    assert "f" * 64 in str(caught.value)
+    assert hashlib.sha256(DATA).hexdigest() in str(caught.value)
+    assert shelf.leftovers() == []
+
+
+def test_a_mismatch_costs_one_more_pass_at_most(shelf: Shelf) -> None:
+    shelf.hub.faults.add("lie", where="api", path=NAME)
+    with pytest.raises(VerificationFailed):
+        shelf.pull()
+    assert shelf.hub.bytes_sent <= 2 * SIZE + CHUNK
+
+
+def test_a_small_file_is_held_against_its_git_hash(shelf: Shelf) -> None:
+    shelf.add("config.json", b'{"a": "%s"}' % (b"x" * 1000))
+    shelf.hub.faults.add("corrupt", path="config.json", start=3, length=1)
+    with pytest.raises(VerificationFailed, match=r"config\.json"):
+        shelf.pull()
+
+
+def test_an_expired_address_is_resolved_again(shelf: Shelf) -> None:
+    shelf.hub.url_life_s = 0.4
+    shelf.hub.bps = 20 * MIB
+    assert shelf.content(shelf.pull(), NAME) == DATA
+    assert len([r for r in shelf.hub.requests if "/resolve/" in r.path]) > 1
+
+
+def test_a_mirror_without_headers_will_do(shelf: Shelf) -> None:
+    shelf.hub.faults.add("no-headers", where="resolve")
+    shelf.hub.faults.add("no-length", path=NAME)
+    assert shelf.content(shelf.pull(), NAME) == DATA
+
+
+def test_a_request_to_be_left_alone_is_obeyed(shelf: Shelf) -> None:
+    shelf.hub.faults.add("status", path=NAME, status=429, retry_after=0.7, times=1)
+    began = time.monotonic()
+    shelf.pull()
+    assert time.monotonic() - began >= 0.7
+
+
+def test_gated_and_missing_repositories_are_told_apart(shelf: Shelf) -> None:
+    shelf.hub.token = "hf_secret"
+    shelf.hub.gated.add("deepseek-ai/tiny")
+    with pytest.raises(NeedsRights, match="does not let you") as caught:
+        shelf.pull()
+    assert "HF_TOKEN" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="deepseek-ai/nothing"):
+        shelf.pull("hf:deepseek-ai/nothing")
+    with pytest.raises(UsageError, match="deepseek-ai/nothing"):
+        shelf.pull("ms:deepseek-ai/nothing")
+    shelf.hub.gated.clear()
+    with pytest.raises(UsageError, match="hf:deepseek-ai/tiny@v9"):
+        shelf.pull("hf:deepseek-ai/tiny@v9")
+
+
+def test_a_token_that_is_wrong_does_not_pass_for_a_missing_repository(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.hub.token = "hf_secret"
+    shelf.hub.gated.add("deepseek-ai/tiny")
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    with pytest.raises(NeedsRights):
+        shelf.pull()
+
+
+def test_no_hub_at_all_is_said_within_seconds(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    began = time.monotonic()
+    with pytest.raises(Unreachable) as caught:
+        shelf.pull()
+    assert caught.value.code == "NO-HUB"
+    assert "import" in str(caught.value.hint)
+    assert time.monotonic() - began < 5
+
+
+def test_a_proxy_that_refuses_is_named(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("HTTPS_PROXY", shelf.hub.url)
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.invalid")
+    with pytest.raises(Unreachable) as caught:
+        shelf.pull()
+    assert "proxy" in str(caught.value).lower()
+
+
+def test_a_bad_source_is_left_for_the_next_without_losing_bytes(shelf: Shelf) -> None:
+    fault = shelf.hub.faults.add("drop", path=NAME, after=CHUNK + 100, times=None)
+    other = LoopbackHub(shelf.hub.root)
+    with other:
+        shelf.hub.ms_endpoint = other.ms_endpoint
+        os.environ["MODELSCOPE_ENDPOINT"] = other.ms_endpoint
+
+        pulled = shelf.pull("hf:deepseek-ai/tiny", "ms:deepseek-ai/tiny")
+
+    assert shelf.content(pulled, NAME) == DATA
+    assert fault.hits >= 0
+    assert shelf.hub.bytes_sent + other.bytes_sent <= SIZE + MIB
+
+
+def test_a_source_that_dies_for_good_is_replaced(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.hub.bps = 15 * MIB
+    shelf.hub.faults.add("status", where="content", path=NAME, status=500, times=None)
+    with LoopbackHub(shelf.hub.root) as other:
+        os.environ["MODELSCOPE_ENDPOINT"] = other.ms_endpoint
+        pulled = shelf.pull("hf:deepseek-ai/tiny", "ms:deepseek-ai/tiny")
+    assert shelf.content(pulled, NAME) == DATA
+
+
+def test_the_source_that_lied_is_told_by_the_second_pass(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    shelf.hub.faults.add("corrupt", path=NAME, start=2 * CHUNK + 9, length=MIB)
+    with LoopbackHub(shelf.hub.root) as other:
+        os.environ["MODELSCOPE_ENDPOINT"] = other.ms_endpoint
+        other.faults.add("stall", where="api", path="*", times=1, seconds=0.2)
+        pulled = shelf.pull("hf:deepseek-ai/tiny", "ms:deepseek-ai/tiny")
+    assert shelf.content(pulled, NAME) == DATA
+    told = [r.getMessage() for r in caplog.records if "were wrong from" in r.getMessage()]
+    if told:
+        assert f"bytes {2 * CHUNK}-{3 * CHUNK - 1}" in told[0]
+        assert "hf:deepseek-ai/tiny" in told[0]
+
+
+def test_of_a_repository_only_the_bad_file_is_fetched_again(shelf: Shelf) -> None:
+    shelf.add("model-2.safetensors", some_bytes(4 * CHUNK, seed=2))
+    shelf.hub.faults.add("corrupt", path=NAME, start=5, length=9, times=1)
+    pulled = shelf.pull()
+    assert shelf.content(pulled, NAME) == DATA
+    assert shelf.hub.bytes_sent <= SIZE + 4 * CHUNK + SIZE
+
+
+def test_what_a_disk_fault_spoiled_is_found_and_fetched_alone(shelf: Shelf) -> None:
+    pulled = shelf.pull()
+    path = Path(pulled.files[0].path)
+    path.chmod(0o644)
+    with path.open("r+b") as stream:
+        stream.seek(3 * CHUNK + 77)
+        stream.write(b"\0" * MIB)
+    with pytest.raises(VerificationFailed) as caught:
+        shelf.store.verify(pulled.model)
+    assert f"bytes {3 * CHUNK}-{4 * CHUNK - 1}" in str(caught.value)
+    sent = shelf.hub.bytes_sent
+
+    again = shelf.pull()
+
+    assert shelf.content(again, NAME) == DATA
+    assert shelf.hub.bytes_sent - sent <= 4 * CHUNK
+    assert again.bytes_fetched == CHUNK
+    shelf.store.verify(pulled.model)
+
+
+def test_what_cannot_fit_is_refused_before_the_first_byte(shelf: Shelf) -> None:
+    shelf.store = Store(shelf.place / "store", floor_bytes=1 << 60)
+    with pytest.raises(DoesNotFit, match=r"needs 25\.2 MB") as caught:
+        shelf.pull()
+    assert_refused(shelf, caught.value, ExitCode.DOES_NOT_FIT)
+    assert content_requests(shelf.hub) == []
+    assert shelf.leftovers() == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB, where this user may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(place)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("may not mount a file system here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_disk_that_fills_midway_is_an_error_and_then_goes_on(
+    shelf: Shelf, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.store = Store(small_disk / "store", floor_bytes=0)
+    monkeypatch.setattr(Store, "require_space", lambda self, needed: None)
+    with pytest.raises(DoesNotFit) as caught:
+        shelf.pull()
+    assert caught.value.code == "DISK-FULL"
+    assert_refused(shelf, caught.value, ExitCode.DOES_NOT_FIT)
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    assert shelf.content(shelf.pull(), NAME) == DATA
+
+
+def test_a_full_disk_is_seen_before_the_first_byte(shelf: Shelf, small_disk: Path) -> None:
+    shelf.store = Store(small_disk / "store", floor_bytes=0)
+    with pytest.raises(DoesNotFit) as caught:
+        shelf.pull()
+    assert caught.value.code == "NO-SPACE"
+    assert content_requests(shelf.hub) == []
+
+
+def test_a_read_only_disk_is_named(shelf: Shelf, small_disk: Path) -> None:
+    shelf.store = Store(small_disk / "store", floor_bytes=0)
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(NeedsRights, match="read-only") as caught:
+        shelf.pull()
+    assert_refused(shelf, caught.value, ExitCode.NEEDS_RIGHTS)
+
+
+def test_a_file_size_limit_counts_as_a_full_disk(shelf: Shelf) -> None:
+    code = (
+        "import resource, signal, sys\n"
+        f"sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[2])]!r}\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, 8 << 20))\n"
+        "from pathlib import Path\n"
+        "from hub import LoopbackHub\n"
+        "from shelf import Shelf\n"
+        f"shelf = Shelf(LoopbackHub(Path({str(shelf.hub.root)!r})), Path({str(shelf.place)!r}))\n"
+        "try:\n"
+        "    shelf.pull()\n"
+        "except Exception as error:\n"
+        "    print(getattr(error, 'code', repr(error)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "DISK-FULL", done.stderr
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+
+
+def test_a_partial_file_replaced_under_us_is_not_placed(shelf: Shelf) -> None:
+    shelf.hub.bps = 20 * MIB
+    replaced: list[Path] = []
+
+    def replace(_: object) -> None:
+        partials = list((shelf.store.root / "blobs").glob("*.partial"))
+        if partials and shelf.hub.bytes_sent > CHUNK and not replaced:
+            stranger = partials[0].with_name("stranger")
+            stranger.write_bytes(b"\0" * SIZE)
+            stranger.replace(partials[0])
+            replaced.append(partials[0])
+
+    shelf.shown = _Hook(replace)
+    with pytest.raises(ApplianceError) as caught:
+        shelf.pull()
+    assert caught.value.code == "FILE-REPLACED"
+    assert_refused(shelf, caught.value, ExitCode.UNHEALTHY)
+    shelf.shown = []
+    assert shelf.content(shelf.pull(), NAME) == DATA
+
+
+class _Hook(list[Any]):
+    """Looks like the list of progress documents, and acts on each."""
+
+    def __init__(self, act: Any) -> None:
+        super().__init__()
+        self.append = act  # type: ignore[method-assign]
+
+
+def test_no_permission_is_an_error(shelf: Shelf) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    shelf.store.root.mkdir(mode=0o500)
+    with pytest.raises(NeedsRights):
+        shelf.pull()
+    shutil.rmtree(shelf.store.root)
+
+
+def test_a_wanted_file_the_hub_does_not_have(shelf: Shelf) -> None:
+    with pytest.raises(UsageError, match=r"no nowhere\.gguf|has no"):
+        shelf.pull(files=[WantedFile("nowhere.gguf")], options=IMPATIENT)

