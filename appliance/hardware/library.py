@@ -33,6 +33,7 @@ SKIP_S = 60.0
 """How long a card that hung the library is left alone."""
 _BACK_OFF_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _WORTH_A_RETRY_S = 0.4
+_STILL_STARTING_S = 0.2
 
 
 class LibraryReader:
@@ -83,6 +84,8 @@ class LibraryReader:
         helper = self._helper
         if helper is None:
             helper = self._helper = _Helper(self._path)
+        elif helper.busy:  # an earlier question waits for the library to start
+            ends = min(ends, time.monotonic() + _STILL_STARTING_S)
         answer = _Answer()
         try:
             helper.ask(Request(processes=processes, skip=self._skipped()))
@@ -182,7 +185,7 @@ class _Helper:
         )
         self._started = time.monotonic()
         self._buffer = bytearray()
-        self._busy = False
+        self.busy = False
         self._decoder = msgspec.msgpack.Decoder(Message)
 
     def age_s(self) -> float:
@@ -190,9 +193,9 @@ class _Helper:
 
     def ask(self, request: Request) -> None:
         """Send `request`, unless the answer to an earlier one is still to come."""
-        if not self._busy and self.process.stdin is not None:
+        if not self.busy and self.process.stdin is not None:
             self.process.stdin.write(frame(request))
-            self._busy = True
+            self.busy = True
 
     def receive(self, answer: _Answer, ends: float, card_deadline_s: float) -> None:
         """One message into `answer`. Raises `TimeoutError`, `EOFError`."""
@@ -202,7 +205,7 @@ class _Helper:
             self._buffer += self._read_some(ends)
         message = self._decoder.decode(raw)
         answer.take(message)
-        self._busy = not isinstance(message, Done)
+        self.busy = not isinstance(message, Done)
 
     def _read_some(self, ends: float) -> bytes:
         if self.process.stdout is None:

@@ -29,11 +29,14 @@ class LiveSource:
 
     live = True
 
+    def __init__(self, sys_root: Path = pci.SYS) -> None:
+        self._sys = sys_root
+
     def bus(self) -> list[PciDevice] | None:
         """The PCI bus; `None` where it says nothing about cards (macOS, WSL)."""
         if sys.platform != "linux" or _WSL_GPU.exists():
             return None
-        return pci.scan() or None
+        return pci.scan(self._sys) or None
 
     def lspci(self) -> list[PciDevice]:
         """The bus with names, from the system's list of PCI ids."""

@@ -155,14 +155,18 @@ class _Card:
         """The facts with the values of now."""
         memory = self._memory()
         utilization = self.ask("GetUtilizationRates")
+        temp_c = self.ask("GetTemperature", pynvml.NVML_TEMPERATURE_GPU)
+        power_mw = self.ask("GetPowerUsage")
+        if memory is utilization is temp_c is power_mw is None:
+            raise pynvml.NVMLError(pynvml.NVML_ERROR_UNKNOWN)
         return msgspec.structs.replace(
             self.facts,
             util_pct=utilization.gpu if utilization is not None else None,
             memory_used_mib=memory.used // _BYTES_PER_MIB if memory is not None else None,
-            temp_c=self.ask("GetTemperature", pynvml.NVML_TEMPERATURE_GPU),
+            temp_c=temp_c,
             temp_memory_c=self._memory_temperature(),
             temp_margin_c=self.ask("GetMarginTemperature"),
-            power_w=_watts(self.ask("GetPowerUsage")),
+            power_w=_watts(power_mw),
             power_limit_w=_watts(self.ask("GetEnforcedPowerLimit")),
             clock_mhz=self.ask("GetClockInfo", pynvml.NVML_CLOCK_GRAPHICS),
             fan_pct=self.ask("GetFanSpeed"),
