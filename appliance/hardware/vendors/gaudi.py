@@ -147,8 +147,14 @@ def _with_values(reading: Reading, row: Row) -> Reading:
         power_limit_w=positive(power[2]) if power else None,
         memory_used_mib=mib(memory[1]) if memory else None,
         memory_mib=mib(memory[2]) if memory else None,
-        util_pct=percent(row[2].split("%")[0]) if "%" in row[2] else None,
+        util_pct=_utilization(row[2]),
     )
+
+
+def _utilization(cell: str) -> float | None:
+    """The first of two columns; the compute mode behind it may be a percentage as well."""
+    words = cell.split()
+    return percent(words[0]) if len(words) > 1 and words[0].endswith("%") else None
 
 
 def _take_process(running: dict[int, list[CardProcess]], line: str) -> None:
