@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -26,8 +27,8 @@ _BRAND = re.compile(
 _JOINED = re.compile(r"^(?:ascend|biren|mx|ppu)(?=[a-z]?\d)")
 _MEMORY = re.compile(r"^(\d+)gi?b$")
 _NOISE = re.compile(r"@.*|\(r\)|\(tm\)|\d+-core")
-_LEAST, _MOST = 0.85, 1.06
-"""Drivers keep some memory back (Enflame 13 %) and count MiB where a seller counts GB."""
+_LEAST, _MOST = 0.82, 1.06
+"""Drivers keep some memory back (Intel Flex 17 %) and count MiB where a seller counts GB."""
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -54,12 +55,15 @@ def facts(card: Card) -> CardFacts | None:
         return None
     name = _name(card.name)
     memory_gib = card.memory_mib / 1024 if card.memory_mib else name.memory_gib
-    fitting = {
-        row.name: share
+    fits = {
+        row.name: fit
         for row, exact in _spelled().get((card.vendor, name.words), [])
-        if (share := _share(row, memory_gib, exact)) is not None
+        if (fit := _fit(row, memory_gib, exact)) is not None
     }
-    return next(iter(fitting.values())) if len(fitting) == 1 else None
+    closest = sorted(fits.values(), key=lambda fit: fit.apart)
+    if not closest or (len(closest) > 1 and closest[0].apart == closest[1].apart):
+        return None
+    return closest[0].facts
 
 
 @cache
@@ -73,16 +77,22 @@ def _spelled() -> dict[tuple[str, tuple[str, ...]], list[tuple[CardFacts, bool]]
     return index
 
 
-def _share(row: CardFacts, memory_gib: float | None, exact: bool) -> CardFacts | None:
+class _Fit(NamedTuple):
+    apart: float
+    """How far the card's memory is from the row's, as a share of it."""
+    facts: CardFacts
+
+
+def _fit(row: CardFacts, memory_gib: float | None, exact: bool) -> _Fit | None:
     """The row, or one die's share of it, if the memory agrees."""
     if row.memory_gib is None or (row.interconnect or "").startswith("unified memory"):
-        return row
+        return _Fit(0, row)
     if memory_gib is None:
-        return row if exact else None
-    if _LEAST <= memory_gib / row.memory_gib <= _MOST:
-        return row
-    if row.dies > 1 and _LEAST <= memory_gib * row.dies / row.memory_gib <= _MOST:
-        return _divided(row, row.dies)
+        return _Fit(0, row) if exact else None
+    for dies in {1, row.dies}:
+        share = memory_gib * dies / row.memory_gib
+        if _LEAST <= share <= _MOST:
+            return _Fit(abs(1 - share), row if dies == 1 else _divided(row, dies))
     return None
 
 

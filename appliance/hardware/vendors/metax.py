@@ -63,7 +63,7 @@ class MetaX(Vendor):
         for program in _PROGRAMS:
             if not readings:
                 readings = _with_list(_table(inquiry(program)), _list(inquiry(program, "-L")))
-                readings = smi_query.together(readings, _json(inquiry(program, "-j")))
+                readings = smi_query.together(readings, _json(inquiry.besides(program, "-j")))
         if not readings:
             readings = smi_query.collected(_shown(inquiry("mx-smi", what)) for what in _SHOW)
         return inquiry.report(readings)

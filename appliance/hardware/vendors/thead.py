@@ -54,7 +54,7 @@ class THead(Vendor):
         inquiry = Inquiry(ask, no_driver=smi_query.NO_DRIVER)
         rows = smi_query.csv_readings(_QUERY, inquiry(*_QUERY))
         readings = smi_query.together(rows, _table(inquiry("ppu-smi")))
-        readings = smi_query.together(readings, _details(inquiry("ppu-smi", "-q")))
+        readings = smi_query.together(readings, _details(inquiry.besides("ppu-smi", "-q")))
         if not readings:
             readings = _in_sections(inquiry)
         if not readings:
