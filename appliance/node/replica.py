@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 _TICK_S = 0.2
 _WATCH_S = 2.0
 _STOP_GRACE_S = 10.0
+_STILL_S = 20.0  # and one round of probes that time out: found within 30 s
+_STILL_LOADING_S = 120.0  # a network file system may stand still for as long
 
 
 class ReplicaKeeper:
@@ -61,7 +63,7 @@ class ReplicaKeeper:
         self._start_at = 0.0
         self._watch_at = 0.0
         self._meter: Meter | None = None
-        self._pulse = Pulse()
+        self._pulse = Pulse(still_s=_STILL_S)
         self._oom_kills = oom_kills()
         self._thread = threading.Thread(target=self._run, name=f"keep-{record.id}", daemon=True)
 
@@ -118,7 +120,7 @@ class ReplicaKeeper:
         command = self._command(port)
         self.log_file.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.log_file.mark(f"start {self._record.id} on port {port}")
-        self._pulse = Pulse(still_s=120.0)
+        self._pulse = Pulse(still_s=_STILL_LOADING_S)
         self._become("starting", None, identity=spawn(command, self.log_file.path))
 
     def _command(self, port: int) -> EngineCommand:
@@ -184,7 +186,7 @@ class ReplicaKeeper:
 
     def _serve(self, identity: ProcessIdentity) -> None:
         self._backoff.answered()
-        self._pulse = Pulse()
+        self._pulse = Pulse(still_s=_STILL_S)
         self._meter = Meter(identity.port)
         self._become("ready", None)
         self._state.record("info", "ENGINE-READY", self._record.id, say("ready"))
@@ -201,7 +203,7 @@ class ReplicaKeeper:
             cpu_ticks=cpu_ticks(identity.pid) if running != 0 else None,
         )
         if self._pulse.hung(signs):
-            self._hang(identity, say("it held requests and did nothing for 25 seconds"))
+            self._hang(identity, say("it stood still for {seconds} seconds", seconds=_STILL_S))
             return
         if metrics:
             self._become_if_new("busy" if running else "ready")

