@@ -77,8 +77,6 @@ def _literals(node: ast.expr) -> Iterator[str]:
 
 def catalogue() -> Catalog:
     """The translations as they are written down."""
-    if not PO.exists():
-        return Catalog("zh_CN", "appliance", project="appliance", fuzzy=False)
     with PO.open("rb") as file:
         return read_po(file, locale="zh_CN", domain="appliance")
 
@@ -86,8 +84,19 @@ def catalogue() -> Catalog:
 def update() -> None:
     """Bring the .po in step: new texts without a translation, none that the code has no more."""
     old = catalogue()
-    new = Catalog("zh_CN", "appliance", project="appliance", fuzzy=False)
-    new.revision_date = new.creation_date = old.creation_date
+    new = Catalog(
+        "zh_CN",
+        "appliance",
+        header_comment="# Chinese texts of the appliance.",
+        project="appliance",
+        version="0",
+        msgid_bugs_address="-",
+        last_translator="-",
+        language_team="-",
+        creation_date=old.creation_date,
+        revision_date=old.creation_date,
+        fuzzy=False,
+    )
     for text in sorted(texts()):
         known = old.get(text)
         new.add(text, known.string if known else "")
