@@ -17,6 +17,27 @@ PLACES = ("home", "setup", "cards", "models", "services", "chat", "health")
 EVERYWHERE = (*PLACES, "logs", "card")
 
 
+KEY_NAMES = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "escape": "Esc",
+    "enter": "Enter",
+    "space": "Space",
+    **{f"f{n}": f"F{n}" for n in range(1, 13)},
+}
+
+
+def key_name(key: str) -> str:
+    """A key as people write it: `?`, `F1`, `^Q`, `S`."""
+    return KEY_NAMES.get(key, key.replace("ctrl+", "^"))
+
+
+def typed(key: str) -> bool:
+    """Whether the key belongs to a line of input while one has the focus."""
+    return not (key.startswith("ctrl+") or (key[0] == "f" and key[1:].isdigit()))
+
+
 @dataclass(frozen=True)
 class Action:
     """`keys`: the first is the one we show. `screens`: where it works. `bar`: its place in the
@@ -36,19 +57,14 @@ class Action:
     @property
     def key(self) -> str:
         """The first key as people write it."""
-        return KEY_NAMES.get(self.keys[0], self.keys[0])
+        return key_name(self.keys[0])
 
+    @property
+    def key_while_typing(self) -> str:
+        """The first key that is no part of a text, as people write it."""
+        keys = (key for key in self.keys if key == "escape" or not typed(key))
+        return key_name(next(keys, self.keys[0]))
 
-KEY_NAMES = {
-    "question_mark": "?",
-    "colon": ":",
-    "slash": "/",
-    "escape": "Esc",
-    "enter": "Enter",
-    "space": "Space",
-    **{f"f{n}": f"F{n}" for n in range(1, 13)},
-    **{letter.upper(): letter.upper() for letter in "abcdefghijklmnopqrstuvwxyz"},
-}
 
 _GO = [
     ("home", say("Home"), say("Is it well, what runs, what needs attention"), "appliance status"),
@@ -122,7 +138,7 @@ ACTIONS: tuple[Action, ...] = (
         say("Do the main job: detect, plan, fetch, serve, prove"),
         "appliance up",
         ("home", "setup", "services"),
-        bar=1,
+        bar=5,
         danger="moderate",
         writes=True,
     ),
@@ -164,7 +180,7 @@ ACTIONS: tuple[Action, ...] = (
         say("Show the last minute or the last hour"),
         "appliance watch --json",
         ("home", "cards", "card"),
-        bar=3,
+        bar=6,
     ),
     Action(
         "order",
@@ -332,8 +348,3 @@ def actions_of(screen: str) -> Iterator[Action]:
 def for_key(screen: str, key: str) -> Action | None:
     """The action of a key on a screen; a test proves that there is at most one."""
     return next((action for action in actions_of(screen) if key in action.keys), None)
-
-
-def typed(key: str) -> bool:
-    """Whether the key belongs to a line of input while one has the focus."""
-    return not (key.startswith("ctrl+") or (key[0] == "f" and key[1:].isdigit()))

@@ -18,7 +18,7 @@ from appliance.tui import jobs
 from appliance.tui.actions import ACTIONS, actions_of, for_key, typed
 from appliance.tui.backend import Backend, Converse, Node, in_thread
 from appliance.tui.feed import Feed
-from appliance.tui.glyphs import ASCII, Glyphs
+from appliance.tui.glyphs import ASCII, UNICODE, Glyphs
 from appliance.tui.history import WINDOWS, History
 from appliance.tui.jobs import JobState
 from appliance.tui.messages import Advanced, Ended, Looked
@@ -125,6 +125,7 @@ class ApplianceApp(App[int]):
         for known in themes():
             self.register_theme(known)
         self._use_theme(theme)
+        self.set_class(glyphs is UNICODE, "-unicode")
 
     @property
     def node(self) -> Node:

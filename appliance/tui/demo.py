@@ -310,10 +310,9 @@ def _converse(messages: Sequence[Message], model: str | None) -> Iterator[Piece 
     first = time.monotonic() - started
     thought = "The operator asks something. This is a simulation, so I say so and stay short. "
     answer = "This server is simulated: there is no model behind these words.\n" * 2
-    words = [("reasoning", w) for w in thought.split(" ")] + [
-        ("answer", w) for w in answer.split(" ")
-    ]
-    for kind, word in words:
+    pieces = [Piece("reasoning", f"{word} ") for word in thought.split(" ")]
+    pieces += [Piece("answer", f"{word} ") for word in answer.split(" ")]
+    for piece in pieces:
         time.sleep(0.03)
-        yield Piece("reasoning" if kind == "reasoning" else "answer", word + " ")
+        yield piece
     yield Finish(reason="stop", first_token_s=first, tokens=len(pieces), decode_tps=33.0)

@@ -25,6 +25,7 @@ Line = tuple[Span, ...]
 BLANK: Line = ()
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_NEVER_FIRST = "，。；：！？、）》」』”’,.;:!?)"
 _CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]"
 )
@@ -71,11 +72,11 @@ def fit(text: str, width: int, align: Align = "left", ellipsis: str = "~") -> st
     return room + text if align == "right" else text + room
 
 
-def fit_line(line: Line, width: int, ellipsis: str = "~") -> Line:
-    """`line` in exactly `width` cells."""
+def fit_line(line: Line, width: int, ellipsis: str = "~", ground: str = "") -> Line:
+    """`line` in exactly `width` cells; `ground` is the style of the room that is left."""
     spare = width - line_cells(line)
     if spare >= 0:
-        return (*line, Span(" " * spare)) if spare else line
+        return (*line, Span(" " * spare, ground)) if spare else line
     return tuple(_cut(line, width, ellipsis))
 
 
@@ -88,9 +89,9 @@ def _cut(line: Line, width: int, ellipsis: str) -> Iterator[Span]:
         yield span
 
 
-def ends(left: Line, right: Line, width: int, ellipsis: str = "~") -> Line:
+def ends(left: Line, right: Line, width: int, ellipsis: str = "~", ground: str = "") -> Line:
     """`left` and `right` at the two ends of `width` cells; the left one gives way."""
-    return (*fit_line(left, width - line_cells(right), ellipsis), *right)
+    return (*fit_line(left, width - line_cells(right), ellipsis, ground), *right)
 
 
 def wrap(text: str, width: int) -> list[str]:
@@ -112,6 +113,8 @@ def _break_at(taken: str, text: str) -> int:
     at = len(taken)
     if at >= len(text) or text[at] == " ":
         return at
+    if text[at] in _NEVER_FIRST and at > 1:
+        return at - 1
     for cut in range(at, 0, -1):
         if taken[cut - 1] == " " or cells(taken[cut - 1]) > 1:
             return cut
@@ -122,10 +125,9 @@ def _break_at(taken: str, text: str) -> int:
 
 def section(title: str, width: int, glyphs: Glyphs, note: str = "") -> Line:
     """A heading with a rule up to the right end, and a short note set into it."""
-    left = Span(title, "head")
-    right = Span(f" {note}", "dim") if note else Span("")
-    rule = width - cells(title) - cells(right.text) - 1
-    return (left, Span(" " + glyphs.rule * max(0, rule), "rule"), right)
+    right = f" {note}" if note else ""
+    rule = max(0, width - cells(title) - cells(right) - 1)
+    return (Span(title, "head"), Span(f" {glyphs.rule * rule}", "rule"), Span(right, "dim"))
 
 
 def named(name: str, value: str, column: int = 10, style: str = "") -> Line:

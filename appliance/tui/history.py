@@ -58,7 +58,7 @@ class Track:
 
 
 class History:
-    """Tracks by (card, reading); the host is the card `host`."""
+    """Tracks by (card, reading); `host` is the server, `all` the mean of its cards."""
 
     def __init__(self) -> None:
         self._tracks: dict[tuple[str, str], Track] = {}
@@ -83,8 +83,18 @@ def _readings(sample: Sample) -> Iterable[tuple[tuple[str, str], float | None]]:
     yield ("host", "util"), host.cpu_pct
     yield ("host", "memory"), host.memory_used_mib
     yield ("host", "temp"), host.temp_c
+    yield ("all", "util"), _mean([card.util_pct for card in sample.cards])
+    yield (
+        ("all", "memory"),
+        _mean([share(card.memory_used_mib, card.memory_total_mib) for card in sample.cards]),
+    )
     for card in sample.cards:
         yield (card.id, "util"), card.util_pct
         yield (card.id, "memory"), share(card.memory_used_mib, card.memory_total_mib)
         yield (card.id, "temp"), card.temp_c
         yield (card.id, "power"), share(card.power_w, card.power_limit_w)
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -40,7 +40,7 @@ def mode(
     weak = environ.get("TERM", "") in (*_WEAK, *_SERIAL_TERMS)
     small = columns < LEAST_COLUMNS or rows < LEAST_ROWS
     asked = environ.get("ACCESSIBLE", "") not in ("", "0")
-    if weak or small or asked or not _utf8(streams[2]) or on_serial_line(streams[0]):
+    if weak or small or asked or not utf8(streams[2]) or on_serial_line(streams[0]):
         return "basic"
     return "rich"
 
@@ -53,7 +53,8 @@ def on_serial_line(stream: Stream) -> bool:
         return False
 
 
-def _utf8(stream: Stream) -> bool:
+def utf8(stream: object) -> bool:
+    """Whether Chinese can be written to `stream`."""
     encoding = getattr(stream, "encoding", None) or "ascii"
     try:
         return codecs.lookup(encoding).name == "utf-8"

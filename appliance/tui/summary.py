@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from appliance.core.i18n import _
 from appliance.core.inventory import Problem
 from appliance.core.status import SERVING, DeploymentStatus
+from appliance.tui.drawing import cells
 from appliance.tui.glyphs import Glyphs
 from appliance.tui.snapshot import CardRow, Snapshot
 from appliance.tui.words import REPLICA_STATES, UNKNOWN, duration, severity_rank, temperature
@@ -23,17 +24,38 @@ class Notice:
     advice: str = ""
 
 
-def sentence(snapshot: Snapshot, glyphs: Glyphs) -> tuple[str, str]:
-    """The severity of the whole, and the one sentence that answers "is it well?"."""
+def sentence(snapshot: Snapshot, glyphs: Glyphs, width: int = 200) -> tuple[str, str]:
+    """The severity of the whole, and the one sentence that answers "is it well?".
+
+    Its later parts are left out where `width` cells do not hold them.
+    """
     if snapshot.down_s is not None:
         return "fail", _("the daemon has not answered for {time}").format(
             time=duration(snapshot.down_s)
         )
     if snapshot.status is None:
         return "info", _("asking the daemon")
-    parts = [_serving(snapshot), _cards(snapshot), _hottest(snapshot, glyphs)]
+    parts = [_age(snapshot), _serving(snapshot), _cards(snapshot), _hottest(snapshot, glyphs)]
+    parts = [part for part in parts if part]
+    while len(parts) > 1 and cells(_("; ").join(parts)) > width:
+        parts.pop()
+    return _severity(snapshot), _("; ").join(parts)
+
+
+def _severity(snapshot: Snapshot) -> str:
     worst = next(iter(notices(snapshot)), None)
-    return worst.severity if worst else "pass", _("; ").join(part for part in parts if part)
+    if worst and worst.severity == "fail":
+        return "fail"
+    if _age(snapshot):
+        return "unknown"
+    return worst.severity if worst else "pass"
+
+
+def _age(snapshot: Snapshot) -> str:
+    age = snapshot.sample_age_s
+    if age <= snapshot.stale_after_s:
+        return ""
+    return _("no new readings for {time}").format(time=duration(age))
 
 
 def _serving(snapshot: Snapshot) -> str:
@@ -47,7 +69,7 @@ def _serving(snapshot: Snapshot) -> str:
     running = sum(r.requests_running or 0 for d in serving for r in d.replicas)
     models = ", ".join(d.id for d in serving)
     if running:
-        return _("serving {models}, requests running: {count}").format(models=models, count=running)
+        return _("serving {models} ({count} running)").format(models=models, count=running)
     return _("serving {models}").format(models=models)
 
 
@@ -70,9 +92,7 @@ def _hottest(snapshot: Snapshot, glyphs: Glyphs) -> str:
     temp, card = max(warm, key=lambda pair: pair[0])
     if card.vendor == "cpu":
         return _("processor at {temp}").format(temp=temperature(temp, glyphs))
-    return _("hottest card {card} at {temp}").format(
-        card=card.label, temp=temperature(temp, glyphs)
-    )
+    return _("hottest: {card}, {temp}").format(card=_name(card), temp=temperature(temp, glyphs))
 
 
 def notices(snapshot: Snapshot) -> list[Notice]:
@@ -81,7 +101,7 @@ def notices(snapshot: Snapshot) -> list[Notice]:
         return [_daemon_down(snapshot)]
     found = [n for d in snapshot.deployments if (n := _of_deployment(d))]
     problems = snapshot.inventory.problems if snapshot.inventory else []
-    labels = {row.id: row.label for row in snapshot.cards()}
+    labels = {row.id: _name(row) for row in snapshot.cards()}
     found += [_of_problem(problem, labels) for problem in problems]
     told = {problem.card for problem in problems}
     found += [n for c in snapshot.cards() if c.id not in told and (n := _of_card(c))]
@@ -113,23 +133,27 @@ def _of_problem(problem: Problem, labels: dict[str, str]) -> Notice:
     return Notice(problem.severity, problem.code, subject, problem.text, problem.advice)
 
 
+def _name(card: CardRow) -> str:
+    return card.label if card.vendor == "cpu" else _("card {card}").format(card=card.label)
+
+
 def _of_card(card: CardRow) -> Notice | None:
     reading = card.reading
     if card.state in ("lost", "no_answer", "no_driver", "degraded"):
         code = {"degraded": "HEALTH-WORD"}.get(card.state, f"CARD-{card.state.upper()}")
         severity = "warn" if card.state == "degraded" else "fail"
-        return Notice(severity, code.replace("_", "-"), card.label, str(card.word.text))
+        return Notice(severity, code.replace("_", "-"), _name(card), str(card.word.text))
     if card.stale:
         text = _("no new readings for {time}").format(time=duration(card.age_s))
-        return Notice("unknown", "CARD-NO-ANSWER", card.label, text)
+        return Notice("unknown", "CARD-NO-ANSWER", _name(card), text)
     if reading is None:
         return None
     if reading.health in ("warning", "critical"):
         severity = "fail" if reading.health == "critical" else "warn"
         text = _("the driver says: {word}").format(word=reading.health)
-        return Notice(severity, "HEALTH-WORD", card.label, text)
+        return Notice(severity, "HEALTH-WORD", _name(card), text)
     if reading.throttle:
         text = _("slowed down by: {causes}").format(causes=", ".join(reading.throttle))
         code = "THROTTLE-POWER" if reading.throttle == ["power"] else "THROTTLE-THERMAL"
-        return Notice("warn", code, card.label, text)
+        return Notice("warn", code, _name(card), text)
     return None

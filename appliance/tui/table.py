@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from appliance.core.i18n import Text
-from appliance.tui.drawing import Align, Line, Span, cells, fit, fit_line
+from appliance.tui.drawing import Align, Line, Span, cells, fit, fit_line, line_cells
 
 GAP = 2
 
@@ -21,6 +21,8 @@ class Column:
     most: int
     rank: int = 0
     align: Align = "left"
+    snug: bool = False
+    """As wide as its widest value, within its limits; the others grow into what is left."""
 
     def floor(self) -> int:
         """The narrowest it can be, its title being whole."""
@@ -30,9 +32,12 @@ class Column:
 Widths = dict[str, int]
 
 
-def arrange(columns: Sequence[Column], width: int) -> Widths:
+Values = Mapping[str, Line]
+
+
+def arrange(columns: Sequence[Column], width: int, rows: Sequence[Values] = ()) -> Widths:
     """The columns that fit into `width`, in order, with the cells each one gets."""
-    kept = list(columns)
+    kept = [_snug(column, rows) if column.snug else column for column in columns]
     while len(kept) > 1 and _needed(kept) > width and max(c.rank for c in kept) > 0:
         kept.remove(max(kept, key=lambda c: c.rank))
     widths = {c.key: c.floor() for c in kept}
@@ -49,8 +54,20 @@ def arrange(columns: Sequence[Column], width: int) -> Widths:
     return widths
 
 
+def _snug(column: Column, rows: Sequence[Values]) -> Column:
+    widest = max((line_cells(row[column.key]) for row in rows if column.key in row), default=0)
+    width = min(max(column.floor(), widest), column.most)
+    return replace(column, least=width, most=width)
+
+
 def _needed(columns: Sequence[Column]) -> int:
     return sum(c.floor() for c in columns) + GAP * (len(columns) - 1)
+
+
+def whole(columns: Sequence[Column], rows: Sequence[Values], width: int) -> list[Line]:
+    """Header and rows."""
+    widths = arrange(columns, width, rows)
+    return [header(columns, widths), *(row(columns, widths, values) for values in rows)]
 
 
 def header(columns: Sequence[Column], widths: Widths) -> Line:
@@ -63,7 +80,7 @@ def header(columns: Sequence[Column], widths: Widths) -> Line:
     return row(columns, widths, titles)
 
 
-def row(columns: Sequence[Column], widths: Widths, values: Mapping[str, Line]) -> Line:
+def row(columns: Sequence[Column], widths: Widths, values: Values) -> Line:
     """One row; a value wider than its column is cut."""
     spans: list[Span] = []
     for column in columns:

@@ -9,7 +9,17 @@ Palette = dict[str, str]
 
 
 def _palette(
-    *, fg: str, dim: str, accent: str, ok: str, warn: str, fail: str, bar: str, ink: str, line: str
+    *,
+    fg: str,
+    dim: str,
+    accent: str,
+    ok: str,
+    warn: str,
+    fail: str,
+    bar: str,
+    ink: str,
+    line: str,
+    graph: str,
 ) -> Palette:
     """`bar` is the background of title and key bar, `ink` what is written on a bright ground."""
     return {
@@ -26,7 +36,7 @@ def _palette(
         "meter": accent,
         "meter_high": warn,
         "track": line,
-        "graph": accent,
+        "graph": graph,
         "title": f"bold {ink} on {accent}",
         "tab": f"{fg} on {bar}",
         "tab_key": f"{dim} on {bar}",
@@ -46,23 +56,23 @@ def _palette(
 PALETTES: dict[str, Palette] = {
     "dark": _palette(
         fg="#dfe6ee", dim="#8a97a6", accent="#62b6e7", ok="#74cf9a", warn="#f0bd4f",
-        fail="#ff7a70", bar="#1f2730", ink="#0f1419", line="#38434f",
+        fail="#ff7a70", bar="#1f2730", ink="#0f1419", line="#38434f", graph="#2b5f80",
     ),
     "light": _palette(
         fg="#1b232b", dim="#5d6874", accent="#0b65a3", ok="#1a7440", warn="#8a5a00",
-        fail="#b3261e", bar="#e3e8ee", ink="#ffffff", line="#b9c2cc",
+        fail="#b3261e", bar="#e3e8ee", ink="#ffffff", line="#b9c2cc", graph="#9cc3df",
     ),
     "ansi": _palette(
         fg="default", dim="bright_black", accent="cyan", ok="green", warn="yellow",
-        fail="bright_red", bar="default", ink="black", line="bright_black",
+        fail="bright_red", bar="default", ink="black", line="bright_black", graph="blue",
     ),
     "high-contrast": _palette(
         fg="#ffffff", dim="#d0d0d0", accent="#00ffff", ok="#00ff66", warn="#ffff00",
-        fail="#ff6666", bar="#000000", ink="#000000", line="#808080",
+        fail="#ff6666", bar="#000000", ink="#000000", line="#808080", graph="#00a0a0",
     ),
     "colour-blind": _palette(
         fg="#e6e6e6", dim="#9a9a9a", accent="#56b4e9", ok="#56b4e9", warn="#e69f00",
-        fail="#f0e442", bar="#20262c", ink="#101010", line="#404850",
+        fail="#f0e442", bar="#20262c", ink="#101010", line="#404850", graph="#2f6688",
     ),
 }  # fmt: skip
 """`colour-blind` takes blue, orange and yellow of the Okabe-Ito set, which all eyes tell apart."""

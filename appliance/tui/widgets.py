@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.strip import Strip
 
 from appliance.tui.drawing import BLANK, Line, Span, cells
@@ -18,6 +19,15 @@ from appliance.tui.drawing import BLANK, Line, Span, cells
 if TYPE_CHECKING:
     from appliance.tui.app import ApplianceApp
 
+
+class PlainBar(ScrollBarRender):
+    """A scroll bar of coloured spaces: no mark of ambiguous width at its ends."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "]
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "]
+
+
+ScrollBar.renderer = PlainBar
 Draw = Callable[[int, int], Sequence[Line]]
 
 

@@ -25,6 +25,7 @@ class Place(Screen[None]):
 
     place: ClassVar[str] = ""
     tab: ClassVar[str] = ""
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 
     @property
     def appliance(self) -> ApplianceApp:

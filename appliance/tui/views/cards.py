@@ -9,7 +9,7 @@ from appliance.tui.glyphs import Glyphs
 from appliance.tui.history import WINDOWS
 from appliance.tui.scene import Scene
 from appliance.tui.snapshot import CardRow
-from appliance.tui.table import Column, Widths, arrange, header, row
+from appliance.tui.table import Column, Values, Widths, arrange, header, row
 from appliance.tui.words import (
     count,
     duration,
@@ -21,9 +21,10 @@ from appliance.tui.words import (
     watts,
 )
 
+_TWO_COLUMNS = 76
 COLUMNS = (
     Column("label", say("card"), 4, 4),
-    Column("name", say("kind"), 10, 26, rank=4),
+    Column("name", say("kind"), 10, 26, rank=4, snug=True),
     Column("util", say("in use"), 11, 26),
     Column("memory", say("memory"), 17, 30, rank=1),
     Column("temp", say("temp"), 5, 6, align="right"),
@@ -43,7 +44,8 @@ BOARD = tuple(
 
 def table(scene: Scene, cards: list[CardRow], columns: tuple[Column, ...] = COLUMNS) -> list[Line]:
     """A header line, then one line a card."""
-    widths = arrange(columns, scene.width)
+    names: list[Values] = [{"name": (Span(card.name or card.vendor),)} for card in cards]
+    widths = arrange(columns, scene.width, names)
     body = [row(columns, widths, values(card, widths, scene.glyphs)) for card in cards]
     return [header(columns, widths), *body]
 
@@ -62,7 +64,7 @@ def values(card: CardRow, widths: Widths, glyphs: Glyphs) -> dict[str, Line]:
         "memory": _bar(
             used, used_of(reading.memory_used_mib, total), widths.get("memory", 0), glyphs
         ),
-        "temp": (Span(temperature(reading.temp_c, glyphs).replace(" °", "°"), hot),),
+        "temp": (Span(temperature(reading.temp_c, glyphs), hot),),
         "power": (Span(watts(reading.power_w, reading.power_limit_w), style),),
         "clock": (Span(_mhz(reading.clock_mhz), style),),
         "fan": (Span(percent(reading.fan_pct), style),),
@@ -109,7 +111,7 @@ def details(scene: Scene, card: CardRow) -> list[Line]:
     """Everything known of one card, in two columns where there is room, then its history."""
     facts = _facts(card, scene.glyphs)
     lines: list[Line] = [section(card.name or card.id, scene.width, scene.glyphs, card.id)]
-    if scene.width >= 100:
+    if scene.width >= _TWO_COLUMNS:
         half = (len(facts) + 1) // 2
         column = scene.width // 2
         for at in range(half):

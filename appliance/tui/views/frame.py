@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from appliance.core.i18n import _
 from appliance.tui.actions import ACTIONS, PLACES, Action, actions_of
-from appliance.tui.drawing import Line, Span, cells, ends, line_cells
+from appliance.tui.drawing import Line, Span, cells, clip, ends, line_cells
 from appliance.tui.scene import Scene
 from appliance.tui.summary import sentence
-from appliance.tui.words import SEVERITIES, UNKNOWN, duration
+from appliance.tui.words import SEVERITIES, UNKNOWN
 
 _LABELS = {action.id: action.label for action in ACTIONS}
 BAR_MOST = 6
@@ -22,7 +22,7 @@ def title(scene: Scene, place: str) -> Line:
         tabs = _tabs(place, gap)
         if line_cells(tabs) <= room:
             break
-    return ends((name, Span(" ", "tab"), *tabs), right, scene.width, scene.glyphs.ellipsis)
+    return ends((name, Span(" ", "tab"), *tabs), right, scene.width, ground="tab")
 
 
 def _tabs(place: str, gap: str) -> Line:
@@ -49,15 +49,13 @@ def _flags(scene: Scene) -> Line:
 
 
 def truth(scene: Scene) -> Line:
-    """The worst severity and the sentence; says so when the readings are old."""
-    severity, text = sentence(scene.snapshot, scene.glyphs)
+    """The worst severity, and the sentence."""
+    severity, text = sentence(scene.snapshot, scene.glyphs, scene.width - 14)
     word = SEVERITIES.get(severity, UNKNOWN)
-    age = scene.snapshot.sample_age_s
-    if age > scene.snapshot.stale_after_s and scene.snapshot.down_s is None:
-        word = SEVERITIES["unknown"]
-        text = _("no new readings for {time}").format(time=duration(age)) + _("; ") + text
     mark = getattr(scene.glyphs, word.shape)
-    return (Span(f" {word.text} {mark} ", word.style), Span(" " + text, "strong"))
+    badge = Span(f" {word.text} {mark}  ", word.style)
+    text = clip(text, scene.width - cells(badge.text) - 1, scene.glyphs.ellipsis)
+    return (badge, Span(text, "strong"))
 
 
 def key_bar(scene: Scene, screen: str) -> Line:
@@ -65,19 +63,16 @@ def key_bar(scene: Scene, screen: str) -> Line:
     shown = [a for a in actions_of(screen) if a.bar and not (scene.readonly and a.writes)]
     shown.sort(key=lambda action: action.bar)
     left = [action for action in shown if action.bar < 7][:BAR_MOST]
-    right = [action for action in shown if action.bar >= 7]
-    while left and _width(left) + _width(right) > scene.width:
+    right = _keys([action for action in shown if action.bar >= 7], screen)
+    while left and line_cells(_keys(left, screen)) + line_cells(right) > scene.width:
         left.pop()
-    return ends(_keys(left), _keys(right), scene.width, scene.glyphs.ellipsis)
+    return ends(_keys(left, screen), right, scene.width, ground="key_label")
 
 
-def _keys(actions: list[Action]) -> Line:
+def _keys(actions: list[Action], screen: str) -> Line:
     spans: list[Span] = []
     for action in actions:
-        spans.append(Span(f" {action.key}", "key", action.id))
+        key = action.key_while_typing if screen == "chat" else action.key
+        spans.append(Span(f" {key}", "key", action.id))
         spans.append(Span(f" {action.label} ", "key_label", action.id))
     return tuple(spans)
-
-
-def _width(actions: list[Action]) -> int:
-    return line_cells(_keys(actions))

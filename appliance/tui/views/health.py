@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.core.i18n import _, say
+from appliance.core.i18n import _
 from appliance.node.wishes import Event
 from appliance.tui.drawing import BLANK, Line, Span, clip, section, wrap
 from appliance.tui.scene import Scene
@@ -11,17 +11,17 @@ from appliance.tui.table import Column, arrange, row
 from appliance.tui.words import SEVERITIES, UNKNOWN, local_time
 
 NOTICES = (
-    Column("severity", say("severity"), 9, 9),
-    Column("code", say("code"), 12, 20, rank=2),
-    Column("subject", say("subject"), 7, 24, rank=1),
-    Column("text", say("what"), 20, 400),
+    Column("severity", "", 6, 9, snug=True),
+    Column("code", "", 6, 20, rank=1, snug=True),
+    Column("subject", "", 1, 24, snug=True),
+    Column("text", "", 20, 400),
 )
 EVENTS = (
-    Column("time", say("time"), 8, 11),
-    Column("severity", say("severity"), 9, 9, rank=1),
-    Column("code", say("code"), 12, 20, rank=3),
-    Column("subject", say("subject"), 7, 26, rank=2),
-    Column("text", say("what"), 20, 400),
+    Column("time", "", 8, 11, snug=True),
+    Column("severity", "", 6, 9, snug=True),
+    Column("code", "", 6, 20, rank=2, snug=True),
+    Column("subject", "", 1, 32, rank=1, snug=True),
+    Column("text", "", 20, 400),
 )
 
 
@@ -61,37 +61,44 @@ def attention(scene: Scene, most: int) -> list[Line]:
     shown = found[: most - 1]
     more = len(found) - len(shown)
     note = _("{count} more: 7").format(count=more) if more else ""
-    lines: list[Line] = [section(_("ATTENTION"), scene.width, scene.glyphs, note)]
-    widths = arrange(NOTICES, scene.width)
-    for notice in shown:
-        word = SEVERITIES.get(notice.severity, UNKNOWN)
-        text = notice.text + (f" ({notice.advice})" if notice.advice else "")
-        values: dict[str, Line] = {
-            "severity": word.line(scene.glyphs),
-            "code": (Span(notice.code, "dim"),),
-            "subject": (Span(notice.subject, "strong"),),
-            "text": (Span(clip(text, widths["text"], scene.glyphs.ellipsis)),),
-        }
-        lines.append(row(NOTICES, widths, values))
+    rows = [_cells(scene, notice) for notice in shown]
+    return [section(_("ATTENTION"), scene.width, scene.glyphs, note), *_rows(scene, NOTICES, rows)]
+
+
+def _cells(scene: Scene, notice: Notice) -> dict[str, Line]:
+    text = notice.text + (f" ({notice.advice})" if notice.advice else "")
+    return {
+        "severity": SEVERITIES.get(notice.severity, UNKNOWN).line(scene.glyphs),
+        "code": (Span(notice.code, "dim"),),
+        "subject": (Span(notice.subject, "strong"),),
+        "text": (Span(text),),
+    }
+
+
+def _rows(scene: Scene, columns: tuple[Column, ...], rows: list[dict[str, Line]]) -> list[Line]:
+    """Rows without a header; the text is cut to its column."""
+    widths = arrange(columns, scene.width, rows)
+    lines = []
+    for values in rows:
+        text = clip(values["text"][0].text, widths["text"], scene.glyphs.ellipsis)
+        lines.append(row(columns, widths, {**values, "text": (Span(text),)}))
     return lines
 
 
 def happened(scene: Scene, most: int, events: list[Event] | None = None) -> list[Line]:
     """The newest events, newest first."""
     chosen = list(scene.snapshot.events) if events is None else events
-    widths = arrange(EVENTS, scene.width)
-    lines: list[Line] = []
-    for event in reversed(chosen[-most:] if most else []):
-        word = SEVERITIES.get(event.severity, UNKNOWN)
-        values: dict[str, Line] = {
+    rows: list[dict[str, Line]] = [
+        {
             "time": (Span(local_time(event.time), "dim"),),
-            "severity": word.line(scene.glyphs),
+            "severity": SEVERITIES.get(event.severity, UNKNOWN).line(scene.glyphs),
             "code": (Span(event.code, "dim"),),
             "subject": (Span(event.subject, "strong"),),
-            "text": (Span(clip(event.text, widths["text"], scene.glyphs.ellipsis)),),
+            "text": (Span(event.text),),
         }
-        lines.append(row(EVENTS, widths, values))
-    return lines
+        for event in reversed(chosen[-most:] if most > 0 else [])
+    ]
+    return _rows(scene, EVENTS, rows)
 
 
 def matching(events: tuple[Event, ...], text: str) -> list[Event]:

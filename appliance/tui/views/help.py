@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from appliance.core.i18n import _
-from appliance.tui.actions import ACTIONS, EVERYWHERE, KEY_NAMES, Action, actions_of
+from appliance.tui.actions import ACTIONS, EVERYWHERE, Action, actions_of, key_name
 from appliance.tui.drawing import BLANK, Line, Span, fit, section, wrap
 from appliance.tui.scene import Scene
 
@@ -25,7 +25,7 @@ def page(scene: Scene, screen: str) -> list[Line]:
 
 def keys_of(action: Action) -> str:
     """All keys of an action as people write them."""
-    return " ".join(KEY_NAMES.get(key, key.replace("ctrl+", "^").upper()) for key in action.keys)
+    return " ".join(map(key_name, action.keys))
 
 
 def _entry(scene: Scene, action: Action) -> list[Line]:

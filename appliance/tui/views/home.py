@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from appliance.core.i18n import _
 from appliance.tui.drawing import BLANK, Line, Span, section
 from appliance.tui.scene import Scene
@@ -12,7 +10,9 @@ from appliance.tui.views import cards, health, jobs, services
 from appliance.tui.words import size
 
 _LEAST_GRAPH = 4
-_MOST_GRAPH = 9
+_MOST_GRAPH = 10
+_ROOMY = 30
+"""Rows from which on there is room for a whole example request."""
 
 
 def board(scene: Scene) -> list[Line]:
@@ -22,11 +22,14 @@ def board(scene: Scene) -> list[Line]:
     room = scene.height - len(lines) - 1
     graph = _graph(scene, room)
     lines += [BLANK, *graph] if graph else []
-    room = scene.height - len(lines) - 1
-    if room >= 2 and scene.snapshot.events:
-        lines += [BLANK, section(_("WHAT HAPPENED"), scene.width, scene.glyphs)]
-        lines += health.happened(scene, room - 1)
-    return lines[: scene.height]
+    return [*lines, *_events(scene, scene.height - len(lines) - 2)][: scene.height]
+
+
+def _events(scene: Scene, room: int) -> list[Line]:
+    if room < 1 or not scene.snapshot.events:
+        return []
+    heading = section(_("WHAT HAPPENED"), scene.width, scene.glyphs)
+    return [BLANK, heading, *health.happened(scene, room)]
 
 
 def _spaced(lines: list[Line]) -> list[Line]:
@@ -51,7 +54,7 @@ def _service(scene: Scene) -> list[Line]:
     lines += services.table(scene)[: most + 1]
     chosen = scene.snapshot.deployment(scene.deployment)
     if chosen:
-        lines += services.endpoint(scene, chosen)[: 4 if scene.height >= 18 else 1]
+        lines += services.endpoint(scene, chosen, example=scene.height >= _ROOMY)
     return lines
 
 
@@ -87,5 +90,6 @@ def _note(scene: Scene, more: int) -> str:
 def _graph(scene: Scene, room: int) -> list[Line]:
     if scene.slow or room < _LEAST_GRAPH or not scene.snapshot.cards():
         return []
-    busiest = scene.card or scene.snapshot.worst_first()[0].id
-    return cards.graphs(replace(scene), busiest, min(room, _MOST_GRAPH))
+    events = min(len(scene.snapshot.events), 6)
+    height = room - events - 2 if events else room
+    return cards.graphs(scene, "all", min(max(_LEAST_GRAPH, height), _MOST_GRAPH, room))

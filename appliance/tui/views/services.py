@@ -6,13 +6,13 @@ from appliance.core.i18n import _, say
 from appliance.core.status import SERVING, DeploymentStatus, ReplicaStatus
 from appliance.tui.drawing import BLANK, Line, Span, named, section, wrap
 from appliance.tui.scene import Scene
-from appliance.tui.table import Column, arrange, header, row
+from appliance.tui.table import Column, whole
 from appliance.tui.words import REPLICA_STATES, UNKNOWN, count, tokens_per_second, unknown
 
 COLUMNS = (
     Column("mark", "", 1, 1),
-    Column("id", say("deployment"), 16, 34),
-    Column("engine", say("engine"), 9, 12, rank=4),
+    Column("id", say("deployment"), 16, 34, snug=True),
+    Column("engine", say("engine"), 9, 20, rank=4),
     Column("on", say("on"), 6, 12, rank=3),
     Column("running", say("running"), 3, 3, rank=1, align="right"),
     Column("waiting", say("waiting"), 3, 3, rank=2, align="right"),
@@ -20,7 +20,7 @@ COLUMNS = (
     Column("state", say("state"), 13, 16),
 )
 REPLICAS = (
-    Column("id", say("replica"), 10, 30),
+    Column("id", say("replica"), 10, 34, snug=True),
     Column("pid", say("process"), 7, 8, rank=2, align="right"),
     Column("port", say("port"), 5, 6, rank=4, align="right"),
     Column("on", say("on"), 6, 30, rank=1),
@@ -34,13 +34,10 @@ REPLICAS = (
 
 def table(scene: Scene) -> list[Line]:
     """A header, then one line a deployment; the selected one is marked."""
-    widths = arrange(COLUMNS, scene.width)
     chosen = scene.snapshot.deployment(scene.deployment)
-    lines = [header(COLUMNS, widths)]
-    for deployment in scene.snapshot.deployments:
-        mark = scene.glyphs.cursor if deployment is chosen else ""
-        lines.append(row(COLUMNS, widths, _values(scene, deployment, mark)))
-    return lines
+    cursor = scene.glyphs.cursor
+    rows = [_values(scene, d, cursor if d is chosen else "") for d in scene.snapshot.deployments]
+    return whole(COLUMNS, rows, scene.width)
 
 
 def _values(scene: Scene, deployment: DeploymentStatus, mark: str) -> dict[str, Line]:
@@ -68,26 +65,41 @@ def _total(replicas: list[ReplicaStatus], name: str) -> int | None:
 def _cards_of(scene: Scene, replicas: list[ReplicaStatus]) -> str:
     labels = {card.id: card.label for card in scene.snapshot.cards()}
     ids = [labels.get(card, card) for replica in replicas for card in replica.cards]
-    return ",".join(dict.fromkeys(ids)) or unknown()
+    return ranges(list(dict.fromkeys(ids))) or unknown()
 
 
-def endpoint(scene: Scene, deployment: DeploymentStatus) -> list[Line]:
-    """Where it answers and how to use it."""
-    if not deployment.endpoint:
-        return []
+def ranges(labels: list[str]) -> str:
+    """Numbers in a row drawn together: `0-3,6`."""
+    parts: list[list[str]] = []
+    for label in labels:
+        last = parts[-1][-1] if parts else ""
+        if label.isdigit() and last.isdigit() and int(label) == int(last) + 1:
+            parts[-1].append(label)
+        else:
+            parts.append([label])
+    return ",".join(p[0] if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
+
+
+def endpoint(scene: Scene, deployment: DeploymentStatus, *, example: bool) -> list[Line]:
+    """Where it answers and how to use it; `example` adds a whole request."""
     url = deployment.endpoint
-    example = (
-        f"curl {url}/chat/completions -H 'Authorization: Bearer KEY' "
-        f"""-d '{{"model":"{deployment.id}","messages":[{{"role":"user","content":"Hi"}}]}}'"""
-    )
+    if not url:
+        return []
     lines: list[Line] = [
         named(_("endpoint"), url, style="accent"),
         named(_("key"), _("appliance keys add NAME makes one and shows it once")),
     ]
-    room = scene.width - 12
-    names = [_("try"), *[""] * 3]
-    lines += [named(n, text) for n, text in zip(names, wrap(example, room), strict=False)]
-    return lines
+    if not example:
+        return lines
+    request = (
+        f"curl {url}/chat/completions \\",
+        "  -H 'Authorization: Bearer KEY' \\",
+        "  -H 'Content-Type: application/json' \\",
+        f"""  -d '{{"model":"{deployment.id}",""",
+        """       "messages":[{"role":"user","content":"Hi"}]}'""",
+    )
+    names = (_("try"), *[""] * 4)
+    return lines + [named(name, text) for name, text in zip(names, request, strict=True)]
 
 
 def details(scene: Scene) -> list[Line]:
@@ -101,7 +113,7 @@ def details(scene: Scene) -> list[Line]:
         lines += [(Span(t, style),) for t in wrap(deployment.reason, scene.width)]
     lines += [named(_("context"), _context(deployment)), BLANK, *_replicas(scene, deployment)]
     if deployment.endpoint:
-        lines += [BLANK, *endpoint(scene, deployment)]
+        lines += [BLANK, *endpoint(scene, deployment, example=True)]
     return lines
 
 
@@ -114,26 +126,28 @@ def _context(deployment: DeploymentStatus) -> str:
 
 
 def _replicas(scene: Scene, deployment: DeploymentStatus) -> list[Line]:
-    widths = arrange(REPLICAS, scene.width)
-    lines = [header(REPLICAS, widths)]
-    silent = scene.snapshot.down_s is not None
+    lines = whole(REPLICAS, [_replica(scene, r) for r in deployment.replicas], scene.width)
     for replica in deployment.replicas:
-        word = UNKNOWN if silent else REPLICA_STATES.get(replica.state, UNKNOWN)
-        values: dict[str, Line] = {
-            "id": (Span(replica.id),),
-            "pid": (Span(count(replica.pid)),),
-            "port": (Span(count(replica.port)),),
-            "on": (Span(_cards_of(scene, [replica])),),
-            "restarts": (Span(str(replica.restarts), "warn" if replica.restarts else ""),),
-            "running": (Span(count(replica.requests_running)),),
-            "waiting": (Span(count(replica.requests_waiting)),),
-            "speed": (Span(tokens_per_second(replica.decode_tps)),),
-            "state": word.line(scene.glyphs),
-        }
-        lines.append(row(REPLICAS, widths, values))
         if replica.reason:
-            lines += [(Span("  " + t, "warn"),) for t in wrap(replica.reason, scene.width - 2)]
+            text = f"{replica.id}: {replica.reason}"
+            lines += [(Span(line, "warn"),) for line in wrap(text, scene.width)]
     return lines
+
+
+def _replica(scene: Scene, replica: ReplicaStatus) -> dict[str, Line]:
+    silent = scene.snapshot.down_s is not None
+    word = UNKNOWN if silent else REPLICA_STATES.get(replica.state, UNKNOWN)
+    return {
+        "id": (Span(replica.id),),
+        "pid": (Span(count(replica.pid)),),
+        "port": (Span(count(replica.port)),),
+        "on": (Span(_cards_of(scene, [replica])),),
+        "restarts": (Span(str(replica.restarts), "warn" if replica.restarts else ""),),
+        "running": (Span(count(replica.requests_running)),),
+        "waiting": (Span(count(replica.requests_waiting)),),
+        "speed": (Span(tokens_per_second(replica.decode_tps)),),
+        "state": word.line(scene.glyphs),
+    }
 
 
 def empty() -> list[Line]:

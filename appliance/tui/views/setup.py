@@ -11,7 +11,9 @@ from appliance.tui.scene import Scene
 from appliance.tui.views import jobs
 from appliance.tui.words import CARD_STATES, UNKNOWN, Word, gib, size
 
-_NAME = 12
+_STATE = 13
+_NAME = 14
+_TEXT = 2 + _STATE + _NAME
 
 
 def page(scene: Scene) -> list[Line]:
@@ -67,7 +69,8 @@ def _cards(scene: Scene, inventory: Inventory) -> list[Line]:
         text = ", ".join(part for part in parts if part)
         lines += _fact(scene, CARD_STATES.get(state, UNKNOWN), _("cards"), text)
     for problem in inventory.problems:
-        lines += [(Span(" " * 30 + t, "dim"),) for t in wrap(problem.advice, scene.width - 30)]
+        texts = wrap(problem.advice, scene.width - _TEXT)
+        lines += [(Span(" " * _TEXT + text, "dim"),) for text in texts]
     return lines
 
 
@@ -77,10 +80,10 @@ def _kind(card: Card) -> tuple[str, str, str]:
 
 def _fact(scene: Scene, word: Word, name: str, text: str) -> list[Line]:
     mark = getattr(scene.glyphs, word.shape)
-    state = Span(fit(f"{word.text} {mark}", 13), word.style)
-    texts = wrap(text, scene.width - _NAME - 17)
-    first: Line = (Span("  "), state, Span(fit(name, _NAME + 2), "dim"), Span(texts[0]))
-    return [first, *((Span(" " * (_NAME + 17) + t),) for t in texts[1:])]
+    state = Span(fit(f"{word.text} {mark}", _STATE), word.style)
+    texts = wrap(text, scene.width - _TEXT)
+    first: Line = (Span("  "), state, Span(fit(name, _NAME), "dim"), Span(texts[0]))
+    return [first, *((Span(" " * _TEXT + text),) for text in texts[1:])]
 
 
 def _next(scene: Scene) -> list[Line]:

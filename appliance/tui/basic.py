@@ -1,0 +1,259 @@
+"""Numbered line prompts for terminals that cannot hold screens, and for screen readers.
+
+Plain ASCII around the texts, one question at a time, nothing is ever redrawn. The end of the input
+is the end of the program.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO
+
+from appliance.core.errors import ApplianceError
+from appliance.core.exit_codes import ExitCode
+from appliance.core.i18n import Text, _, current_language, say, use_default_language
+from appliance.core.status import SERVING, DeploymentStatus
+from appliance.node.wishes import UpOptions
+from appliance.ops.conversation import Finish, Message
+from appliance.tui import launch
+from appliance.tui.drawing import clean
+from appliance.tui.feed import Feed
+from appliance.tui.glyphs import ASCII
+from appliance.tui.jobs import JobState, advance
+from appliance.tui.snapshot import CardRow, Snapshot
+from appliance.tui.summary import notices, sentence
+from appliance.tui.words import (
+    REPLICA_STATES,
+    SEVERITIES,
+    UNKNOWN,
+    percent,
+    size,
+    temperature,
+    tokens_per_second,
+    used_of,
+    watts,
+)
+
+if TYPE_CHECKING:
+    from appliance.core.paths import Paths
+    from appliance.tui.backend import Backend
+
+_LOG_LINES = 20
+
+
+def run_basic(paths: Paths, *, readonly: bool = False) -> int:
+    """The line prompts for this server; the exit code."""
+    from appliance.tui.real import backend
+
+    if not launch.utf8(sys.stdout):
+        use_default_language("en")
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+    use_default_language(launch.language(os.environ, current_language()))
+    return Prompts(backend(paths), readonly=readonly).run()
+
+
+class Prompts:
+    """Asks on `source`, answers on `target`."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        readonly: bool = False,
+        source: TextIO = sys.stdin,
+        target: TextIO = sys.stdout,
+    ) -> None:
+        self._backend = backend
+        self._source = source
+        self._target = target
+        self._choices: list[tuple[Text, Callable[[], None]]] = [
+            (say("Status"), self.status),
+            (say("Chat"), self.chat),
+            (say("Log"), self.log),
+        ]
+        if not readonly:
+            self._choices += [(say("Serve a model"), self.up), (say("Stop a model"), self.stop)]
+
+    def run(self) -> int:
+        """Until the operator chooses 0, or the input ends."""
+        try:
+            self._start()
+            self.status()
+            while (choice := self._menu()) != 0:
+                if choice is not None:
+                    self._guarded(self._choices[choice - 1][1])
+        except EOFError:
+            self._tell("")
+        except KeyboardInterrupt:
+            self._tell("")
+            return ExitCode.INTERRUPTED
+        return ExitCode.OK
+
+    def _start(self) -> None:
+        if self._backend.start:
+            self._guarded(self._backend.start)
+
+    def _guarded(self, work: Callable[[], object]) -> None:
+        """A fault costs the choice, never the program."""
+        try:
+            work()
+        except ApplianceError as error:
+            self._tell(_("error: {what}").format(what=error))
+            if str(error.hint):
+                self._tell(_("hint: {hint}").format(hint=error.hint))
+
+    def _menu(self) -> int | None:
+        self._tell("")
+        for number, (text, _work) in enumerate(self._choices, 1):
+            self._tell(f"{number}  {text}")
+        self._tell("0  " + _("Quit"))
+        answer = self._ask(_("Number: "))
+        if answer.isdigit() and 0 <= int(answer) <= len(self._choices):
+            return int(answer)
+        most = len(self._choices)
+        self._tell(_("Type a number from 0 to {most}, then Enter.").format(most=most))
+        return None
+
+    def _ask(self, question: str) -> str:
+        self._target.write(question)
+        self._target.flush()
+        line = self._source.readline()
+        if not line:
+            raise EOFError
+        return line.strip()
+
+    def _tell(self, text: str) -> None:
+        self._target.write(text + "\n")
+        self._target.flush()
+
+    def _look(self) -> Snapshot:
+        found: list[Snapshot] = []
+        return Feed(self._backend.node, found.append).look()
+
+    def status(self) -> None:
+        """The sentence of truth, what is wrong, what is served, every card."""
+        snapshot = self._look()
+        severity, text = sentence(snapshot, ASCII)
+        self._tell(f"{SEVERITIES.get(severity, UNKNOWN).text}: {text}")
+        for notice in notices(snapshot):
+            word = SEVERITIES.get(notice.severity, UNKNOWN).text
+            self._tell(f"  {word} {notice.code} {notice.subject}: {notice.text} {notice.advice}")
+        for deployment in snapshot.deployments:
+            self._tell("  " + _deployment(deployment, silent=snapshot.down_s is not None))
+        for card in snapshot.cards():
+            self._tell("  " + _card(card))
+
+    def _deployment(self, *, serving: bool) -> DeploymentStatus | None:
+        """The only one, or the one whose number is given."""
+        found = self._backend.node.status().deployments
+        if serving:
+            found = [d for d in found if d.state in SERVING]
+        if not found:
+            self._tell(_("Nothing is served."))
+            return None
+        if len(found) == 1:
+            return found[0]
+        for number, deployment in enumerate(found, 1):
+            self._tell(f"{number}  {deployment.id}")
+        answer = self._ask(_("Number: "))
+        if answer.isdigit() and 1 <= int(answer) <= len(found):
+            return found[int(answer) - 1]
+        self._tell(_("No such number."))
+        return None
+
+    def chat(self) -> None:
+        """A conversation; an empty line ends it."""
+        deployment = self._deployment(serving=True)
+        if deployment is None:
+            return
+        told = _("{model} answers. An empty line ends the conversation.")
+        self._tell(told.format(model=deployment.id))
+        messages: list[Message] = []
+        while question := self._ask(_("You: ")):
+            messages.append(Message("user", question))
+            with suppress(KeyboardInterrupt):
+                messages.append(Message("assistant", self._answer(messages, deployment.id)))
+
+    def _answer(self, messages: list[Message], model: str) -> str:
+        answer = ""
+        kind = ""
+        for piece in self._backend.converse(messages, model):
+            if isinstance(piece, Finish):
+                speed = tokens_per_second(piece.decode_tps)
+                self._tell(f"\n({piece.first_token_s:.2f} s, {speed})")
+                continue
+            if piece.kind != kind:
+                kind = piece.kind
+                self._tell("\n" + (_("Thinking:") if kind == "reasoning" else _("Answer:")))
+            self._target.write(clean(piece.text))
+            self._target.flush()
+            answer += piece.text if piece.kind == "answer" else ""
+        return answer
+
+    def log(self) -> None:
+        """The last lines of an engine's log."""
+        if deployment := self._deployment(serving=False):
+            for line in self._backend.node.logs(deployment.id, _LOG_LINES):
+                self._tell(clean(line))
+
+    def up(self) -> None:
+        """The main job, for a named model or for the best that fits."""
+        model = self._ask(_("Model (Enter: the best that fits): "))
+        if not self._yes(_("Fetch it if need be, and serve it?")):
+            return
+        state = JobState("up", "")
+        for document in self._backend.node.up(UpOptions(model=model or None)):
+            before, state = state, advance(state, document)
+            self._progress(before, state)
+        if state.result:
+            self._tell(_("It answers at {url}").format(url=state.result.get("endpoint")))
+            if state.result.get("key"):
+                self._tell(_("Key, shown this once: {key}").format(key=state.result["key"]))
+
+    def _progress(self, before: JobState, now: JobState) -> None:
+        """New phases and notes; of a file every twentieth part."""
+        for _name, text, _done in now.phases[len(before.phases) :]:
+            self._tell(text)
+        for code, text in now.notes[len(before.notes) :]:
+            self._tell(f"{code}: {text}")
+        if now.progress and now.progress.total:
+            part = (now.progress.done or 0) * 20 // now.progress.total
+            old = before.progress
+            if old is None or (old.done or 0) * 20 // now.progress.total != part:
+                done, total = size(now.progress.done), size(now.progress.total)
+                self._tell(f"  {done} / {total}, {size(now.progress.bps)}/s")
+
+    def stop(self) -> None:
+        """Stop a deployment, after a yes."""
+        deployment = self._deployment(serving=False)
+        if deployment and self._yes(_("Stop {model}?").format(model=deployment.id)):
+            self._backend.node.down(deployment.id)
+            self._tell(_("{model} is stopped").format(model=deployment.id))
+
+    def _yes(self, question: str) -> bool:
+        """Anything but y is a no: the harmless answer wins."""
+        return self._ask(f"{question} [y/N] ").lower() in ("y", "yes")
+
+
+def _deployment(deployment: DeploymentStatus, *, silent: bool) -> str:
+    word = UNKNOWN if silent else REPLICA_STATES.get(deployment.state, UNKNOWN)
+    text = f"{deployment.id}: {word.text}"
+    return f"{text}, {deployment.endpoint}" if deployment.endpoint else text
+
+
+def _card(card: CardRow) -> str:
+    name = card.label if card.vendor == "cpu" else _("card {card}").format(card=card.label)
+    parts = [f"{name}: {card.word.text}", card.name or card.vendor]
+    if (reading := card.reading) is not None:
+        used = used_of(reading.memory_used_mib, reading.memory_total_mib)
+        parts += [
+            _("in use {percent}").format(percent=percent(reading.util_pct)),
+            _("memory {memory}iB").format(memory=used),
+            temperature(reading.temp_c, ASCII),
+            watts(reading.power_w, reading.power_limit_w),
+        ]
+    return ", ".join(parts)
