@@ -15,18 +15,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from real_engine import RealEngine, request_for, running, self_test_model
+from real_engine import RealEngine, free_port, request_for, running, self_test_model
 
 from appliance.engines.build import command_for
 from appliance.engines.metrics import Meter, scrape
 
 CAPITAL = "What is the capital city of France? Answer with one word."
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
