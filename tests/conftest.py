@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from appliance_box import ANSWER, THOUGHT, Appliance
 from hub import LoopbackHub
+from tiny_models import build_parrot
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +46,28 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
         yield running
+
+
+@pytest.fixture
+def appliance() -> Iterator[Appliance]:
+    """An appliance whose home has a path short enough for sockets, and no hub to ask."""
+    home = Path(tempfile.mkdtemp(prefix="appliance-"))
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("HF_", "MODELSCOPE_"))},
+        "APPLIANCE_HOME": str(home),
+        "APPLIANCE_LANG": "en",
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+        "MODELSCOPE_ENDPOINT": "http://127.0.0.1:9",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+    box = Appliance(home, environment)
+    yield box
+    box.end()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file that always says the same, after a thought."""
+    path = tmp_path_factory.mktemp("models") / "parrot.gguf"
+    return build_parrot("qwen2", path, f"{THOUGHT}</think>{ANSWER}")

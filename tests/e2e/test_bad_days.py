@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import ANSWER, Appliance, wait_for
+from appliance_box import ANSWER, Appliance, wait_for
 from hub import LoopbackHub
 from tiny_models import build_parrot
 

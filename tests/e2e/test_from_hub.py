@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ANSWER, THOUGHT, Appliance, ask
+from appliance_box import ANSWER, THOUGHT, Appliance, ask
 from hub import LoopbackHub
 from tiny_models import ARCHITECTURES, build, build_parrot
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import msgspec
-from conftest import ANSWER, THOUGHT, Appliance, ask, is_zombie, wait_for
+from appliance_box import ANSWER, THOUGHT, Appliance, ask, is_zombie, wait_for
 
 from appliance.core.status import Status, Up
 

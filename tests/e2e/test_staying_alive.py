@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Appliance, ask, is_zombie, wait_for
+from appliance_box import Appliance, ask, is_zombie, wait_for
 
 
 def new_engine(appliance: Appliance, old: int) -> int:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from tiny_models import build_parrot
 
 from appliance.node.orphans import marked_processes
 
@@ -108,31 +105,6 @@ def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
             return value
         time.sleep(0.05)
     pytest.fail("it did not happen in time")
-
-
-@pytest.fixture
-def appliance() -> Iterator[Appliance]:
-    """An appliance whose home has a path short enough for sockets, and no hub to ask."""
-    home = Path(tempfile.mkdtemp(prefix="appliance-"))
-    environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("HF_", "MODELSCOPE_"))},
-        "APPLIANCE_HOME": str(home),
-        "APPLIANCE_LANG": "en",
-        "HF_ENDPOINT": "http://127.0.0.1:9",
-        "MODELSCOPE_ENDPOINT": "http://127.0.0.1:9",
-        "NO_PROXY": "127.0.0.1,localhost",
-    }
-    box = Appliance(home, environment)
-    yield box
-    box.end()
-    shutil.rmtree(home, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def parrot(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model file that always says the same, after a thought."""
-    path = tmp_path_factory.mktemp("models") / "parrot.gguf"
-    return build_parrot("qwen2", path, f"{THOUGHT}</think>{ANSWER}")
 
 
 def ask(endpoint: str, key: str, **options: Any) -> httpx.Response:
