@@ -12,12 +12,14 @@ import msgspec
 
 from appliance.core.inventory import Card, Host, Inventory, Problem
 from appliance.core.sample import CardProcess, CardSample, HostSample, Sample
+from appliance.core.topology import Topology
 from appliance.hardware.host import command_of
 from appliance.hardware.identity import cards_of, gone, recall, remember
 from appliance.hardware.look import LiveLook, Look, all_at_once
 from appliance.hardware.merge import Entry, Seen, merge
 from appliance.hardware.problems import disagreements, not_serveable, problems_of
 from appliance.hardware.sources import LiveSource, ReplaySource, Source
+from appliance.hardware.topology import topology
 from appliance.hardware.vendors.base import PciDevice, Vendor
 
 PROCESSES_EVERY_S = 5.0
@@ -85,6 +87,11 @@ class Box:
         return Sample(
             time=self._source.time(), cards=samples or [self._processor_sample(load)], host=load
         )
+
+    def topology(self) -> Topology:
+        """How the cards are linked. Looks at the cards first, and starts the vendors' tools."""
+        cards = self.inventory().accelerators()
+        return topology(cards, self._source.ask, self._source.sys_root)
 
     def second_opinion(self) -> list[Problem]:
         """Where a vendor's library and tool disagree. Starts the tools: for health checks."""

@@ -17,7 +17,7 @@ from appliance.hardware.host import (
 )
 from appliance.hardware.look import LiveLook, Look, ReplayLook
 from appliance.hardware.runner import LiveRunner, ReplayRunner
-from appliance.hardware.vendors.base import PciDevice
+from appliance.hardware.vendors.base import PciDevice, ToolAnswer
 
 _WSL_GPU = Path("/dev/dxg")
 """Under Windows the cards are behind this device, not on the bus that Linux sees."""
@@ -30,17 +30,21 @@ class LiveSource:
     live = True
 
     def __init__(self, sys_root: Path = pci.SYS) -> None:
-        self._sys = sys_root
+        self.sys_root: Path | None = sys_root
+
+    def ask(self, *argv: str) -> ToolAnswer | None:
+        """Run a tool of this server."""
+        return LiveRunner().ask(*argv)
 
     def bus(self) -> list[PciDevice] | None:
         """The PCI bus; `None` where it says nothing about cards (macOS, WSL)."""
         if sys.platform != "linux" or _WSL_GPU.exists():
             return None
-        return pci.scan(self._sys) or None
+        return pci.scan(self.sys_root or pci.SYS) or None
 
     def lspci(self) -> list[PciDevice]:
         """The bus with names, from the system's list of PCI ids."""
-        answer = LiveRunner().ask("lspci", "-nn")
+        answer = self.ask("lspci", "-nn")
         return pci.read_lspci(answer.stdout) if answer is not None else []
 
     def looks(self, bus: list[PciDevice] | None) -> list[Look]:
@@ -55,7 +59,7 @@ class LiveSource:
 
     def host(self) -> Host:
         """The server around the cards."""
-        return read_host(LiveRunner().ask)
+        return read_host(self.ask)
 
     def load(self) -> HostSample:
         """The server's own readings."""
@@ -74,18 +78,23 @@ class ReplaySource:
     def __init__(self, capture: Path) -> None:
         """Raises `UsageError` for a directory that is no capture."""
         self._runner = ReplayRunner(capture)
-        self._sys = capture / "sys"
+        sys_root = capture / "sys"
+        self.sys_root = sys_root if sys_root.is_dir() else None
+
+    def ask(self, *argv: str) -> ToolAnswer | None:
+        """What the capture has for this command."""
+        return self._runner.ask(*argv)
 
     def bus(self) -> list[PciDevice] | None:
         """The copied sysfs, or what `lspci` printed; `None` when neither was captured."""
         told = self.lspci()
-        if self._sys.is_dir():
-            return pci.with_lspci(pci.scan(self._sys), told)
+        if self.sys_root is not None:
+            return pci.with_lspci(pci.scan(self.sys_root), told)
         return told or None
 
     def lspci(self) -> list[PciDevice]:
         """What `lspci -nn` printed."""
-        answer = self._runner.ask("lspci", "-nn")
+        answer = self.ask("lspci", "-nn")
         return pci.read_lspci(answer.stdout) if answer is not None else []
 
     def looks(self, bus: list[PciDevice] | None) -> list[Look]:
@@ -94,11 +103,11 @@ class ReplaySource:
 
     def host(self) -> Host:
         """The captured server."""
-        return read_captured_host(self._runner.ask, self._runner.manifest.host)
+        return read_captured_host(self.ask, self._runner.manifest.host)
 
     def load(self) -> HostSample:
         """What was captured of the server's own readings."""
-        return read_captured_load(self._runner.ask)
+        return read_captured_load(self.ask)
 
     def time(self) -> str:
         """When it was captured."""
