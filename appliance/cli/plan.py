@@ -52,15 +52,14 @@ def plan(
     **exactly: Any,
 ) -> int:
     """What could be served here, best first, with memory and speed; and what not, and why."""
-    from appliance.ops.planning import DEFAULT_USERS, ground_of, make_plan
+    options = _exact_options(model, exactly) if exact else None
+    from appliance.ops.planning import DEFAULT_USERS, ground_of, make_exact_plan, make_plan
 
     inventory = inventory_of(inventory_file, replay)
     here = not inventory_file and not replay
     ground = ground_of(inventory, find_paths(), here=here)
-    if exact:
-        from appliance.ops.planning import make_exact_plan
-
-        result = make_exact_plan(ground, **_exact_options(model, exactly))
+    if options:
+        result = make_exact_plan(ground, **options)
     else:
         wish = Wish(model=model, users=users or DEFAULT_USERS, context=context)
         result = make_plan(wish, ground)

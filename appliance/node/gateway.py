@@ -84,6 +84,7 @@ class GatewayKeeper:
 
         Raises `ApplianceError` when it cannot listen.
         """
+        self._fault, self._start_at = None, 0.0  # what was in the way may be gone
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
             identity = self._identity

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from appliance.core.config import load_config
 from appliance.core.errors import ApplianceError, NeedsRights, TimedOut, Unreachable
 from appliance.core.i18n import say
 from appliance.core.paths import Paths, private_directory
@@ -41,9 +42,11 @@ def ensure_daemon(paths: Paths) -> NodeClient:
     """A client of the running daemon; starts one, detached, where none answers.
 
     Two callers at once may both start one: the second gives way to the first's lock.
-    Raises `Unreachable` with the daemon's last log lines when it does not come up.
+    Raises `UsageError` for settings that cannot be meant, `Unreachable`, with the daemon's last
+    words, when it does not come up.
     """
     check_socket_path(paths)
+    load_config(paths)
     if not daemon_answers(paths):
         make_directories(paths)
         child = _spawn(paths)
