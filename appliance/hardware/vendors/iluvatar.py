@@ -43,15 +43,12 @@ class Iluvatar(Vendor):
         inquiry = Inquiry(ask, no_driver=smi_query.NO_DRIVER)
         readings = _log(inquiry("ixsmi", "-q", "-x"))
         if not readings:
-            readings = _together(_csv(inquiry), _table(inquiry("ixsmi")))
+            readings = smi_query.together(_csv(inquiry), _table(inquiry("ixsmi")))
         return inquiry.report(readings)
 
     def open_library(self) -> Library | None:
         """The ixml library, as `gpustack-runtime` binds it."""
         return gpustack.library("iluvatar")
-
-
-_together = smi_query.together
 
 
 def _csv(inquiry: Inquiry) -> list[Reading]:
@@ -76,10 +73,10 @@ def _log(text: str) -> list[Reading]:
     return [
         smi_query.reading(
             smi_query.flat(card),
-            index=index if len(cards) == parse.integer(root.get("attached gpus")) else None,
+            index=index,
             driver=parse.text_or_none(root.get("driver version")),
             runtime=parse.text_or_none(root.get("cuda version")),
             processes=smi_query.processes(card),
         )
-        for index, card in enumerate(cards)
+        for index, card in zip(smi_query.in_order(root, len(cards)), cards, strict=True)
     ]

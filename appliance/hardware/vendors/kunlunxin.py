@@ -102,13 +102,15 @@ def _table(text: str) -> list[Reading]:
 
 def _log(text: str) -> list[Reading]:
     root = smi_query.xml_block(text)
-    cards = root.all("xpu") or root.all("gpu")
-    return [_card(root, card) for card in cards if card.children]
+    cards = [card for card in root.all("xpu") or root.all("gpu") if card.children]
+    places = smi_query.in_order(root, len(cards))
+    return [_card(root, card, index) for index, card in zip(places, cards, strict=True)]
 
 
-def _card(root: Block, card: Block) -> Reading:
+def _card(root: Block, card: Block, index: int | None) -> Reading:
     return smi_query.reading(
         smi_query.flat(card),
+        index=index,
         driver=parse.text_or_none(root.get("driver version")),
         runtime=parse.text_or_none(root.first(["xpu-rt version"], ["xpu rt version"])),
         processes=smi_query.processes(card),

@@ -31,6 +31,7 @@ NO_DRIVER = (
 
 _UNIT = "(?:gpu|xpu|ppu|mlu|gcu)"
 COMMON: Spellings = {
+    "index": ("^minor number",),
     "name": ("^product name",),
     "uuid": (rf"^(?:{_UNIT} )?uuid",),
     "pci": (rf"^pci/(?:{_UNIT} |pci )?bus id", "^id"),
@@ -41,15 +42,18 @@ COMMON: Spellings = {
     "temp_memory_c": ("temperature/memory (?:current )?temp",),
     "temp_warn_c": (rf"temperature/{_UNIT} (?:slowdown temp|temp slow threshold)",),
     "temp_critical_c": (rf"temperature/{_UNIT} (?:shutdown temp|temp max threshold)",),
-    "power_w": (
-        rf"power readings/(?:{_UNIT} )?power draw",
-        "power readings/average power draw",
-        "power readings/board power draw",
+    "power_w": tuple(
+        f"(?:{_UNIT} )?power readings/{kind}power draw"
+        for kind in (f"(?:{_UNIT} )?", "average ", "instant ", "board ")
     ),
-    "power_limit_w": (
-        f"power readings/(?:enforced|current(?: {_UNIT})?) power limit",
-        f"power readings/(?:{_UNIT} )?power limit",
-        f"power readings/default (?:{_UNIT} )?power limit",
+    "power_limit_w": tuple(
+        f"(?:{_UNIT} )?power readings/{kind}power limit"
+        for kind in (
+            "enforced ",
+            f"current (?:{_UNIT} )?",
+            f"(?:{_UNIT} )?",
+            f"default (?:{_UNIT} )?",
+        )
     ),
     "clock_mhz": (rf"^clocks/(?:sm|graphics|{_UNIT}|cluster|core)(?: clock)?",),
     "fan_pct": ("^fan speed",),
@@ -62,6 +66,17 @@ COMMON: Spellings = {
 }
 """Spellings that nvidia-smi introduced and its lookalikes kept; `pcie.` and `ecc` are put together.
 A pattern begins at a step of the path and ends at its end."""
+
+_THROTTLE = {
+    "sw power cap": "power",
+    "hw slowdown": "hw_slowdown",
+    "sw thermal slowdown": "thermal",
+    "hw thermal slowdown": "thermal",
+    "hw power brake slowdown": "power_brake",
+}
+_REASON = re.compile(
+    r"clocks (?:throttle|event) reasons/(?:clocks (?:throttle|event) reason )?(.+)"
+)
 
 CSV_FIELDS: Spellings = {
     "index": ("index",),
@@ -171,21 +186,24 @@ def sections(root: Block, word: str) -> list[Section]:
         match = heading.fullmatch(f"{block.key} {block.value or ''}".strip())
         if match and block.children:
             found.append(Section(block, parse.integer(match[1]), parse.pci_address(match[2])))
-    if _all_attached(root, len(found)) and all(section.number is None for section in found):
-        return [section._replace(number=place) for place, section in enumerate(found)]
-    return found
+    places = in_order(root, len(found))
+    return [
+        section if section.number is not None else section._replace(number=place)
+        for section, place in zip(found, places, strict=True)
+    ]
 
 
-def _all_attached(root: Block, count: int) -> bool:
+def in_order(root: Block, count: int) -> list[int | None]:
+    """The places of `count` cards, which are their indexes, if no attached card is left out."""
     attached = next((b.value for b in root.children if b.key.lower().startswith("attached")), None)
-    return attached is not None and parse.integer(attached) == count
+    return list(range(count)) if parse.integer(attached) == count else [None] * count
 
 
 # -- readings ----------------------------------------------------------------------------------
 
 
 def reading(values: Flat, spellings: Spellings = COMMON, **known: Any) -> Reading:
-    """What `values` tell, as `spellings` has it; `known` facts count where they tell nothing."""
+    """What `values` tell, as `spellings` has it; `known` facts go before."""
     told = {
         field: told
         for field in spellings
@@ -193,9 +211,8 @@ def reading(values: Flat, spellings: Spellings = COMMON, **known: Any) -> Readin
         and (told := _first(values, spellings[field], _CONVERT[field])) is not None
     }
     told |= {"pcie": _pcie(values, spellings), "ecc_uncorrected": _ecc(values, spellings)}
-    return Reading(
-        **{**known, **{name: value for name, value in told.items() if value is not None}}
-    )
+    told |= {"throttle": _throttle(values)}
+    return Reading(**told | {name: value for name, value in known.items() if value is not None})
 
 
 def _matching(values: Flat, pattern: str) -> Iterator[str]:
@@ -235,26 +252,34 @@ def _ecc(values: Flat, spellings: Spellings) -> int | None:
     return None
 
 
+def _throttle(values: Flat) -> list[str] | None:
+    """Why the clocks are held down; `None` when none of the reasons is told."""
+    reasons = ((_REASON.fullmatch(path), value.lower()) for path, value in values.items())
+    told = [
+        (_THROTTLE[match[1]], value)
+        for match, value in reasons
+        if match and match[1] in _THROTTLE and value in ("active", "not active")
+    ]
+    return sorted({word for word, value in told if value == "active"}) if told else None
+
+
 def processes(card: Block) -> list[CardProcess] | None:
-    """The card's section of processes; `None` when there is none, or it says N/A."""
+    """The card's section of processes; `None` when there is none, or none that can be read."""
     section = card.find("processes")
-    if section is None or (section.value and section.value.lower() != "none"):
+    if section is None or (section.value or "none").lower() != "none":
         return None
-    if section.children and section.children[0].key.lower() == "process id":
-        return [
-            _process(flat(child), child.value) for child in section.children if _pid(child.value)
-        ]
-    entries = ((child, flat(child)) for child in section.children)
-    return [_process(values, pid) for _, values in entries if _pid(pid := values.get("pid"))]
+    found = [told for child in section.children if (told := _process(child)) is not None]
+    return found if found or not section.children else None
 
 
-def _pid(text: str | None) -> bool:
-    return parse.integer(text) is not None
-
-
-def _process(values: Flat, pid: str | None) -> CardProcess:
+def _process(block: Block) -> CardProcess | None:
+    """`Process ID : 4711` with lines below it, or an XML `process_info` with a `pid`."""
+    values = flat(block)
+    pid = parse.integer(block.value if block.key.lower() == "process id" else values.get("pid"))
+    if pid is None:
+        return None
     return CardProcess(
-        pid=parse.integer(pid) or 0,
+        pid=pid,
         memory_mib=_first(values, (r"used (?:\w+ )?memory", "memory"), parse.mib),
         command=_first(values, ("(?:process )?name",), parse.text_or_none),
     )

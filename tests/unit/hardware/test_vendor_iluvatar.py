@@ -143,6 +143,27 @@ def test_the_log() -> None:
     assert (idle.index, idle.power_w, idle.memory_used_mib, idle.processes) == (1, None, 0, [])
 
 
+def test_a_log_that_leaves_cards_out_numbers_by_minor() -> None:
+    cards = read(VENDOR, {"ixsmi -q -x": LOG.replace("<attached_gpus>2", "<attached_gpus>8")})
+    assert [card.index for card in cards] == [0, None]
+    assert cards[0].throttle is None
+
+
+def test_the_spellings_of_nvidias_log() -> None:
+    log = LOG.replace("memory_usage>", "fb_memory_usage>").replace(
+        "<gpu_power_draw>37.5 W</gpu_power_draw>",
+        "<power_draw>N/A</power_draw><average_power_draw>38.5 W</average_power_draw>",
+    )
+    reasons = """<clocks_event_reasons>
+      <clocks_event_reason_gpu_idle>Active</clocks_event_reason_gpu_idle>
+      <clocks_event_reason_hw_thermal_slowdown>Active</clocks_event_reason_hw_thermal_slowdown>
+      <clocks_event_reason_sw_thermal_slowdown>Not Active</clocks_event_reason_sw_thermal_slowdown>
+      <clocks_event_reason_sw_power_cap>Not Active</clocks_event_reason_sw_power_cap>
+    </clocks_event_reasons><clocks>"""
+    busy, _ = read(VENDOR, {"ixsmi -q -x": log.replace("<clocks>", reasons, 1)})
+    assert (busy.memory_used_mib, busy.power_w, busy.throttle) == (27780, 38.5, ["thermal"])
+
+
 @pytest.mark.parametrize("question", [CSV, OLD_CSV])
 def test_the_query_with_the_table_behind_it(question: str) -> None:
     first, second = read(VENDOR, {question: ROWS, "ixsmi": TABLE})

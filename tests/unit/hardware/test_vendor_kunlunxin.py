@@ -135,6 +135,7 @@ def test_the_table_adds_driver_and_limit_to_the_lines() -> None:
 def test_the_log_alone() -> None:
     (card,) = read(VENDOR, {"xpu-smi -q -x": LOG})
     assert (card.name, card.pci, card.driver) == ("P800 PCIe", "0000:01:00.0", "5.0.21.26")
+    assert (card.index, card.uuid) == (0, "GPU-00000000-0000-0000-0000-00000000000a")
     assert (card.memory_mib, card.memory_used_mib, card.util_pct) == (98304, 77, 4)
     assert (card.temp_c, card.power_w, card.power_limit_w) == (46, 76, 350)
     assert (card.clock_mhz, card.ecc_uncorrected, card.runtime) == (1450, 1, "10.2")
