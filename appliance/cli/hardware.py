@@ -13,6 +13,7 @@ from appliance.core.i18n import _
 from appliance.core.inventory import Inventory
 from appliance.core.paths import find_paths
 from appliance.core.sample import Sample
+from appliance.core.topology import Topology
 
 replay_option = click.option(
     "--replay",
@@ -32,12 +33,22 @@ def detect(as_json: bool, replay: Path | None, topology: bool) -> int:
 
     with open_box(replay, state=find_paths().state) as box:
         if topology:
-            return _print_topology(box, as_json=as_json)
+            return _show_topology(box.topology(), as_json=as_json)
         inventory = box.inventory()
     if as_json:
         print_document(inventory)
     else:
         print_inventory(inventory)
+    return 0
+
+
+def _show_topology(found: Topology, *, as_json: bool) -> int:
+    if as_json:
+        print_document(found)
+    else:
+        from appliance.cli.topology import print_topology
+
+        print_topology(found)
     return 0
 
 
@@ -65,12 +76,6 @@ def print_inventory(inventory: Inventory) -> None:
         click.echo(f"{problem.severity.upper()} {problem.code}: {problem.text}")
         if problem.advice:
             click.echo(f"  {problem.advice}")
-
-
-def _print_topology(box: object, *, as_json: bool) -> int:
-    from appliance.cli.topology import print_topology
-
-    return print_topology(box, as_json=as_json)
 
 
 @click.command(cls=Command, example="appliance watch --interval 2 --count 10")

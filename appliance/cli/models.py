@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 import msgspec
 
@@ -11,17 +9,13 @@ from appliance.cli.hardware import json_option
 from appliance.cli.options import Group, settings_of
 from appliance.cli.output import print_table
 from appliance.cli.progress import ProgressLine
+from appliance.cli.store import STORE_COMMANDS
 from appliance.core.documents import to_json
 from appliance.core.errors import NeedsRights
 from appliance.core.i18n import _, say
 from appliance.core.paths import find_paths
-from appliance.core.progress import Cancel
 from appliance.core.pull import Progress, Pull
-from appliance.core.status import DeploymentStatus
 from appliance.node.wishes import PullOptions
-
-if TYPE_CHECKING:
-    from appliance.weights.store import StoredModel
 
 
 @click.group(cls=Group, example="appliance models pull hf:ORG/NAME:*Q4_K_M.gguf")
@@ -112,60 +106,5 @@ def _print_pull(result: Pull, *, quiet: bool) -> None:
     )
 
 
-@models.command(example="appliance models verify")
-@click.argument("names", nargs=-1, metavar="[MODEL]...")
-@click.option("--quick", is_flag=True, help="size, time and sampled chunks only")
-def verify(names: tuple[str, ...], quick: bool) -> None:
-    """Hash stored files again; exit 7 when one is not what it was."""
-    from appliance.ops.models import stored_model_named
-    from appliance.weights.store import Store
-
-    store = Store(find_paths().models)
-    chosen = [stored_model_named(name, store) for name in names] or store.models()
-    line = ProgressLine()
-    for model in chosen:
-        try:
-            store.verify(model.id, quick=quick, on_progress=line.show, cancel=Cancel())
-        finally:
-            line.end()
-        click.echo(_("{model}: whole").format(model=model.id))
-    if not chosen:
-        click.echo(_("the store is empty"))
-
-
-@models.command("import", example="appliance models import /media/usb/model.gguf")
-@click.argument("path", type=click.Path(exists=True))
-@json_option
-@click.pass_context
-def import_model(ctx: click.Context, path: str, as_json: bool) -> None:
-    """Take weights from a disk: what `pull file:PATH` does."""
-    ctx.invoke(pull, reference=f"file:{click.format_filename(path)}", as_json=as_json)
-
-
-@models.command("rm", example="appliance models rm deepseek-r1-distill-qwen-7b:q4_k_m")
-@click.argument("name", metavar="MODEL")
-@click.option("--yes", is_flag=True, help="do not ask")
-@click.pass_context
-def remove(ctx: click.Context, name: str, yes: bool) -> None:
-    """Remove a model from the store; never one that is served."""
-    from appliance.cli.service import current_status
-    from appliance.ops.models import stored_model_named
-    from appliance.weights.store import Store
-
-    if settings_of(ctx).readonly:
-        raise NeedsRights(say("--readonly: nothing may be removed"), hint=say("leave it out"))
-    paths = find_paths()
-    store = Store(paths.models)
-    model = stored_model_named(name, store)
-    in_use = _in_use(model, current_status(paths).deployments)
-    size = sum(file.bytes for file in model.files) / 1e9
-    if not yes:
-        question = _("Remove {model} ({size:.1f} GB)?").format(model=model.id, size=size)
-        click.confirm(question, abort=True, err=True)
-    store.remove(model.id, in_use=in_use)
-    click.echo(_("removed {model}").format(model=model.id))
-
-
-def _in_use(model: StoredModel, deployments: list[DeploymentStatus]) -> list[str]:
-    served = {name for d in deployments if d.state != "stopped" for name in (d.variant, d.model)}
-    return [model.id] if {model.id, model.reference} & served else []
+for _command in STORE_COMMANDS:
+    models.add_command(_command)

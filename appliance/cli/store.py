@@ -1,0 +1,183 @@
+"""The commands of `models` that work on the store itself: verify, import, export, rm, gc."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from appliance.cli.diagnostics import note
+from appliance.cli.hardware import json_option
+from appliance.cli.options import Command, settings_of
+from appliance.cli.output import print_document
+from appliance.cli.progress import ProgressLine
+from appliance.core.errors import NeedsRights, UsageError
+from appliance.core.i18n import _, say
+from appliance.core.paths import find_paths
+from appliance.core.progress import Cancel, OnProgress
+from appliance.core.status import DeploymentStatus
+
+if TYPE_CHECKING:
+    from appliance.weights.pull import PullRequest
+    from appliance.weights.store import StoredModel
+
+ResultT = TypeVar("ResultT")
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[KMGT]?)B?", re.IGNORECASE)
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def _with_progress(work: Callable[[OnProgress, Cancel], ResultT], *, quiet: bool) -> ResultT:
+    """Run `work` here, showing how far it is; Ctrl-C stops it at a safe point."""
+    line = ProgressLine(quiet=quiet)
+    try:
+        return work(line.show, Cancel())
+    finally:
+        line.end()
+
+
+def _refuse_readonly(ctx: click.Context) -> None:
+    if settings_of(ctx).readonly:
+        raise NeedsRights(say("--readonly: nothing may be changed"), hint=say("leave it out"))
+
+
+@click.command(cls=Command, example="appliance models verify --quick")
+@click.argument("names", nargs=-1, metavar="[MODEL]...")
+@click.option("--quick", is_flag=True, help="size, time and sampled chunks only")
+def verify(names: tuple[str, ...], quick: bool) -> None:
+    """Hash stored files again; exit 7 when one is not what it was."""
+    from appliance.ops.models import stored_model_named
+    from appliance.weights.store import Store
+
+    store = Store(find_paths().models)
+    chosen = [stored_model_named(name, store) for name in names] or store.models()
+    for model in chosen:
+        result = _with_progress(
+            lambda tell, cancel, m=model.id: store.verify(m, quick, tell, cancel), quiet=False
+        )
+        text = _("{model}: whole ({files} file(s), {gb:.2f} GB read, {seconds:.1f} s)")
+        click.echo(
+            text.format(
+                model=result.model,
+                files=result.files,
+                gb=result.bytes / 1e9,
+                seconds=result.seconds,
+            )
+        )
+    if not chosen:
+        click.echo(_("the store is empty"))
+
+
+@click.command("import", cls=Command, example="appliance models import /media/usb")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@json_option
+@click.pass_context
+def import_models(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
+    """Take models from disks: exported directories, several copies of one, or plain files."""
+    from appliance.weights.pull import pull
+    from appliance.weights.store import Store
+
+    _refuse_readonly(ctx)
+    store = Store(find_paths().models)
+    for request in _requests(paths):
+        result = _with_progress(
+            lambda tell, cancel, r=request: pull(r, store, on_progress=tell, cancel=cancel),
+            quiet=as_json,
+        )
+        if as_json:
+            print_document(result, lines=True)
+        else:
+            click.echo(_("{model}: imported and verified").format(model=result.model))
+
+
+def _requests(paths: tuple[Path, ...]) -> list[PullRequest]:
+    from appliance.catalog.models import load_catalogue
+    from appliance.core.reference import FileReference
+    from appliance.weights.export import import_requests
+    from appliance.weights.pull import request_for
+
+    directories = [path for path in paths if path.is_dir()]
+    files = [path for path in paths if not path.is_dir()]
+    plain = [request_for(FileReference(str(path.absolute())), load_catalogue()) for path in files]
+    return plain + (import_requests(directories) if directories else [])
+
+
+@click.command(cls=Command, example="appliance models export deepseek-v3:q4_k_m /media/usb")
+@click.argument("name", metavar="MODEL")
+@click.argument("target", metavar="DIRECTORY", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--part-size", metavar="SIZE", help="split files, such as 4G; FAT32 is seen to")
+@json_option
+def export(name: str, target: Path, part_size: str | None, as_json: bool) -> None:
+    """Write a model to a disk, with its hashes, for another appliance to import."""
+    from appliance.ops.models import stored_model_named
+    from appliance.weights.export import export_model
+    from appliance.weights.store import Store
+
+    store = Store(find_paths().models)
+    model = stored_model_named(name, store)
+    part_bytes = _bytes_of(part_size) if part_size else None
+    result = _with_progress(
+        lambda tell, cancel: export_model(
+            store, model.id, target, part_bytes=part_bytes, on_progress=tell, cancel=cancel
+        ),
+        quiet=as_json,
+    )
+    if as_json:
+        print_document(result)
+    else:
+        click.echo(
+            _("{model} is in {directory}").format(model=result.model, directory=result.directory)
+        )
+
+
+def _bytes_of(text: str) -> int:
+    match = _SIZE.fullmatch(text)
+    if match is None or float(match["number"]) <= 0:
+        raise UsageError(say("not a size: {text}", text=text), hint=say("write it like 4G or 700M"))
+    return int(float(match["number"]) * _UNITS[match["unit"].upper()])
+
+
+@click.command("rm", cls=Command, example="appliance models rm deepseek-r1-distill-qwen-7b:q4_k_m")
+@click.argument("name", metavar="MODEL")
+@click.option("--yes", is_flag=True, help="do not ask")
+@click.pass_context
+def remove(ctx: click.Context, name: str, yes: bool) -> None:
+    """Remove a model from the store; never one that is served."""
+    from appliance.cli.service import current_status
+    from appliance.ops.models import stored_model_named
+    from appliance.weights.store import Store
+
+    _refuse_readonly(ctx)
+    paths = find_paths()
+    store = Store(paths.models)
+    model = stored_model_named(name, store)
+    in_use = _in_use(model, current_status(paths).deployments)
+    if not yes and not in_use:
+        question = _("Remove {model} ({size:.1f} GB)?")
+        click.confirm(question.format(model=model.id, size=model.bytes / 1e9), abort=True, err=True)
+    freed = store.remove(model.id, in_use=in_use)
+    text = _("removed {model}, {gb:.1f} GB are free again")
+    click.echo(text.format(model=model.id, gb=freed.bytes / 1e9))
+
+
+def _in_use(model: StoredModel, deployments: list[DeploymentStatus]) -> list[str]:
+    served = {name for d in deployments if d.state != "stopped" for name in (d.variant, d.model)}
+    return [model.id] if {model.id, model.reference} & served else []
+
+
+@click.command(cls=Command, example="appliance models gc")
+@click.pass_context
+def gc(ctx: click.Context) -> None:
+    """Remove what no model needs: what was never finished and nobody went on with."""
+    from appliance.weights.store import Store
+
+    _refuse_readonly(ctx)
+    freed = Store(find_paths().models).gc()
+    for path in freed.removed:
+        note(path, settings_of(ctx))
+    click.echo(_("{gb:.2f} GB are free again").format(gb=freed.bytes / 1e9))
+
+
+STORE_COMMANDS = (verify, import_models, export, remove, gc)
