@@ -38,6 +38,8 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     rope_dim: int | None = None
     nope_dim: int | None = None
     value_dim: int | None = None
+    legacy_cache: bool = False
+    """A conversion from before April 2025: keys and values are cached whole, 71 times as much."""
 
     experts: int | None = None
     experts_used: int | None = None

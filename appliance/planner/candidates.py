@@ -1,0 +1,219 @@
+"""One model, one engine, one kind of card: the best that can be made of them, or why nothing can."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import msgspec
+
+from appliance.core.i18n import say
+from appliance.core.plan import Choice, Memory, Rejection, Speed, Wish
+from appliance.engines.recipes import Recipe
+from appliance.planner.memory import Setup
+from appliance.planner.model import Model
+from appliance.planner.people import context_of, streams_of
+from appliance.planner.placement import Place
+from appliance.planner.rules import rules
+from appliance.planner.safetensors import divides
+from appliance.planner.sizing import fits, size
+from appliance.planner.speed import (
+    Machine,
+    decode_step_s,
+    machine_of_cards,
+    machine_of_host,
+    prompt_s,
+)
+from appliance.planner.starts import refusal, rejection
+
+CARD_COUNTS_IN_PARALLEL = (1, 2, 4, 8, 16)
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A choice with what it is ordered by. `streams` are the requests expected at once."""
+
+    model: Model
+    recipe: Recipe
+    place: Place
+    choice: Choice
+    streams: int
+    meets_wish: bool
+    usable: bool
+
+    @property
+    def order(self) -> tuple[bool, bool, bool, float, float]:
+        """Bigger is better: the wish, then a bearable speed, then a place to get it, then worth."""
+        speed = self.choice.speed.decode_tps_one or 0.0
+        return (self.usable, self.meets_wish, self.model.downloadable, self.model.score, speed)
+
+
+def candidate(wish: Wish, model: Model, recipe: Recipe, place: Place) -> Candidate | Rejection:
+    """The best way of `recipe` to serve `model` at `place`, or the reason why there is none."""
+    refused = refusal(model, recipe, place)
+    if refused:
+        return refused
+    context = context_of(wish.context, model)
+    for cards in _card_counts(model, recipe, place):
+        machine = _machine(model, place, cards, tensor=_is_tensor(model))
+        setup = Setup(context=context, slots=1)
+        streams = streams_of(wish.users, model, machine, setup)
+        replicas = _replicas(place, cards, streams)
+        slots = _slots(wish, recipe, streams, replicas)
+        found = _largest_that_fits(wish, model, recipe, place, cards, context, slots)
+        if found:
+            setup, memory = found
+            return _candidate(
+                wish, model, recipe, place, setup, memory, machine, streams, replicas, slots
+            )
+    return _too_big(wish, model, recipe, place, context)
+
+
+def _is_tensor(model: Model) -> bool:
+    return model.format == "safetensors"
+
+
+def _card_counts(model: Model, recipe: Recipe, place: Place) -> Iterator[int]:
+    """How many cards to try, few first: fewer cards are faster per card and leave room."""
+    if place.is_host:
+        yield 1
+        return
+    most = min(len(place.cards), recipe.limits.max_cards or len(place.cards))
+    for count in range(1, most + 1):
+        if not _is_tensor(model) or (
+            count in CARD_COUNTS_IN_PARALLEL and divides(model.architecture, count)
+        ):
+            yield count
+
+
+def _machine(model: Model, place: Place, cards: int, *, tensor: bool) -> Machine:
+    if place.is_host:
+        return machine_of_host(model, place.host, place.facts)
+    return machine_of_cards(model, place.cards[:cards], [place.facts] * cards, tensor=tensor)
+
+
+def _replicas(place: Place, cards: int, streams: int) -> int:
+    """More replicas where there are cards for them and more than a few requests at once."""
+    possible = 1 if place.is_host else len(place.cards) // cards
+    return max(1, min(possible, math.ceil(streams / 4)))
+
+
+def _slots(wish: Wish, recipe: Recipe, streams: int, replicas: int) -> int:
+    """Conversations of one replica: those at work, and one more so that nobody waits for long."""
+    spare = 1 if wish.users > 1 else 0
+    wanted = math.ceil(streams / replicas) + spare
+    most = min(recipe.limits.max_slots or rules().people.slots_max, rules().people.slots_max)
+    return max(1, min(wanted, most, wish.users))
+
+
+def _largest_that_fits(
+    wish: Wish, model: Model, recipe: Recipe, place: Place, cards: int, context: int, slots: int
+) -> tuple[Setup, Memory] | None:
+    """All slots with all the context, else fewer slots, else less context where none was asked."""
+    for tokens in _contexts(wish, context):
+        for count in _slot_counts(slots):
+            setup = Setup(context=tokens * count, slots=count)
+            memory = size(model, recipe, place, setup, cards)
+            if fits(memory, model):
+                return setup, memory
+    return None
+
+
+def _contexts(wish: Wish, context: int) -> Iterator[int]:
+    yield context
+    least = rules().people.context_min
+    while wish.context is None and context > least:
+        context = max(least, context // 2)
+        yield context
+
+
+def _slot_counts(slots: int) -> Iterator[int]:
+    while slots > 1:
+        yield slots
+        slots = slots * 2 // 3
+    yield 1
+
+
+def _candidate(
+    wish: Wish,
+    model: Model,
+    recipe: Recipe,
+    place: Place,
+    setup: Setup,
+    memory: Memory,
+    machine: Machine,
+    streams: int,
+    replicas: int,
+    slots: int,
+) -> Candidate:
+    busy = max(1, min(math.ceil(streams / replicas), setup.slots))
+    speed = _speed(model, machine, setup, busy, replicas)
+    cards = len(memory.per_card)
+    tensor = cards if _is_tensor(model) else 1
+    used = place.cards[: cards * replicas]
+    choice = Choice(
+        model=model.id,
+        variant=model.variant,
+        engine=recipe.engine,
+        recipe=recipe.id,
+        cards=[card.id for card in used],
+        tensor_parallel=tensor,
+        pipeline_parallel=1 if tensor > 1 else cards,
+        replicas=replicas,
+        context=setup.context // setup.slots,
+        slots=setup.slots,
+        kv_type=setup.kv_type,
+        ubatch=setup.ubatch,
+        fits=True,
+        memory=memory,
+        speed=speed,
+    )
+    usable = (speed.decode_tps_one or 0.0) >= rules().speed.usable_tps
+    shared = 1 / decode_step_s(model, machine, setup, busy)
+    enough = setup.slots >= slots and setup.context >= context_of(wish.context, model)
+    return Candidate(
+        model=model,
+        recipe=recipe,
+        place=place,
+        choice=choice,
+        streams=streams,
+        meets_wish=enough and shared >= rules().speed.usable_tps,
+        usable=usable,
+    )
+
+
+def _speed(model: Model, machine: Machine, setup: Setup, busy: int, replicas: int) -> Speed:
+    one = 1 / decode_step_s(model, machine, setup, 1)
+    together = busy / decode_step_s(model, machine, setup, busy) * replicas
+    prompt = rules().people.prompt_tokens
+    seconds = prompt_s(model, machine, prompt)
+    return Speed(
+        decode_tps_one=round(one, 1),
+        decode_tps_all=round(together, 1),
+        prefill_tps=round(prompt / seconds, 1),
+        first_token_s=round(seconds + 1 / one, 2),
+        method="roofline",
+    )
+
+
+def _too_big(wish: Wish, model: Model, recipe: Recipe, place: Place, context: int) -> Rejection:
+    """What the smallest setup would take, and what is there."""
+    if place.available_mib is None:
+        return rejection(
+            model,
+            recipe.engine,
+            "MEMORY-UNKNOWN",
+            say("how much memory {card} has is not known", card=place.name),
+            say("check `appliance detect`: the driver does not tell the memory of this card"),
+        )
+    least = context if wish.context else min(context, rules().people.context_min)
+    counts = list(_card_counts(model, recipe, place)) or [1]
+    memory = size(model, recipe, place, Setup(context=least), counts[-1])
+    needs = sum(card.total_mib for card in memory.per_card) / 1024
+    has = place.available_mib * counts[-1] / 1024
+    return rejection(
+        model,
+        recipe.engine,
+        "TOO-BIG",
+        say("needs {needs:.1f} GiB, there are {has:.1f} GiB", needs=needs, has=has),
+        say("choose a smaller model or a smaller quantization, or add memory"),
+    )

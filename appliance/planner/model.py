@@ -1,0 +1,109 @@
+"""What is to be planned for: one model in one form, from the catalogue or from a header."""
+
+from __future__ import annotations
+
+import msgspec
+
+from appliance.catalog.architecture import Architecture
+from appliance.catalog.ggml import BYTES_PER_ELEMENT
+from appliance.catalog.gguf import GgufHeader
+from appliance.catalog.models import MIB, Family, Variant
+from appliance.planner.rules import rules
+
+CAPABILITY_UNKNOWN = 40
+QUALITY_UNKNOWN = 3.0
+
+_EMBEDDING_TYPE = {
+    "q5_k_m": "q5_k",
+    "q5_k_s": "q5_k",
+    "q4_k_m": "q4_k",
+    "q4_k_s": "q4_k",
+    "q3_k_l": "q3_k",
+    "q3_k_m": "q3_k",
+    "q3_k_s": "q3_k",
+    "iq3_m": "iq3_s",
+    "iq3_xxs": "iq3_s",
+    "iq2_m": "iq3_s",
+    "iq2_xxs": "q2_k",
+    "iq1_m": "q2_k",
+    "iq1_s": "q2_k",
+    "mxfp4_moe": "q8_0",
+}
+"""How llama.cpp's stock recipes store the token embedding, where not as the name says."""
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A model in one form. Sizes in MiB; `embedding_mib` is the part that stays in host memory.
+
+    `tensor_mib` counts all tensors. `download_mib` is `None` for what is here already.
+    """
+
+    id: str
+    variant: str
+    title: str
+    architecture: Architecture
+    quant: str
+    format: str
+    tensor_mib: float
+    embedding_mib: float
+    disk_mib: float
+    downloadable: bool
+    score: float
+    context_max: int
+    reasoning: bool
+    vendors: tuple[str, ...] = ()
+    fork: bool = False
+    engines: dict[str, str] = {}
+
+
+def of_catalogue(family: Family, variant: Variant) -> Model | None:
+    """The model of a catalogue entry; `None` where its size is not known."""
+    if variant.tensor_mib is None:
+        return None
+    architecture = family.architecture
+    return Model(
+        id=family.id,
+        variant=variant.id,
+        title=family.title,
+        architecture=architecture,
+        quant=variant.quant,
+        format=variant.format,
+        tensor_mib=variant.tensor_mib,
+        embedding_mib=_embedding_mib(architecture, variant.quant, variant.tensor_mib),
+        disk_mib=(variant.bytes or 0) / MIB or variant.tensor_mib,
+        downloadable=variant.downloadable,
+        score=family.capability - rules().quality.get(variant.quant, QUALITY_UNKNOWN),
+        context_max=family.context_max,
+        reasoning=family.reasoning != "never",
+        vendors=variant.vendors,
+        fork=variant.mark == "fork",
+        engines=family.engines,
+    )
+
+
+def of_header(header: GgufHeader, reference: str, architecture: Architecture) -> Model:
+    """The model of a GGUF header. Of a split file the first part speaks for its own tensors."""
+    quant = header.file_type or "unknown"
+    embedding = next((t.bytes for t in header.tensors if t.name == "token_embd.weight"), 0)
+    tensor_mib = header.tensor_bytes / MIB
+    return Model(
+        id=reference,
+        variant=reference,
+        title=header.name or reference,
+        architecture=architecture,
+        quant=quant,
+        format="gguf",
+        tensor_mib=tensor_mib,
+        embedding_mib=embedding / MIB,
+        disk_mib=header.bytes / MIB,
+        downloadable=True,
+        score=CAPABILITY_UNKNOWN - rules().quality.get(quant, QUALITY_UNKNOWN),
+        context_max=header.context_length or architecture.context_train,
+        reasoning="<think>" in (header.chat_template or ""),
+    )
+
+
+def _embedding_mib(a: Architecture, quant: str, tensor_mib: float) -> float:
+    kind = _EMBEDDING_TYPE.get(quant, quant)
+    share = tensor_mib * MIB / (a.parameters_b * 1e9)
+    return a.vocab * a.hidden * BYTES_PER_ELEMENT.get(kind, share) / MIB

@@ -1,0 +1,231 @@
+"""Which model, on which cards, how: every choice that would work, best first, and why not the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from appliance.catalog.from_header import architecture_of
+from appliance.catalog.gguf import GgufHeader
+from appliance.catalog.models import Catalogue
+from appliance.core.cards import CardFacts
+from appliance.core.i18n import Text, say
+from appliance.core.inventory import Inventory
+from appliance.core.plan import Choice, Plan, Rejection, Wish
+from appliance.core.reference import CatalogReference, parse_reference
+from appliance.engines.recipes import Recipe
+from appliance.planner.candidates import Candidate, candidate
+from appliance.planner.model import Model, of_catalogue, of_header
+from appliance.planner.placement import Place, places
+from appliance.planner.starts import rejection
+from appliance.planner.wording import why
+
+MOST_CHOICES = 12
+MOST_REJECTED = 40
+
+
+def plan(
+    wish: Wish,
+    inventory: Inventory,
+    catalogue: Catalogue,
+    recipes: Sequence[Recipe],
+    facts: Mapping[str, CardFacts],
+    *,
+    stored: Collection[str] = (),
+    disk_free_mib: float | None = None,
+    host_memory_free_mib: float | None = None,
+) -> Plan:
+    """Choices of the catalogue for `wish`. `stored` are the ids of variants that are here already.
+
+    `wish.model` may name a family or a variant; the self-test model is planned only when named.
+    Raises `UsageError` for a model that the catalogue does not have.
+    """
+    models = list(_models(wish, catalogue))
+    found, rejected = _all(wish, models, recipes, places(inventory, facts, host_memory_free_mib))
+    found, no_room = _with_disk(found, stored, disk_free_mib)
+    kept = found if wish.model else _best_of_each_family(found)
+    kept.sort(key=lambda one: one.order, reverse=True)
+    return Plan(
+        wish=wish,
+        choices=_choices(kept, stored, named=wish.model is not None),
+        rejected=_worth_telling([*no_room, *rejected], kept, named=wish.model is not None),
+    )
+
+
+def plan_header(
+    wish: Wish,
+    header: GgufHeader,
+    reference: str,
+    inventory: Inventory,
+    recipes: Sequence[Recipe],
+    facts: Mapping[str, CardFacts],
+    *,
+    stored: Collection[str] = (),
+    disk_free_mib: float | None = None,
+    host_memory_free_mib: float | None = None,
+) -> Plan:
+    """Choices for the GGUF file that `header` belongs to and `reference` names.
+
+    Raises `VerificationFailed` where the header does not say what a plan needs.
+    """
+    model = of_header(header, reference, architecture_of(header))
+    found, rejected = _all(wish, [model], recipes, places(inventory, facts, host_memory_free_mib))
+    found, no_room = _with_disk(found, stored, disk_free_mib)
+    found.sort(key=lambda one: one.order, reverse=True)
+    return Plan(
+        wish=wish,
+        choices=_choices(found, stored, named=True),
+        rejected=[*no_room, *rejected],
+    )
+
+
+def _models(wish: Wish, catalogue: Catalogue) -> Iterator[Model]:
+    """What the wish leaves open: every DeepSeek variant, those of a family, or one."""
+    if wish.model is None:
+        wanted = [
+            (family, variant)
+            for family in catalogue.families
+            if family.kind == "deepseek" and family.chat
+            for variant in family.variants
+        ]
+    else:
+        reference = parse_reference(wish.model)
+        assert isinstance(reference, CatalogReference)  # noqa: S101 - others come with a header
+        family, variant = catalogue.variant(reference)
+        variants = family.variants if reference.quant is None else (variant,)
+        wanted = [(family, each) for each in variants]
+    for family, variant in wanted:
+        model = of_catalogue(family, variant)
+        if model:
+            yield model
+
+
+def _all(
+    wish: Wish, models: Sequence[Model], recipes: Sequence[Recipe], where: Sequence[Place]
+) -> tuple[list[Candidate], list[Rejection]]:
+    found: list[Candidate] = []
+    rejected: list[Rejection] = []
+    for model in models:
+        engines = [
+            (recipe, place)
+            for place in where
+            for recipe in recipes
+            if place.vendor in recipe.vendors and model.format in recipe.formats
+        ]
+        if not engines:
+            rejected.append(_no_engine(model, where))
+        for recipe, place in engines:
+            outcome = candidate(wish, model, recipe, place)
+            if isinstance(outcome, Candidate):
+                found.append(outcome)
+            else:
+                rejected.append(outcome)
+    return found, rejected
+
+
+def _no_engine(model: Model, where: Sequence[Place]) -> Rejection:
+    return rejection(
+        model,
+        "",
+        "NO-ENGINE",
+        say(
+            "no engine here serves {format} on {cards}",
+            format=model.format,
+            cards=", ".join(dict.fromkeys(place.name for place in where)),
+        ),
+        say("choose a GGUF variant, or see `appliance engines list`"),
+    )
+
+
+def _with_disk(
+    found: Iterable[Candidate], stored: Collection[str], disk_free_mib: float | None
+) -> tuple[list[Candidate], list[Rejection]]:
+    """Those whose files are here or have room on the disk; and rejections for the rest."""
+    kept: list[Candidate] = []
+    rejected: dict[str, Rejection] = {}
+    for one in found:
+        model = one.model
+        if model.variant in stored or disk_free_mib is None or model.disk_mib <= disk_free_mib:
+            kept.append(one)
+        elif model.variant not in rejected:
+            rejected[model.variant] = rejection(
+                model,
+                one.recipe.engine,
+                "DISK-SPACE",
+                say(
+                    "its files take {needs:.1f} GiB, the disk has {free:.1f} GiB free",
+                    needs=model.disk_mib / 1024,
+                    free=disk_free_mib / 1024,
+                ),
+                say("free some space, or put the store on a larger disk"),
+            )
+    return kept, list(rejected.values())
+
+
+def _best_of_each_family(found: Iterable[Candidate]) -> list[Candidate]:
+    """The best variant of each family, for each way of starting and kind of place."""
+    best: dict[tuple[str, str, bool], Candidate] = {}
+    for one in found:
+        key = (one.model.id, one.recipe.start, one.place.is_host)
+        if key not in best or one.order > best[key].order:
+            best[key] = one
+    return list(best.values())
+
+
+def _choices(ordered: Sequence[Candidate], stored: Collection[str], *, named: bool) -> list[Choice]:
+    roles = _roles(ordered)
+    shown = ordered if named else _shown(ordered)
+    return [_choice(one, stored, roles.get(id(one), [])) for one in shown]
+
+
+def _shown(ordered: Sequence[Candidate]) -> list[Candidate]:
+    """The first dozen, and the first few of what a process of ours can start."""
+    kept = list(ordered[:MOST_CHOICES])
+    startable = [one for one in ordered if one.recipe.start == "process"][:3]
+    return kept + [one for one in startable if one not in kept]
+
+
+def _roles(ordered: Sequence[Candidate]) -> dict[int, list[Text]]:
+    """What the first, the fastest and the one between are good for."""
+    roles: dict[int, list[Text]] = {}
+    usable = [one for one in ordered if one.usable]
+    if not usable:
+        return roles
+    fastest = max(usable, key=lambda one: one.choice.speed.decode_tps_one or 0.0)
+    roles.setdefault(id(usable[0]), []).append(say("best quality that fits and meets the wish"))
+    if fastest is not usable[0]:
+        roles.setdefault(id(fastest), []).append(say("fastest, with less capable answers"))
+    between = [one for one in usable[1:] if one is not fastest]
+    if between:
+        balanced = max(between, key=_balance)
+        roles.setdefault(id(balanced), []).append(say("balanced between quality and speed"))
+    return roles
+
+
+def _balance(one: Candidate) -> float:
+    speed = min(one.choice.speed.decode_tps_one or 0.0, 60.0)
+    return one.model.score + speed / 3
+
+
+def _choice(one: Candidate, stored: Collection[str], roles: list[Text]) -> Choice:
+    here = one.model.variant in stored
+    return msgspec.structs.replace(
+        one.choice,
+        disk_mib=round(one.model.disk_mib, 1),
+        download_mib=0.0 if here else round(one.model.disk_mib, 1),
+        why=why(one, roles),
+    )
+
+
+def _worth_telling(
+    rejected: Sequence[Rejection], kept: Sequence[Candidate], *, named: bool
+) -> list[Rejection]:
+    """One reason for each variant asked for; for the whole catalogue one for each family left out."""
+    told: dict[str, Rejection] = {}
+    served = {one.choice.variant if named else one.choice.model for one in kept}
+    for one in rejected:
+        key = one.variant if named else one.variant.partition(":")[0]
+        if key not in served:
+            told.setdefault(key, one)
+    return list(told.values())[:MOST_REJECTED]

@@ -1,0 +1,106 @@
+"""The planner's data (`rules.toml`), read once."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+
+class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one person chatting does, and the limits of a conversation (tokens)."""
+
+    prompt_tokens: int
+    answer_tokens: int
+    think_s: float
+    words_per_token: float
+    slots_max: int
+    context_default: int
+    context_reasoning: int
+    context_step: int
+    context_min: int
+
+
+class CpuSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Decoding on processors."""
+
+    bandwidth_share: float
+    core_gbs: float
+    core_gflops: float
+    assumed_bandwidth_gbs: float
+    layer_s: float
+
+
+class TensorSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Decoding with layers split inside, over all cards."""
+
+    bandwidth_share: float
+    layer_s: float
+    moe_layer_s: float
+    fp16_share: float
+
+
+class SpeedRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Constants of the roofline."""
+
+    bandwidth_overhead: float
+    layer_s: float
+    old_card_overhead: float
+    old_archs: list[str]
+    moe_layer_s: float
+    prefill_int8_share: float
+    prefill_fp16_share: float
+    prefill_moe_share: float
+    usable_tps: float
+    assumed_bandwidth_gbs: float
+    range_pct: int
+    cpu: CpuSpeed
+    tensor: TensorSpeed
+
+
+class MemoryRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What no buffer of an engine shows, and what is left free."""
+
+    cpu_overhead_mib: float
+    cpu_reserve_mib: float
+    margin_pct: float
+    v4_margin_pct: float
+    v4_margin_mib: float
+    gpu_memory_utilization: float
+    activation_mib: float
+    activation_expert_mib: float
+    overhead_mib: dict[str, float]
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Refuses a combination of engine, card and variant. A condition left out matches all."""
+
+    code: str
+    reason: str
+    advice: str
+    source: str
+    engines: list[str] | None = None
+    vendors: list[str] | None = None
+    archs: list[str] | None = None
+    format: str | None = None
+    quants: list[str] | None = None
+    architectures: list[str] | None = None
+    formats_lack: list[str] | None = None
+
+
+class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of `rules.toml`."""
+
+    people: People
+    speed: SpeedRules
+    memory: MemoryRules
+    quality: dict[str, float]
+    rule: list[Rule]
+
+
+@cache
+def rules() -> Rules:
+    """The rules that this version came with."""
+    text = files("appliance.planner").joinpath("rules.toml").read_bytes()
+    return msgspec.toml.decode(text, type=Rules)
