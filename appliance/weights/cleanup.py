@@ -33,7 +33,7 @@ def _orphans(store: Store, before: float) -> Iterator[Path]:
             yield path
     for path in _children(store.directory("blobs")):
         if path.name not in referenced and _is_old(path, before):
-            yield from _orphan_blob(path)
+            yield from _orphan_blob(store, path)
     for path in _children(store.directory("chunks")):
         if path.name.removesuffix(".damaged") not in referenced and _is_old(path, before):
             yield path
@@ -42,7 +42,7 @@ def _orphans(store: Store, before: float) -> Iterator[Path]:
             yield path
 
 
-def _orphan_blob(path: Path) -> Iterator[Path]:
+def _orphan_blob(store: Store, path: Path) -> Iterator[Path]:
     """A pull nobody goes on with, or a blob without a readable name."""
     if path.suffix == ".partial":
         if not is_locked(journal_of(path)):
@@ -51,7 +51,7 @@ def _orphan_blob(path: Path) -> Iterator[Path]:
     elif path.suffix == ".journal":
         if not path.with_suffix(".partial").exists() and not is_locked(path):
             yield path
-    elif path.stat().st_nlink == 1:
+    elif not store.is_named(path.stat()):
         yield path
 
 

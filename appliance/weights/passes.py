@@ -113,3 +113,18 @@ def _mismatch(wanted: Wanted, first: Fetched, second: Fetched) -> ApplianceError
         hint=say("nothing of it was kept; use another source or mirror"),
         code="HASH-MISMATCH",
     )
+
+
+def wrong_file(source: str, name: str, expected: str | None, found: str) -> VerificationFailed:
+    """The error of a file on this server that is not the one wanted."""
+    return VerificationFailed(
+        say(
+            "{name} of {source} is not what it must be: expected SHA-256 {expected}, found {found}",
+            name=name,
+            source=source,
+            expected=expected,
+            found=found,
+        ),
+        hint=say("copy it again from where it came, or pull it from a hub"),
+        code="HASH-MISMATCH",
+    )

@@ -17,6 +17,7 @@ from appliance.weights.faults import SourceFault
 from appliance.weights.http import Http
 from appliance.weights.names import needed_files
 from appliance.weights.sources.base import Listing, RemoteFile, Source
+from appliance.weights.sources.exported import ExportedSource, is_export
 from appliance.weights.sources.files import DirectorySource
 from appliance.weights.sources.huggingface import HuggingFace
 from appliance.weights.sources.modelscope import ModelScope
@@ -102,7 +103,8 @@ def source_for(reference: Reference, http: Http) -> Source:
         case HubReference():
             return ModelScope(http, reference)
         case FileReference():
-            return DirectorySource(Path(reference.path).expanduser())
+            path = Path(reference.path).expanduser()
+            return ExportedSource(path) if is_export(path) else DirectorySource(path)
         case _:
             raise UsageError(f"{reference} is not a place", code="BAD-REFERENCE")
 

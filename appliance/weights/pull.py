@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
-from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path
 
-import msgspec
-
-from appliance.core.errors import ApplianceError, VerificationFailed
-from appliance.core.i18n import say
+from appliance.core.errors import VerificationFailed
 from appliance.core.progress import Cancel, OnProgress
-from appliance.core.pull import Pull, PulledFile, Trust
+from appliance.core.pull import Pull, PulledFile
 from appliance.core.reference import FileReference, HubReference, IndexReference
-from appliance.weights.chain import Chain, Offer
+from appliance.weights.adopt import adopt, can_adopt, hash_file
+from appliance.weights.chain import Chain
 from appliance.weights.disk import disk_errors
-from appliance.weights.faults import SourceFault, missing, not_the_file
+from appliance.weights.faults import SourceFault
 from appliance.weights.fetch import Fetched, FetchOptions, Wanted
 from appliance.weights.header import check_header, remote_header
 from appliance.weights.http import Http
 from appliance.weights.limit import Limit
 from appliance.weights.manifest import ManifestFile, StoredModel
 from appliance.weights.meter import Meter
-from appliance.weights.names import needed_files
 from appliance.weights.partial import JournalHeader, Partial
-from appliance.weights.passes import Job, fetch_verified
-from appliance.weights.probe import Probe, listings, patiently, probe, source_for
+from appliance.weights.passes import Job, fetch_verified, wrong_file
+from appliance.weights.probe import Probe, probe, source_for
 from appliance.weights.request import PullRequest, WantedFile, request_for
-from appliance.weights.sources.base import Listing, RemoteFile, Source
+from appliance.weights.resolve import Target, resolve
+from appliance.weights.sources.base import Source
+from appliance.weights.sources.files import DirectorySource
 from appliance.weights.sources.index import IndexSource
 from appliance.weights.store import Store
 
@@ -94,26 +91,7 @@ def _already_whole(request: PullRequest, store: Store) -> StoredModel | None:
     pinned = {file.sha256 for file in request.files}
     if pinned != {file.sha256 for file in stored.files}:
         return None
-    return stored if all(store.is_in_place(file) for file in stored.files) else None
-
-
-class _Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A file to be had, and who offers it."""
-
-    name: str
-    size: int
-    sha256: str | None
-    git_sha1: str | None
-    trust: Trust
-    offers: list[Offer]
-
-    def key(self) -> str:
-        """The name of the partial file: the same for every source of the same content."""
-        if self.sha256 is not None:
-            return f"sha256-{self.sha256}"
-        first = self.offers[0]
-        text = f"{first.source.label}|{self.name}|{self.size}|{self.git_sha1}"
-        return f"unlisted-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+    return stored if store.is_whole(stored) else None
 
 
 class _Pulling:
@@ -149,7 +127,17 @@ class _Pulling:
 
     def _run(self) -> tuple[StoredModel, int]:
         self.meter.enter("resolve")
-        targets, revision = self._resolve()
+        sources = [self._source(reference) for reference in self.request.sources]
+        try:
+            targets, revision = resolve(
+                self.request, sources, probe_s=self.options.probe_s, cancel=self.cancel
+            )
+        except SourceFault as fault:
+            stored = self.store.find(self.request.model)
+            if stored and self.store.is_whole(stored) and fault.error.code == "NO-HUB":
+                logger.warning("%s; what is stored is used", fault)
+                return stored, 0
+            raise
         self.meter.restart()
         self.meter.total = sum(target.size for target in targets)
         self._require_space(targets)
@@ -157,29 +145,6 @@ class _Pulling:
         self.meter.enter("place")
         stored = self.store.publish(self.request.model, self.request.reference, revision, done)
         return stored, self.meter.fetched
-
-    # -- resolve ---------------------------------------------------------------------------
-
-    def _resolve(self) -> tuple[list[_Target], str]:
-        sources = [self._source(reference) for reference in self.request.sources]
-        if not sources:
-            raise ApplianceError(
-                say("no place is known to fetch {model} from", model=self.request.model),
-                hint=say("take another variant (`appliance models list`), or import it"),
-                code="NO-SOURCE",
-            )
-        if len(sources) == 1:
-            answers = [(sources[0], patiently(sources[0].listing, self.cancel))]
-        else:
-            answers = self._ask_all(sources)
-        return self._targets(answers), answers[0][1].revision
-
-    def _ask_all(self, sources: list[Source]) -> list[tuple[Source, Listing]]:
-        answers = listings(sources, timeout_s=self.options.probe_s, cancel=self.cancel)
-        good = [(source, answer) for source, answer in answers if isinstance(answer, Listing)]
-        if not good:
-            raise next(answer for _, answer in answers if isinstance(answer, SourceFault))
-        return good
 
     def _source(self, reference: HubReference | IndexReference | FileReference) -> Source:
         if not isinstance(reference, IndexReference):
@@ -193,73 +158,24 @@ class _Pulling:
         self.meter.total = self.request.files[0].bytes if self.request.files else None
         self.meter.advance("fetch", done, self.request.sources[0])
 
-    def _targets(self, answers: Sequence[tuple[Source, Listing]]) -> list[_Target]:
-        faults: list[SourceFault] = []
-        for source, listing in answers:
-            try:
-                wanted = self._wanted(source, listing)
-                return [self._target(file, answers, faults) for file in wanted]
-            except SourceFault as fault:
-                faults.append(fault)
-        raise faults[0]
-
-    def _wanted(self, source: Source, listing: Listing) -> list[WantedFile]:
-        if self.request.files:
-            return self.request.files
-        reference = self.request.sources[0]
-        glob = reference.glob if isinstance(reference, HubReference) else None
-        files = needed_files(listing.files, glob, source.label)
-        return [WantedFile(file.name, None, None) for file in files]
-
-    def _target(
-        self,
-        wanted: WantedFile,
-        answers: Sequence[tuple[Source, Listing]],
-        faults: list[SourceFault],
-    ) -> _Target:
-        offers: list[Offer] = []
-        size, sha256 = wanted.bytes, wanted.sha256
-        for source, listing in answers:
-            try:
-                file = _offered(source, listing, wanted.name, size, sha256)
-            except SourceFault as fault:
-                logger.warning("%s", fault)
-                faults.append(fault)
-                continue
-            size, sha256 = size or file.bytes, sha256 or file.sha256
-            offers.append(Offer(source, file))
-        if not offers:
-            raise faults[-1]
-        if size is None:
-            size = patiently(lambda: offers[0].source.measure(offers[0].file), self.cancel)
-        git_sha1 = None if sha256 else offers[0].file.git_sha1
-        return _Target(
-            name=wanted.name,
-            size=size,
-            sha256=sha256,
-            git_sha1=git_sha1,
-            trust="pinned" if wanted.sha256 else _trust(sha256, git_sha1),
-            offers=offers,
-        )
-
-    # -- reserve, fetch, place -------------------------------------------------------------
-
-    def _require_space(self, targets: list[_Target]) -> None:
+    def _require_space(self, targets: list[Target]) -> None:
         self.store.require_space(sum(self._space_of(target) for target in targets))
 
-    def _space_of(self, target: _Target) -> int:
-        if target.sha256 is not None:
-            if self.store.has_blob(target.sha256, target.size):
-                return 0
-            if self.store.spoiled(target.sha256, target.size):
-                return 0
+    def _space_of(self, target: Target) -> int:
+        if self._adoptable(target) is not None:
+            return 0
+        if target.sha256 is not None and (
+            self.store.has_blob(target.sha256, target.size)
+            or self.store.spoiled(target.sha256, target.size)
+        ):
+            return 0
         partial = self.store.partial(target.key())
         have = partial.stat().st_blocks * 512 if partial.exists() else 0
         return max(0, target.size - have)
 
-    def _bring(self, target: _Target) -> ManifestFile:
+    def _bring(self, target: Target) -> ManifestFile:
         self.cancel.check()
-        sha256, source = self._reuse(target) or self._fetch(target)
+        sha256, source = self._reuse(target) or self._adopt(target) or self._fetch(target)
         self.store.link(self.request.model, target.name, sha256)
         return ManifestFile(
             name=target.name,
@@ -269,13 +185,37 @@ class _Pulling:
             trust=target.trust,
         )
 
-    def _reuse(self, target: _Target) -> tuple[str, str] | None:
+    def _reuse(self, target: Target) -> tuple[str, str] | None:
         if target.sha256 is None or not self.store.has_blob(target.sha256, target.size):
             return None
         self.meter.reuse(target.size)
         return target.sha256, self.store.source_of(target.sha256) or target.offers[0].source.label
 
-    def _fetch(self, target: _Target) -> tuple[str, str]:
+    def _adoptable(self, target: Target) -> Path | None:
+        """The file of this server behind a target, where its file system saves the copy."""
+        source = target.offers[0].source
+        if not isinstance(source, DirectorySource):
+            return None
+        path = source.locate(target.offers[0].file.name).resolve()
+        return path if can_adopt(path, self.store.blobs()) else None
+
+    def _adopt(self, target: Target) -> tuple[str, str] | None:
+        path = self._adoptable(target)
+        if path is None:
+            return None
+        label = target.offers[0].source.label
+        self.meter.enter("verify", target.name)
+        status = path.stat()
+        sha256, chunks = hash_file(path, self.meter, self.cancel)
+        if target.sha256 not in (None, sha256):
+            raise wrong_file(label, target.name, target.sha256, sha256)
+        check_header(path, target.name)
+        if not self.store.has_blob(sha256, target.size):
+            self.store.keep_chunks(sha256, chunks)
+            adopt(path, self.store.blob(sha256), status)
+        return sha256, label
+
+    def _fetch(self, target: Target) -> tuple[str, str]:
         self.meter.enter("fetch", target.name)
         header = JournalHeader(size=target.size, name=target.name, model=self.request.model)
         spoiled = self.store.spoiled(target.sha256, target.size) if target.sha256 else None
@@ -313,7 +253,7 @@ class _Pulling:
             cancel=self.cancel,
         )
 
-    def _described(self, target: _Target) -> Wanted:
+    def _described(self, target: Target) -> Wanted:
         known = [offer.file.chunks for offer in target.offers if offer.file.chunks]
         ours = self.store.chunks(target.sha256) if target.sha256 else None
         return Wanted(
@@ -324,57 +264,7 @@ class _Pulling:
             chunks=ours or (known[0] if known else None),
         )
 
-    def _chain(self, target: _Target) -> Chain:
+    def _chain(self, target: Target) -> Chain:
         return Chain(
             target.offers, attempts=self.options.attempts, backoff_s=self.options.backoff_s
         )
-
-
-def _offered(
-    source: Source, listing: Listing, name: str, size: int | None, sha256: str | None
-) -> RemoteFile:
-    """The file as the source lists it. Raises `SourceFault` where that is not the one wanted."""
-    file = listing.find(name)
-    if file is None:
-        if not listing.complete:
-            raise not_the_file(source.label, say("its listing was cut short"), lasting=True)
-        raise missing(name, source.label)
-    if sha256 is not None and file.sha256 is not None and file.sha256 != sha256:
-        raise _another_hash(source.label, name, sha256, file.sha256)
-    if size is not None and file.bytes is not None and file.bytes != size:
-        raise _another_size(source.label, name, size, file.bytes)
-    return file
-
-
-def _another_hash(source: str, name: str, expected: str, listed: str) -> SourceFault:
-    error = VerificationFailed(
-        say(
-            "{source} lists another {name}: expected SHA-256 {expected}, listed {listed}",
-            source=source,
-            name=PurePosixPath(name).name,
-            expected=expected,
-            listed=listed,
-        ),
-        hint=say("the repository was changed, or the listing lies; use another source"),
-        code="LISTING-MISMATCH",
-    )
-    return SourceFault(error, lasting=True)
-
-
-def _another_size(source: str, name: str, expected: int, listed: int) -> SourceFault:
-    error = VerificationFailed(
-        say(
-            "{source} lists another {name}: expected {expected} bytes, listed {listed}",
-            source=source,
-            name=PurePosixPath(name).name,
-            expected=expected,
-            listed=listed,
-        ),
-        hint=say("the repository was changed, or the listing lies; use another source"),
-        code="LISTING-MISMATCH",
-    )
-    return SourceFault(error, lasting=True)
-
-
-def _trust(sha256: str | None, git_sha1: str | None) -> Trust:
-    return "published" if sha256 or git_sha1 else "first-use"

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from appliance.catalog.models import Catalogue
+from appliance.catalog.models import Catalogue, Variant
 from appliance.core.reference import (
     CatalogReference,
     FileReference,
@@ -15,6 +15,8 @@ from appliance.core.reference import (
     Reference,
     parse_reference,
 )
+from appliance.weights.disk import disk_errors
+from appliance.weights.sources.exported import is_export, read_exported
 
 
 class WantedFile(msgspec.Struct, frozen=True):
@@ -45,8 +47,8 @@ def request_for(reference: Reference, catalogue: Catalogue) -> PullRequest:
                 model=str(reference), reference=str(reference), sources=[reference], files=files
             )
         case FileReference():
-            whole = FileReference(str(Path(reference.path).expanduser().absolute()))
-            return PullRequest(model=str(whole), reference=str(whole), sources=[whole])
+            path = Path(reference.path).expanduser().absolute()
+            return _known_file(path, catalogue) or request_from_disk(path)
         case HubReference():
             return PullRequest(model=str(reference), reference=str(reference), sources=[reference])
 
@@ -60,3 +62,45 @@ def _from_catalogue(reference: CatalogReference, catalogue: Catalogue) -> PullRe
         sources=[source for source in sources if not isinstance(source, CatalogReference)],
         files=[WantedFile(file.name, file.bytes, file.sha256) for file in variant.files],
     )
+
+
+def _known_file(path: Path, catalogue: Catalogue) -> PullRequest | None:
+    """The catalogue's own model, where the file on the disk has its name and size."""
+    if not path.is_file():
+        return None
+    for family in catalogue.families:
+        for variant in family.variants:
+            if _is_variant(path, variant):
+                return PullRequest(
+                    model=variant.id,
+                    reference=variant.id,
+                    sources=[FileReference(str(path))],
+                    files=[WantedFile(f.name, f.bytes, f.sha256) for f in variant.files],
+                )
+    return None
+
+
+def _is_variant(path: Path, variant: Variant) -> bool:
+    if variant.files:
+        names = {file.name: file.bytes for file in variant.files}
+        return len(names) == 1 and names.get(path.name, 0) in (None, path.stat().st_size)
+    globs = [source.rpartition(":")[2] for source in variant.sources if source.count(":") > 1]
+    return any(PurePosixPath(glob).name == path.name for glob in globs)
+
+
+def request_from_disk(path: Path) -> PullRequest:
+    """A file or directory of this server; an exported model keeps the id that it had.
+
+    Raises `VerificationFailed` for an export whose manifest is damaged.
+    """
+    source = FileReference(str(path))
+    if is_export(path):
+        with disk_errors(path):
+            manifest = read_exported(path)
+        return PullRequest(
+            model=manifest.id,
+            reference=manifest.reference,
+            sources=[source],
+            files=[WantedFile(file.name, file.bytes, file.sha256) for file in manifest.files],
+        )
+    return PullRequest(model=str(source), reference=str(source), sources=[source])

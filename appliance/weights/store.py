@@ -120,13 +120,14 @@ class Store:
             return False
         return (size is None or there == size) and not self.damage(sha256)
 
-    def is_in_place(self, file: StoredFile) -> bool:
-        """Whether a model's file is there at its full size under its readable name."""
-        try:
-            there = Path(file.path).stat().st_size
-        except OSError:
-            return False
-        return there == file.bytes and not self.damage(file.sha256)
+    def is_whole(self, model: StoredModel) -> bool:
+        """Whether all files are there at their full size, none of them known to be damaged."""
+        return all(
+            Path(file.path).is_file()
+            and Path(file.path).stat().st_size == file.bytes
+            and not self.damage(file.sha256)
+            for file in model.files
+        )
 
     def source_of(self, sha256: str) -> str | None:
         """Where a stored file came from."""
@@ -176,7 +177,11 @@ class Store:
 
     def partial(self, key: str) -> Path:
         """Where a file on its way is put together: beside the blob it becomes."""
-        return self._made("blobs") / f"{key}.partial"
+        return self.blobs() / f"{key}.partial"
+
+    def blobs(self) -> Path:
+        """The directory of all bytes."""
+        return self._made("blobs")
 
     def keep_chunks(self, sha256: str, chunks: ChunkDigests) -> None:
         """Remember the digests of a file that is whole, and forget its damage."""
@@ -287,14 +292,24 @@ class Store:
         """Hashes that some model needs."""
         return {file.sha256 for model in self.models() for file in model.files}
 
+    def is_named(self, blob: os.stat_result) -> bool:
+        """Whether a directory of a model, finished or not, has a readable name for the blob."""
+        if blob.st_nlink == 1:
+            return False
+        names = self.directory("models").rglob("*")
+        return any(
+            (status.st_dev, status.st_ino) == (blob.st_dev, blob.st_ino)
+            for status in (name.stat(follow_symlinks=False) for name in names)
+        )
+
     def _drop_blob(self, sha256: str) -> int:
-        """Bytes freed; 0 where another model's directory still has a link to the blob."""
+        """Bytes freed; 0 where a pull has just given the blob a name in another model."""
         path = self.blob(sha256)
         try:
             status = path.stat()
         except FileNotFoundError:
             return 0
-        if status.st_nlink > 1:
+        if self.is_named(status):
             return 0
         path.unlink()
         for record in (self.directory("chunks") / path.name, self._damage_record(sha256)):

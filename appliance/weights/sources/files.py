@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 
 from appliance.core.errors import UsageError
@@ -12,6 +13,7 @@ from appliance.core.i18n import say
 from appliance.weights.disk import disk_errors
 from appliance.weights.faults import SourceFault, not_the_file
 from appliance.weights.sources.base import Listing, RemoteFile, Source
+from appliance.weights.sources.caches import Located, located_files
 
 _BLOCK_BYTES = 1 << 20
 
@@ -25,60 +27,51 @@ class DirectorySource(Source):
         super().__init__(f"file:{path}")
         self.path = path.absolute()
 
+    @cached_property
+    def _found(self) -> dict[str, Located]:
+        with disk_errors(self.path):
+            return located_files(self.path)
+
     def listing(self) -> Listing:
         """The file, or every file below the directory."""
+        if not self._found:
+            raise _not_there(self.path)
         with disk_errors(self.path):
-            if self.path.is_file():
-                names = [self.path.name]
-            elif self.path.is_dir():
-                names = sorted(self._names())
-            else:
-                raise _not_there(self.path)
             files = tuple(
-                RemoteFile(name=name, bytes=self.locate(name).stat().st_size) for name in names
+                RemoteFile(name=name, bytes=found.path.stat().st_size, sha256=found.sha256)
+                for name, found in self._found.items()
             )
         return Listing(revision="", files=files)
 
-    def _names(self) -> Iterator[str]:
-        for folder, folders, names in os.walk(self.path):
-            folders[:] = [name for name in folders if not name.startswith(".")]
-            for name in names:
-                path = Path(folder, name)
-                if not name.startswith(".") and path.is_file():
-                    yield path.relative_to(self.path).as_posix()
-
     def locate(self, name: str) -> Path:
         """Where a listed file is."""
-        return self.path if self.path.is_file() else self.path / name
+        return self._found[name].path
 
     @contextmanager
     def open(self, file: RemoteFile, start: int, end: int) -> Iterator[Iterator[bytes]]:
         """Bytes [start, end) from the disk."""
-        path = self.locate(file.name)
-        try:
-            with path.open("rb", buffering=0) as stream:
-                stream.seek(start)
-                yield _read(stream.fileno(), end - start, path)
-        except OSError as error:
-            raise _unreadable(path, error) from error
+        yield read_range(self.locate(file.name), start, end)
 
 
-def _read(fd: int, left: int, path: Path) -> Iterator[bytes]:
+def read_range(path: Path, start: int, end: int) -> Iterator[bytes]:
+    """Bytes [start, end) of a file, fewer where it is shorter. Raises `SourceFault`."""
     try:
-        while left and (block := os.read(fd, min(_BLOCK_BYTES, left))):
-            yield block
-            left -= len(block)
+        with path.open("rb", buffering=0) as stream:
+            stream.seek(start)
+            while start < end and (
+                block := os.read(stream.fileno(), min(_BLOCK_BYTES, end - start))
+            ):
+                yield block
+                start += len(block)
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: OSError) -> SourceFault:
-    return not_the_file(str(path), error.strerror or str(error))
+        lasting = isinstance(error, FileNotFoundError | PermissionError)
+        why = error.strerror or str(error)
+        raise not_the_file(str(path), why, lasting=lasting) from error
 
 
 def _not_there(path: Path) -> SourceFault:
     error = UsageError(
-        say("there is no file or directory {path}", path=path),
+        say("there is no file or directory {path}, or nothing in it", path=path),
         hint=say("check the path; is the disk mounted? see `lsblk -f`"),
         code="NO-SUCH-FILE",
     )

@@ -1,0 +1,235 @@
+"""Models out to a disk and in again: directories that say what they hold.
+
+DIR/MODEL/manifest.json    what the model is made of
+DIR/MODEL/FILE             the files (or FILE.part-0001 …)
+DIR/MODEL/chunks/…         digests of their chunks, which find a damaged range
+DIR/MODEL/SHA256SUMS       for `sha256sum -c` without this program
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from appliance.core.documents import to_json
+from appliance.core.errors import ApplianceError, DoesNotFit, UsageError
+from appliance.core.i18n import say
+from appliance.core.inventory import Document
+from appliance.core.progress import Cancel, OnProgress
+from appliance.weights.chunks import blocks_of, save_chunks
+from appliance.weights.disk import (
+    disk_errors,
+    free_bytes,
+    fsync_directory,
+    show_bytes,
+    write_atomically,
+)
+from appliance.weights.manifest import MANIFEST, Manifest, ManifestFile, StoredFile, StoredModel
+from appliance.weights.meter import Meter
+from appliance.weights.names import directory_name
+from appliance.weights.request import PullRequest, request_from_disk
+from appliance.weights.sources.exported import chunks_beside, is_export, part_name
+from appliance.weights.store import Store
+
+FAT32_PART_BYTES = (1 << 32) - (4 << 20)
+"""Whole chunks below the 4 GiB that FAT32 allows a file."""
+_FAT32_TYPES = {"vfat", "msdos"}
+
+
+class Export(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.export/1"):
+    """What lies in `directory` now."""
+
+    model: str
+    directory: str
+    files: list[str]
+    bytes: int
+
+
+def export_model(
+    store: Store,
+    model_id: str,
+    target: Path,
+    *,
+    part_bytes: int | None = None,
+    on_progress: OnProgress = lambda progress: None,
+    cancel: Cancel | None = None,
+) -> Export:
+    """Write a model below `target`, flushed, hashed while it is read; parts as FAT32 needs them.
+
+    Raises `DoesNotFit` before the first byte, `VerificationFailed` for a store that is damaged.
+    """
+    model = store.find(model_id)
+    if model is None:
+        raise UsageError(
+            say("{model} is not in the store", model=model_id),
+            hint=say("`appliance models list` shows what is"),
+            code="NOT-STORED",
+        )
+    directory = target / directory_name(model_id)
+    if part_bytes is None and _filesystem_of(target) in _FAT32_TYPES:
+        part_bytes = FAT32_PART_BYTES
+    with disk_errors(target):
+        directory.mkdir(parents=True, exist_ok=True)
+        _require_space(directory, model)
+        return _Exporting(store, model, directory, part_bytes, on_progress, cancel).run()
+
+
+def _require_space(directory: Path, model: StoredModel) -> None:
+    free = free_bytes(directory)
+    if model.bytes > free:
+        raise DoesNotFit(
+            say(
+                "{model} needs {needed} in {path}, free are {free}",
+                model=model.id,
+                needed=show_bytes(model.bytes),
+                path=directory,
+                free=show_bytes(free),
+            ),
+            hint=say("use a larger disk"),
+            code="NO-SPACE",
+        )
+
+
+def _filesystem_of(path: Path) -> str:
+    import psutil
+
+    existing = path.absolute()
+    while not existing.exists():
+        existing = existing.parent
+    mounts = [
+        mount
+        for mount in psutil.disk_partitions(all=True)
+        if existing.resolve().is_relative_to(mount.mountpoint)
+    ]
+    return max(mounts, key=lambda mount: len(mount.mountpoint)).fstype if mounts else ""
+
+
+class _Exporting:
+    """One export while it runs."""
+
+    def __init__(
+        self,
+        store: Store,
+        model: StoredModel,
+        directory: Path,
+        part_bytes: int | None,
+        on_progress: OnProgress,
+        cancel: Cancel | None,
+    ) -> None:
+        self.store = store
+        self.model = model
+        self.directory = directory
+        self.part_bytes = part_bytes
+        self.cancel = cancel or Cancel()
+        self.meter = Meter(on_progress, model.bytes)
+        self.sums: dict[str, str] = {}
+
+    def run(self) -> Export:
+        (self.directory / MANIFEST).unlink(missing_ok=True)
+        for file in self.model.files:
+            self.meter.enter("place", file.name)
+            self._write(file)
+        lines = "".join(f"{sha256}  {name}\n" for name, sha256 in self.sums.items())
+        write_atomically(self.directory / "SHA256SUMS", lines.encode())
+        manifest = to_json(_manifest_of(self.model), indent=2).encode()
+        write_atomically(self.directory / MANIFEST, manifest)
+        fsync_directory(self.directory.parent)
+        return Export(
+            model=self.model.id,
+            directory=str(self.directory),
+            files=list(self.sums),
+            bytes=self.model.bytes,
+        )
+
+    def _write(self, file: StoredFile) -> None:
+        whole = hashlib.sha256()
+        for name, start, end in self._pieces(file):
+            path = self.directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = hashlib.sha256()
+            with path.open("wb") as stream:
+                for block in blocks_of(Path(file.path), start, end):
+                    self.cancel.check()
+                    stream.write(block)
+                    whole.update(block)
+                    if self.part_bytes:
+                        part.update(block)
+                    self.meter.add(len(block))
+                    self.meter.show()
+                stream.flush()
+                os.fsync(stream.fileno())
+            self.sums[name] = (part if self.part_bytes else whole).hexdigest()
+        if whole.hexdigest() != file.sha256:
+            self.store.verify(self.model.id)  # finds the ranges, and raises
+        if chunks := self.store.chunks(file.sha256):
+            chunks_beside(self.directory, file.sha256).parent.mkdir(exist_ok=True)
+            save_chunks(chunks_beside(self.directory, file.sha256), chunks)
+
+    def _pieces(self, file: StoredFile) -> Iterator[tuple[str, int, int]]:
+        size = self.part_bytes
+        if size is None or file.bytes <= size:
+            yield file.name, 0, file.bytes
+            return
+        for number, start in enumerate(range(0, file.bytes, size), start=1):
+            yield part_name(file.name, number), start, min(start + size, file.bytes)
+
+
+def _manifest_of(model: StoredModel) -> Manifest:
+    return Manifest(
+        id=model.id,
+        reference=model.reference,
+        revision=model.revision,
+        added=model.added,
+        files=[
+            ManifestFile(
+                name=file.name,
+                bytes=file.bytes,
+                sha256=file.sha256,
+                source=file.source,
+                trust=file.trust,
+            )
+            for file in model.files
+        ],
+    )
+
+
+def import_requests(directories: Sequence[Path]) -> list[PullRequest]:
+    """One request for each model that was exported into these directories.
+
+    The same model in several of them is one request with several sources: what one copy lacks
+    comes from the next. Raises `UsageError` where there is none, `VerificationFailed` for a
+    manifest that is damaged everywhere.
+    """
+    requests: dict[str, PullRequest] = {}
+    errors: list[ApplianceError] = []
+    for path in [path for directory in directories for path in _exports_in(directory)]:
+        try:
+            request = request_from_disk(path.absolute())
+        except ApplianceError as error:
+            errors.append(error)
+            continue
+        sources = requests[request.model].sources if request.model in requests else []
+        requests[request.model] = msgspec.structs.replace(
+            request, sources=[*sources, *request.sources]
+        )
+    if not requests:
+        raise errors[0] if errors else _no_export(directories)
+    return list(requests.values())
+
+
+def _exports_in(directory: Path) -> list[Path]:
+    if is_export(directory) or not directory.is_dir():
+        return [directory] if is_export(directory) else []
+    return [path for path in sorted(directory.iterdir()) if is_export(path)]
+
+
+def _no_export(directories: Sequence[Path]) -> ApplianceError:
+    return UsageError(
+        say("no exported model in {paths}", paths=", ".join(map(str, directories))),
+        hint=say("for plain model files use `appliance models pull file:PATH`"),
+        code="NO-EXPORT",
+    )

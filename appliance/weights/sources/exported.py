@@ -1,0 +1,117 @@
+"""A directory that `models export` wrote: every file, every chunk and every hash is on record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import msgspec
+
+from appliance.core.documents import from_json
+from appliance.core.errors import VerificationFailed
+from appliance.core.i18n import say
+from appliance.weights.chunks import load_chunks
+from appliance.weights.faults import SourceFault, not_the_file
+from appliance.weights.manifest import MANIFEST, Manifest
+from appliance.weights.names import is_safe_name
+from appliance.weights.sources.base import Listing, RemoteFile, Source
+from appliance.weights.sources.files import read_range
+
+_PART = re.compile(r"\.part-(\d{4})")
+
+
+class ExportedSource(Source):
+    """One model on a disk; a file may lie there in parts, for file systems with small files."""
+
+    connections = 2
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"file:{path}")
+        self.path = path.absolute()
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What the directory says it holds. Raises `SourceFault` where that cannot be read."""
+        try:
+            return read_exported(self.path)
+        except (OSError, VerificationFailed) as error:
+            raise SourceFault(
+                VerificationFailed(
+                    say("{path} is not a whole export: {why}", path=self.path, why=error),
+                    hint=say("export it again, or use another copy"),
+                    code="BAD-EXPORT",
+                ),
+                lasting=True,
+            ) from error
+
+    def listing(self) -> Listing:
+        """The files with their hashes and the digests of their chunks."""
+        return Listing(
+            revision=self.manifest.revision,
+            files=tuple(
+                RemoteFile(
+                    name=file.name,
+                    bytes=file.bytes,
+                    sha256=file.sha256,
+                    chunks=load_chunks(chunks_beside(self.path, file.sha256)),
+                )
+                for file in self.manifest.files
+            ),
+        )
+
+    @contextmanager
+    def open(self, file: RemoteFile, start: int, end: int) -> Iterator[Iterator[bytes]]:
+        """Bytes [start, end), over the borders of parts."""
+        yield self._read(self.path / file.name, start, end)
+
+    def _read(self, whole: Path, start: int, end: int) -> Iterator[bytes]:
+        offset = 0
+        for part in parts_of(whole):
+            try:
+                size = part.stat().st_size
+            except OSError as error:
+                raise not_the_file(str(part), str(error), lasting=True) from error
+            if start < offset + size and end > offset:
+                yield from read_range(part, max(0, start - offset), min(size, end - offset))
+            offset += size
+
+
+def is_export(path: Path) -> bool:
+    """Whether a directory looks like an exported model."""
+    return (path / MANIFEST).is_file()
+
+
+def read_exported(path: Path) -> Manifest:
+    """The manifest of an exported model. Raises `OSError`, `VerificationFailed`."""
+    try:
+        manifest = from_json((path / MANIFEST).read_bytes(), Manifest)
+    except msgspec.MsgspecError as error:
+        raise VerificationFailed(say("its manifest is damaged ({why})", why=error)) from error
+    if not manifest.files or not all(is_safe_name(file.name) for file in manifest.files):
+        raise VerificationFailed(say("its manifest names files outside the directory"))
+    return manifest
+
+
+def chunks_beside(directory: Path, sha256: str) -> Path:
+    """Where an export keeps the digests of a file's chunks."""
+    return directory / "chunks" / f"sha256-{sha256}"
+
+
+def part_name(name: str, number: int) -> str:
+    """The name of part `number` (from 1) of a file."""
+    return f"{name}.part-{number:04}"
+
+
+def parts_of(whole: Path) -> list[Path]:
+    """The file, or its parts in order."""
+    if whole.exists() or not whole.parent.is_dir():
+        return [whole]
+    parts = [
+        path
+        for path in whole.parent.iterdir()
+        if path.name.startswith(whole.name) and _PART.fullmatch(path.name[len(whole.name) :])
+    ]
+    return sorted(parts) or [whole]

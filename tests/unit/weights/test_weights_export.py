@@ -1,0 +1,230 @@
+"""Out to a disk and in again; files and caches of this server taken over without a copy."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hub import LoopbackHub
+from shelf import CHUNK, IMPATIENT, MIB, NO_CATALOGUE, Shelf, small_gguf, some_bytes
+
+from appliance.catalog.models import load_catalogue
+from appliance.core.errors import ApplianceError, UsageError, VerificationFailed
+from appliance.core.pull import Pull
+from appliance.core.reference import FileReference
+from appliance.weights.export import export_model, import_requests
+from appliance.weights.pull import pull, request_for
+from appliance.weights.store import Store
+
+DATA = some_bytes(3 * CHUNK + 77, seed=9)
+NAME = "model.safetensors"
+MODEL = "hf:deepseek-ai/tiny"
+
+
+@pytest.fixture
+def shelf(hub: LoopbackHub, tmp_path: Path) -> Shelf:
+    shelf = Shelf(hub, tmp_path)
+    shelf.add(NAME, DATA)
+    shelf.add("config.json", b"{}")
+    shelf.pull()
+    return shelf
+
+
+def bring_in(store: Store, *directories: Path) -> Pull:
+    (request,) = import_requests(directories)
+    return pull(request, store, options=IMPATIENT)
+
+
+@pytest.mark.parametrize("part_bytes", [None, CHUNK, MIB + 1])
+def test_what_goes_out_comes_in_again_elsewhere(
+    shelf: Shelf, tmp_path: Path, part_bytes: int | None
+) -> None:
+    out = export_model(shelf.store, MODEL, tmp_path / "usb", part_bytes=part_bytes)
+    sums = subprocess.run(
+        ["sha256sum", "-c", "SHA256SUMS"], cwd=out.directory, capture_output=True, text=True
+    )
+    assert sums.returncode == 0, sums.stdout
+    if part_bytes:
+        assert max(path.stat().st_size for path in Path(out.directory).iterdir()) <= part_bytes
+
+    other = Store(tmp_path / "other", floor_bytes=0)
+    pulled = bring_in(other, tmp_path / "usb")
+
+    assert pulled.model == MODEL
+    stored = other.find(MODEL)
+    assert stored is not None
+    assert Path(stored.directory, NAME).read_bytes() == DATA
+    assert stored.reference == MODEL
+    other.verify(MODEL)
+
+
+def test_a_damaged_medium_is_named_with_file_and_range(shelf: Shelf, tmp_path: Path) -> None:
+    out = export_model(shelf.store, MODEL, tmp_path / "usb")
+    with Path(out.directory, NAME).open("r+b") as stream:
+        stream.seek(CHUNK + 3)
+        stream.write(b"\0\0\0\0")
+
+    other = Store(tmp_path / "other", floor_bytes=0)
+    with pytest.raises(VerificationFailed) as caught:
+        bring_in(other, tmp_path / "usb")
+
+    assert NAME in str(caught.value)
+    assert f"bytes {CHUNK}-{2 * CHUNK - 1}" in str(caught.value)
+    assert other.models() == []
+
+
+def test_what_one_copy_lacks_comes_from_the_next(shelf: Shelf, tmp_path: Path) -> None:
+    first = export_model(shelf.store, MODEL, tmp_path / "usb1")
+    export_model(shelf.store, MODEL, tmp_path / "usb2", part_bytes=MIB)
+    path = Path(first.directory, NAME)
+    with path.open("r+b") as stream:
+        stream.seek(5)
+        stream.write(b"\0\0\0\0")
+        stream.truncate(2 * CHUNK)
+
+    other = Store(tmp_path / "other", floor_bytes=0)
+    pulled = bring_in(other, tmp_path / "usb1", tmp_path / "usb2")
+
+    assert Path(pulled.files[-1].path).read_bytes() == DATA
+
+
+def test_a_half_copied_medium_is_gone_on_with_from_another(shelf: Shelf, tmp_path: Path) -> None:
+    first = export_model(shelf.store, MODEL, tmp_path / "usb1")
+    export_model(shelf.store, MODEL, tmp_path / "usb2")
+    Path(first.directory, NAME).write_bytes(DATA[: 2 * CHUNK + 5])
+    other = Store(tmp_path / "other", floor_bytes=0)
+    with pytest.raises(ApplianceError):
+        bring_in(other, tmp_path / "usb1")
+
+    pulled = bring_in(other, tmp_path / "usb2")
+
+    assert pulled.bytes_reused >= 2 * CHUNK
+    assert Path(pulled.files[-1].path).read_bytes() == DATA
+
+
+def test_a_damaged_manifest_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+    out = export_model(shelf.store, MODEL, tmp_path / "usb")
+    manifest = Path(out.directory, "manifest.json")
+    manifest.write_text(manifest.read_text().replace('"config.json"', '"../config.json"'))
+    with pytest.raises(VerificationFailed, match="outside"):
+        import_requests([tmp_path / "usb"])
+
+
+def test_a_directory_without_an_export(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no exported model"):
+        import_requests([tmp_path])
+
+
+def test_a_damaged_store_is_not_exported(shelf: Shelf, tmp_path: Path) -> None:
+    stored = shelf.store.find(MODEL)
+    assert stored is not None
+    path = Path(stored.directory, NAME)
+    path.chmod(0o644)
+    with path.open("r+b") as stream:
+        stream.write(b"\0\0\0\0")
+    with pytest.raises(VerificationFailed, match="damaged"):
+        export_model(shelf.store, MODEL, tmp_path / "usb")
+    assert not list((tmp_path / "usb").rglob("manifest.json"))
+
+
+def test_a_file_of_this_server_is_adopted_without_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(small_gguf() + some_bytes(CHUNK))
+    store = Store(tmp_path / "store", floor_bytes=0, quota_bytes=MIB)
+
+    pulled = pull(request_for(FileReference(str(path)), NO_CATALOGUE), store)
+
+    placed = Path(pulled.files[0].path)
+    assert placed.read_bytes() == path.read_bytes()
+    assert placed.stat().st_ino == path.stat().st_ino or placed.stat().st_nlink == 2
+    assert path.stat().st_mode & 0o200
+    freed = store.remove(pulled.model)
+    assert freed.bytes == path.stat().st_size
+    assert list(store.blobs().iterdir()) == []
+    assert path.exists()
+
+
+def test_a_part_stands_for_its_whole_set_on_disk_too(tmp_path: Path) -> None:
+    for number in (1, 2):
+        path = tmp_path / f"big-0000{number}-of-00002.gguf"
+        path.write_bytes(small_gguf() + bytes(number))
+    store = Store(tmp_path / "store", floor_bytes=0)
+    first = FileReference(str(tmp_path / "big-00001-of-00002.gguf"))
+    assert len(pull(request_for(first, NO_CATALOGUE), store).files) == 2
+
+    (tmp_path / "big-00002-of-00002.gguf").unlink()
+    with pytest.raises(VerificationFailed, match="part 2 of 2"):
+        pull(request_for(first, NO_CATALOGUE), Store(tmp_path / "store2", floor_bytes=0))
+
+
+def test_the_hugging_face_cache_is_a_source_with_hashes(tmp_path: Path) -> None:
+    cache = tmp_path / "models--deepseek-ai--tiny"
+    blobs, snapshot = cache / "blobs", cache / "snapshots" / ("a" * 40)
+    blobs.mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text("a" * 40)
+    sha256 = hashlib.sha256(DATA).hexdigest()
+    (blobs / sha256).write_bytes(DATA)
+    (blobs / ("b" * 40)).write_bytes(b"{}")
+    (snapshot / NAME).symlink_to(f"../../blobs/{sha256}")
+    (snapshot / "config.json").symlink_to(f"../../blobs/{'b' * 40}")
+    store = Store(tmp_path / "store", floor_bytes=0)
+    request = request_for(FileReference(str(cache)), NO_CATALOGUE)
+
+    pulled = pull(request, store)
+    assert {Path(f.path).name: f.trust for f in pulled.files} == {
+        NAME: "published",
+        "config.json": "first-use",
+    }
+
+    shutil.rmtree(store.root)
+    (blobs / sha256).write_bytes(DATA[:-1] + b"\0")
+    with pytest.raises(VerificationFailed, match=sha256):
+        pull(request, store)
+    assert store.models() == []
+
+
+def test_an_ollama_model_is_a_source_with_its_hash(tmp_path: Path) -> None:
+    gguf = small_gguf() + some_bytes(1000)
+    sha256 = hashlib.sha256(gguf).hexdigest()
+    tag = tmp_path / "models/manifests/registry.ollama.ai/library/deepseek-r1/7b"
+    tag.parent.mkdir(parents=True)
+    layers = [{"mediaType": "application/vnd.ollama.image.model", "digest": f"sha256:{sha256}"}]
+    tag.write_text(json.dumps({"schemaVersion": 2, "layers": layers}))
+    (tmp_path / "models/blobs").mkdir()
+    (tmp_path / f"models/blobs/sha256-{sha256}").write_bytes(gguf)
+
+    store = Store(tmp_path / "store", floor_bytes=0)
+    pulled = pull(request_for(FileReference(str(tag)), NO_CATALOGUE), store)
+
+    assert Path(pulled.files[0].path).name == "deepseek-r1-7b.gguf"
+    assert Path(pulled.files[0].path).read_bytes() == gguf
+    assert pulled.files[0].trust == "published"
+
+
+def test_sums_beside_plain_files_are_held_against_them(tmp_path: Path) -> None:
+    place = tmp_path / "usb"
+    place.mkdir()
+    (place / NAME).write_bytes(DATA)
+    (place / "SHA256SUMS").write_text(f"{'0' * 64} *./{NAME}\n# signed by nobody\n")
+    request = request_for(FileReference(str(place)), NO_CATALOGUE)
+    with pytest.raises(VerificationFailed, match="0" * 64):
+        pull(request, Store(tmp_path / "store", floor_bytes=0))
+
+
+def test_a_known_file_on_a_disk_becomes_the_catalogues_model(tmp_path: Path) -> None:
+    _, variant = load_catalogue().self_test
+    path = tmp_path / variant.files[0].name
+    with path.open("wb") as stream:
+        stream.truncate(variant.files[0].bytes or 0)
+    request = request_for(FileReference(str(path)), load_catalogue())
+    assert request.model == variant.id
+    assert request.files[0].sha256 == variant.files[0].sha256
+
+    with pytest.raises(VerificationFailed, match=variant.files[0].sha256):
+        pull(request, Store(tmp_path / "store", floor_bytes=0))
