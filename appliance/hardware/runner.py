@@ -91,7 +91,7 @@ class LiveRunner:
 
 def run_tool(program: str, argv: tuple[str, ...], deadline_s: float) -> ToolAnswer | None:
     """Run `program` as `argv` and end it at the deadline; `None` when it cannot be executed."""
-    _reap_abandoned()
+    reap_abandoned()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="appliance-", ignore_cleanup_errors=True) as directory:
         try:
@@ -205,7 +205,8 @@ def end_session(process: subprocess.Popen[bytes], *, thoroughly: bool) -> None:
             _abandoned.append(process)
 
 
-def _reap_abandoned() -> None:
+def reap_abandoned() -> None:
+    """Collect tools that could not die when they were killed, as far as they have died since."""
     with _abandoned_lock:
         _abandoned[:] = [process for process in _abandoned if process.poll() is None]
 
