@@ -11,7 +11,6 @@ PCI ids: pci.ids (1d22, Baidu); newer P800 PCIe cards report vendor 2057 (zstack
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 
 from appliance.core.i18n import say
@@ -64,29 +63,23 @@ _USED, _TOTAL, _USE, _MODEL = 17, 18, 19, 21
 
 def _machine_readable(text: str) -> list[Reading]:
     """One line a card, fields parted by blanks, the model in quotes."""
-    rows = (_fields(line) for line in text.splitlines())
+    rows = (re.findall(r'"[^"]*"|\S+', line) for line in text.splitlines())
     return [_row(row) for row in rows if len(row) > _MODEL and parse.pci_address(row[_PCI])]
 
 
-def _fields(line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError:  # a quotation that does not end: a line that was cut off
-        return []
-
-
 def _row(row: list[str]) -> Reading:
+    numbers = [field if re.fullmatch(r"[\d.]+", field, re.ASCII) else None for field in row]
     return Reading(
-        index=parse.integer(row[_DEVICE]),
-        name=parse.text_or_none(row[_MODEL]),
+        index=parse.integer(numbers[_DEVICE]),
+        name=parse.text_or_none(row[_MODEL].strip('"')),
         pci=parse.pci_address(row[_PCI]),
-        memory_mib=parse.mib(row[_TOTAL]),
-        memory_used_mib=parse.mib(row[_USED]),
-        util_pct=parse.percent(row[_USE]),
-        temp_c=parse.celsius(row[_TEMP]),
-        temp_memory_c=parse.celsius(row[_TEMP_MEMORY]),
-        power_w=parse.positive(row[_POWER]),
-        clock_mhz=parse.positive(row[_CLOCK]),
+        memory_mib=parse.mib(numbers[_TOTAL]),
+        memory_used_mib=parse.mib(numbers[_USED]),
+        util_pct=parse.percent(numbers[_USE]),
+        temp_c=parse.celsius(numbers[_TEMP]),
+        temp_memory_c=parse.celsius(numbers[_TEMP_MEMORY]),
+        power_w=parse.positive(numbers[_POWER]),
+        clock_mhz=parse.positive(numbers[_CLOCK]),
     )
 
 

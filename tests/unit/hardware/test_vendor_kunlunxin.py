@@ -192,11 +192,17 @@ def test_an_unreadable_value_is_none(shown: str, field: str, nothing: str) -> No
     assert (idle.temp_c, idle.power_w, idle.util_pct, idle.memory_used_mib) == (39, 86, 0, 0)
 
 
-@given(data=st.data(), question=st.sampled_from(("xpu-smi", "xpu-smi -q -x")))
+@given(data=st.data(), question=st.sampled_from(("xpu-smi", "xpu-smi -m", "xpu-smi -q -x")))
 def test_spoiled_answers_do_no_harm(data: st.DataObject, question: str) -> None:
-    text = data.draw(spoiled({"xpu-smi": TABLE, "xpu-smi -q -x": LOG}[question]))
+    answers = {"xpu-smi": TABLE, "xpu-smi -m": LINES, "xpu-smi -q -x": LOG}
+    text = data.draw(spoiled(answers[question]))
     assert_printed(read_spoiled(VENDOR, {question: text}), text)
-    read_spoiled(VENDOR, {"xpu-smi -m": data.draw(spoiled(LINES))})
+
+
+@pytest.mark.parametrize("nothing", ["N/A", "-", "?", "9044G", "4294967295"])
+def test_an_unreadable_field_of_a_line_is_none(nothing: str) -> None:
+    busy, idle = read(VENDOR, {"xpu-smi -m": LINES.replace(" 90440 ", f" {nothing} ")})
+    assert (busy.memory_used_mib, busy.memory_mib, idle.memory_used_mib) == (None, 98304, 0)
 
 
 @needs_captures
