@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import random
-import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -32,6 +32,7 @@ from appliance.weights.meter import Meter
 if TYPE_CHECKING:
     from appliance.weights.store import Store
 
+logger = logging.getLogger(__name__)
 _SAMPLED_CHUNKS = 16
 
 
@@ -93,7 +94,6 @@ class _Checking:
         self.meter = meter
         self.cancel = cancel
         self.read = 0
-        self._stop = threading.Event()
 
     def run(self) -> list[_Damage]:
         plans = {file.name: self._chunks_to_read(file) for file in self.model.files}
@@ -102,15 +102,9 @@ class _Checking:
             for file in self.model.files
         )
         with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="verify") as pool:
-            try:
-                return [
-                    damage
-                    for file in self.model.files
-                    if (damage := self._check(file, plans[file.name], pool))
-                ]
-            finally:
-                self._stop.set()
-                self.read = self.meter.fetched
+            found = [self._check(file, plans[file.name], pool) for file in self.model.files]
+        self.read = self.meter.fetched
+        return [damage for damage in found if damage]
 
     def _chunks_to_read(self, file: StoredFile) -> list[int]:
         every = range(chunk_count(file.bytes))
@@ -166,12 +160,16 @@ class _Checking:
         return _Damage(file, str(say("its SHA-256 is {found}", found=found)))
 
     def _digest(self, path: Path, start: int, end: int) -> bytes:
+        """The SHA-256 of a range; nothing for one that the disk cannot read."""
         digest = hashlib.sha256()
-        for block in blocks_of(path, start, end):
-            if self._stop.is_set() or self.cancel.is_set():
-                break
-            digest.update(block)
-            self.meter.add(len(block))
+        try:
+            for block in blocks_of(path, start, end):
+                self.cancel.check()
+                digest.update(block)
+                self.meter.add(len(block))
+        except OSError as error:
+            logger.warning("%s: %s", path, error)
+            return b""
         return digest.digest()
 
 
