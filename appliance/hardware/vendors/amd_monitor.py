@@ -52,9 +52,10 @@ def _rows(text: str) -> list[Row]:
     for line in text.splitlines():
         words = line.lower().split()
         if "gpu" in words[:2] and len(words) > 2:
-            names = [] if "name" in words else words
-        elif names and len(values := _VALUE.findall(line)) == len(names):
-            rows.append(dict(zip(names, values, strict=True)))
+            names = [] if {"name", "pid"} & set(words) else words
+        elif names and not _VALUE.sub("", line).strip():
+            values = _VALUE.findall(line)
+            rows += [dict(zip(names, values, strict=True))] if len(values) == len(names) else []
     return rows
 
 
@@ -89,8 +90,9 @@ def _memory(row: Row) -> tuple[int | None, int | None]:
     """Used and total: two columns, or one that says `2.9/ 15.9 GB`; on an APU of its GTT pool."""
     for name in ("vram_usage", "gtt_usage"):
         used, _, total = row.get(name, "").partition("/")
-        if mib(total) is not None:
-            return mib(f"{used.strip()} {total.split()[-1]}"), mib(total)
+        amount, _, unit = total.strip().partition(" ")
+        if unit:
+            return mib(f"{used.strip()} {unit}"), mib(f"{amount} {unit}")
     return mib(row.get("vram_used")), mib(row.get("vram_total"))
 
 

@@ -80,7 +80,8 @@ class Ascend(Vendor):
 
 def _chips(inquiry: Inquiry) -> dict[ChipKey, Reading]:
     """Every chip that the table, the list of ids or the watch names, with what they say."""
-    shown = parse_table(inquiry(*_INFO)).with_processes()
+    table = parse_table(inquiry(*_INFO))
+    shown = table.with_processes()
     named = parse_mapping(inquiry(*_INFO, "-m"))
     keys = dict.fromkeys([*shown, *named])
     if not keys:
@@ -88,16 +89,16 @@ def _chips(inquiry: Inquiry) -> dict[ChipKey, Reading]:
     if not keys:
         shown = parse_watch(inquiry(*_INFO, "watch"))
         keys = dict.fromkeys(shown)
-    alone = _alone(keys)
+    countable = _alone(keys) and not table.numbered
     return {
-        key: _identified(shown.get(key, Reading()), named.get(key), key[0] if alone else None)
+        key: _identified(shown.get(key, Reading()), named.get(key), key[0] if countable else None)
         for key in keys
     }
 
 
 def _alone(keys: dict[ChipKey, None]) -> bool:
     """Whether each NPU has one chip: then the NPU id is the device's number."""
-    return len({npu for npu, _ in keys}) == len(keys)
+    return all(chip == 0 for _, chip in keys)
 
 
 def _identified(reading: Reading, named: Named | None, npu: int | None) -> Reading:

@@ -60,16 +60,17 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_details(text: str) -> Details:
-    """An answer to any `-t` question as readings by chip id (0 where it names none)."""
+    """An answer to any `-t` question as readings by chip id (0 where a single chip has none)."""
     chips: dict[int, Reading] = {}
     board_power_w: float | None = None
-    for part in parts(text):
+    found = parts(text)
+    several = any((integer(part.get("chip count")) or 0) > 1 for part in found)
+    for part in found:
+        chip = integer(part.get("chip id", None if several else "0"))
         if part.get("chip name", "").lower() == "mcu":
             board_power_w = _power(part)
-        elif (chip := integer(part.get("chip id", "0"))) is not None:
-            reading = _reading(part)
-            if reading != Reading():
-                chips.setdefault(chip, reading)
+        elif chip is not None and (reading := _reading(part)) != Reading():
+            chips.setdefault(chip, reading)
     return Details(chips=chips, board_power_w=board_power_w)
 
 

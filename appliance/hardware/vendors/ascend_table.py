@@ -44,6 +44,8 @@ class Table(msgspec.Struct, kw_only=True):
     processes: dict[ChipKey, list[CardProcess]] = {}
     idle: set[int] = set()
     """NPUs that the table itself calls without processes."""
+    numbered: bool = False
+    """Whether the table has a column with the numbers of devices (`Device`, `Phy-ID`)."""
 
     def with_processes(self) -> dict[ChipKey, Reading]:
         """The readings, processes put to their chips; `None` where the table does not say."""
@@ -65,6 +67,7 @@ class _Headers:
     """The column names in force: of a card's first line, of its second, of a process."""
 
     def __init__(self) -> None:
+        self.width = 0
         self.upper: list[str] = []
         self.lower: list[str] = []
         self.lower_ids: list[str] = []
@@ -76,7 +79,7 @@ class _Headers:
         if any(name.startswith("process id") for name in names):
             self.processes = names
         elif "health" in names:
-            self.upper, self.processes = _value_names(row), []
+            self.width, self.upper, self.processes = len(row), _value_names(row), []
         elif "bus-id" in names:
             self.lower, self.lower_ids = _value_names(row), [n.lower() for n in _id_words(row)]
         else:
@@ -118,6 +121,8 @@ def _take_group(table: Table, headers: _Headers, group: list[Row], driver: str |
             table.idle.add(int(found[1]))
         elif headers.processes:
             _take_process(table, headers.processes, row)
+        elif len(row) != headers.width:
+            upper = None
         elif upper is not None and _is_lower(row):
             _take_chip(table, headers, upper, row, driver)
             upper = None
@@ -126,30 +131,27 @@ def _take_group(table: Table, headers: _Headers, group: list[Row], driver: str |
 
 
 def _is_upper(row: Row) -> bool:
-    words = _id_words(row)
-    return (
-        len(row) >= 3
-        and len(words) >= 2
-        and integer(words[0]) is not None
-        and pci_address(row[-2]) is None
-    )
+    """The first line of a card: its ids and name, and a health word."""
+    words, word = _id_words(row), row[-2]
+    is_health = health(word) is not None or text_or_none(word) is None
+    return len(words) >= 2 and integer(words[0]) is not None and is_health
 
 
 def _is_lower(row: Row) -> bool:
     """The second line of a card: a bus address, or (containers, 950DT) none, before the values."""
-    return len(row) >= 3 and (pci_address(row[-2]) is not None or text_or_none(row[-2]) is None)
+    return pci_address(row[-2]) is not None or text_or_none(row[-2]) is None
 
 
 def _take_chip(table: Table, headers: _Headers, upper: Row, lower: Row, driver: str | None) -> None:
     words, ids = _id_words(upper), _id_words(lower)
-    named = (
-        dict(zip(headers.lower_ids, ids, strict=True)) if len(headers.lower_ids) == len(ids) else {}
-    )
-    npu, chip = integer(words[0]), integer(named.get("chip", "0"))
-    if npu is None or chip is None:
+    fits = len(headers.lower_ids) == len(ids)
+    named = dict(zip(headers.lower_ids, ids, strict=True)) if fits else {}
+    npu, chip = integer(words[0]), integer(ids[0]) if ids else 0
+    if npu is None or chip is None or (npu, chip) in table.readings:
         return
     above, below = _values(headers.upper, upper), _values(headers.lower, lower)
     used, total = _memory(below)
+    table.numbered |= len(ids) > 1
     table.readings[(npu, chip)] = Reading(
         index=integer(named.get("phy-id", named.get("device"))),
         name=" ".join(words[1:]),

@@ -42,7 +42,7 @@ class Inquiry:
         if answer is None:
             return ""
         self._answers.append(answer)
-        return answer.stdout
+        return _whole(answer.stdout)
 
     def besides(self, *argv: str) -> str:
         """As a call, but not asked any more once a live look has taken its time."""
@@ -71,6 +71,21 @@ class Inquiry:
         words = f"{answer.stdout}\n{answer.stderr}"
         own = self._own_no_driver is not None and self._own_no_driver.search(words) is not None
         return own or _NO_DRIVER.search(words) is not None
+
+
+_BARE_NUMBER_AT_END = re.compile(r"(?<![^\s,:/])[\d.]+[ \t]*\Z")
+
+
+def _whole(text: str) -> str:
+    """`text` without what may be the half of something: an answer can stop within a line.
+
+    A table's row without its last bar goes; a bare number at the end may be the first digits of
+    another one.
+    """
+    lines, newline, last = text.rpartition("\n")
+    if last.lstrip().startswith("|") and not last.rstrip().endswith("|"):
+        return lines + newline
+    return _BARE_NUMBER_AT_END.sub("N/A", text)
 
 
 def fill(reading: Reading, *others: Reading | None) -> Reading:

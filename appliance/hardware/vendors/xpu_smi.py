@@ -25,6 +25,7 @@ from appliance.hardware.vendors.parse import (
     pci_address,
     percent,
     positive,
+    table_groups,
     table_rows,
     text_or_none,
 )
@@ -53,14 +54,15 @@ def _key(label: str) -> str:
 
 
 def _discovery_table(text: str) -> Iterator[Fields]:
-    fields: Fields = {}
-    for row in table_rows(text):
-        if len(row) == 2 and row[0].isdigit():
-            fields = {"device_id": row[0]}
-            yield fields
-        if len(row) == 2 and fields and ":" in row[1]:
-            label, _, value = row[1].partition(":")
-            fields.setdefault(_key(label), value.strip())
+    for group in table_groups(text):
+        fields: Fields = {}
+        for row in group:
+            if len(row) == 2 and row[0].isdigit():
+                fields = {"device_id": row[0]}
+                yield fields
+            if len(row) == 2 and fields and ":" in row[1]:
+                label, _, value = row[1].partition(":")
+                fields.setdefault(_key(label), value.strip())
 
 
 def _discovery_csv(text: str) -> Iterator[Fields]:
@@ -94,8 +96,6 @@ def _size(fields: Fields) -> int | None:
 
 # -- present values ----------------------------------------------------------------------------
 
-_TILE = re.compile(r"Tile \d+:\s*([^;,]+)", re.IGNORECASE)
-
 
 class _Metric:
     """A metric under all of its names, how a cell of it is read, and how tiles are joined."""
@@ -109,9 +109,13 @@ class _Metric:
         self.names = names
 
     def of(self, cells: Sequence[object]) -> float | None:
-        """The device's value from the cells of its tiles, or from its one cell."""
+        """The device's value from the cells of its tiles, or from its one cell.
+
+        Sums and averages want every tile's part; the highest makes do with the tiles that tell.
+        """
         values = [value for cell in cells if (value := self.read(cell)) is not None]
-        return self.join(values) if values else None
+        whole = len(values) == len(cells) or self.join is max
+        return self.join(values) if values and whole else None
 
 
 _METRICS = (
@@ -123,15 +127,49 @@ _METRICS = (
         "gpu utilization",
         "average % utilization of all gpu engines",
         "average % utilization of",
+        "utilization.gpu",
+        "utilization.gpu_percent",
     ),
-    _Metric("power_w", positive, sum, "xpum_stats_power", "gpu power"),
-    _Metric("clock_mhz", positive, max, "xpum_stats_gpu_frequency", "gpu frequency"),
-    _Metric("temp_c", celsius, max, "xpum_stats_gpu_core_temperature", "gpu core temperature"),
     _Metric(
-        "temp_memory_c", celsius, max, "xpum_stats_memory_temperature", "gpu memory temperature"
+        "power_w", positive, sum, "xpum_stats_power", "gpu power", "power.draw", "power.gpu_power_w"
     ),
-    _Metric("memory_used_mib", positive, sum, "xpum_stats_memory_used", "gpu memory used"),
-    _Metric("fan_pct", percent, max, "fan speed"),
+    _Metric(
+        "clock_mhz",
+        positive,
+        max,
+        "xpum_stats_gpu_frequency",
+        "gpu frequency",
+        "clocks.current.graphics",
+        "frequency.gpu_frequency_mhz",
+    ),
+    _Metric(
+        "temp_c",
+        celsius,
+        max,
+        "xpum_stats_gpu_core_temperature",
+        "gpu core temperature",
+        "temperature.gpu",
+        "temperature.gpu_core_celsius",
+    ),
+    _Metric(
+        "temp_memory_c",
+        celsius,
+        max,
+        "xpum_stats_memory_temperature",
+        "gpu memory temperature",
+        "temperature.memory",
+        "temperature.memory_celsius",
+    ),
+    _Metric(
+        "memory_used_mib",
+        positive,
+        sum,
+        "xpum_stats_memory_used",
+        "gpu memory used",
+        "memory.used",
+        "memory.used_mib",
+    ),
+    _Metric("fan_pct", percent, max, "fan speed", "fan.speed_percent"),
     _Metric(
         "ecc_uncorrected",
         integer,
@@ -141,10 +179,13 @@ _METRICS = (
         "gpu memory errors uncorrectable",
     ),
 )
+"""Names: of 1.x in JSON, of its tables and columns; of 2.x in `dump` and in JSON."""
+
+Cells = dict[str, list[object]]
+"""A metric's cells, one for the device or one for each tile, by name without its unit."""
 
 
-def _values(cells: dict[str, list[object]]) -> Reading:
-    """A reading from the cells of each metric, by its name in lower case and without a unit."""
+def _values(cells: Cells) -> Reading:
     found: dict[str, Any] = {}
     for metric in _METRICS:
         for name in metric.names:
@@ -159,27 +200,43 @@ def _values(cells: dict[str, list[object]]) -> Reading:
 def parse_stats(text: str) -> Reading:
     """`stats -d N`, as JSON or as a table."""
     document = json_after_noise(text)
-    return _values(_json_cells(document) if isinstance(document, dict) else _table_cells(text))
+    if not isinstance(document, dict):
+        return _values(_table_cells(text))
+    return _values(_nested_cells(document) | _json_cells(document))
 
 
-def _json_cells(document: dict[str, Any]) -> dict[str, list[object]]:
-    """The device's own values; its tiles' where it has none of a metric."""
-    cells = _listed(document.get("device_level"))
-    tiles = document.get("tile_level")
-    of_tiles: dict[str, list[object]] = {}
-    for tile in tiles if isinstance(tiles, list) else []:
-        for name, values in _listed(
-            tile.get("data_list") if isinstance(tile, dict) else None
-        ).items():
-            of_tiles.setdefault(name, []).extend(values)
-    return {**of_tiles, **cells}
+def _json_cells(document: Fields) -> Cells:
+    """1.x: the device's own values; its tiles' where it has none of a metric."""
+    level = document.get("tile_level")
+    tiles = [
+        _listed(tile.get("data_list") if isinstance(tile, dict) else None)
+        for tile in (level if isinstance(level, list) else [])
+    ]
+    of_tiles: Cells = {
+        name: [tile.get(name) for tile in tiles] for name in {n for tile in tiles for n in tile}
+    }
+    own = _listed(document.get("device_level"))
+    return of_tiles | {name: [value] for name, value in own.items()}
 
 
-def _listed(metrics: object) -> dict[str, list[object]]:
+def _listed(metrics: object) -> Fields:
     return {
-        str(metric.get("metrics_type")).lower(): [metric.get("value", metric.get("avg"))]
+        str(metric.get("metrics_type")).lower(): metric.get("value", metric.get("avg"))
         for metric in (metrics if isinstance(metrics, list) else [])
         if isinstance(metric, dict)
+    }
+
+
+def _nested_cells(document: Fields) -> Cells:
+    """2.x: `section`, metric, `tile_N`; there a number, or its statistics with `current`."""
+    return {
+        f"{section}.{name}": [
+            one.get("current") if isinstance(one, dict) else one for one in tiles.values()
+        ]
+        for section, metrics in document.items()
+        if isinstance(metrics, dict)
+        for name, tiles in metrics.items()
+        if isinstance(tiles, dict)
     }
 
 
@@ -187,13 +244,31 @@ def _without_unit(label: str) -> str:
     return re.sub(r"\s*\([^()]*\)\s*$", "", label.strip().lower())
 
 
-def _table_cells(text: str) -> dict[str, list[object]]:
-    cells: dict[str, list[object]] = {}
+_CONTINUED = re.compile(r"\(.*\)|all GPU Engines|", re.IGNORECASE)
+_CURRENT = re.compile(r"current:\s*([^,;\s]+)")
+
+
+def _table_cells(text: str) -> Cells:
+    """Two columns; a label may go on in the next line, and each tile may have a line."""
+    cells: Cells = {}
+    label = ""
     for row in table_rows(text):
-        if len(row) == 2 and row[0] and row[1]:
-            tiles = [tile.strip() for tile in _TILE.findall(row[1])]
-            cells[_without_unit(row[0])] = [*tiles] or [row[1].partition(";")[0]]
+        if len(row) == 2:
+            continued = _CONTINUED.fullmatch(row[0])
+            label = label if continued else _without_unit(row[0])
+            if row[1] or not continued:
+                cells.setdefault(label, []).extend(_tiles(row[1]))
     return cells
+
+
+def _tiles(cell: str) -> list[str]:
+    """`15`, `0; Engine 0: 0`, `Tile 0: 143; Tile 1: 97`, `Tile 0: avg: 9, …, current: 8`."""
+    first, *tiles = re.split(r"Tile \d+:", cell, flags=re.IGNORECASE)
+    found = []
+    for piece in tiles or [first]:
+        current = _CURRENT.search(piece)
+        found.append(current[1] if current else piece.partition(";")[0].strip(" ,"))
+    return found
 
 
 def parse_dump(text: str) -> dict[int, Reading]:
@@ -203,7 +278,7 @@ def parse_dump(text: str) -> dict[int, Reading]:
     if header is None:
         return {}
     names = [_without_unit(name) for name in header]
-    latest: dict[int, dict[str, list[object]]] = {}
+    latest: dict[int, Cells] = {}
     times: dict[int, str] = {}
     for row in rows:
         sample = dict(zip(names, row, strict=True)) if len(row) == len(names) else {}

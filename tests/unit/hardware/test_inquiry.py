@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
+from types import SimpleNamespace
 
 import pytest
 from tool_answers import asking, failing
 
 from appliance.core.inventory import Link
 from appliance.core.sample import Pcie
+from appliance.hardware.vendors import inquiry as inquiry_module
 from appliance.hardware.vendors.base import Reading, ToolAnswer
 from appliance.hardware.vendors.inquiry import Inquiry, fill, merged, pcie_generation
 
@@ -64,8 +65,8 @@ def test_a_tool_that_is_not_there() -> None:
 
 
 def test_what_rounds_off_is_not_asked_of_a_slow_tool(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 0.6, 1.0, 1.6, 2.0, 2.1])
-    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    ticks = iter([0.0, 0.6, 1.0, 1.6, 2.0, 2.1])
+    monkeypatch.setattr(inquiry_module, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
 
     def ask(*argv: str) -> ToolAnswer:
         return ToolAnswer(argv=argv, exit=0, stdout="answer")
@@ -76,6 +77,24 @@ def test_what_rounds_off_is_not_asked_of_a_slow_tool(monkeypatch: pytest.MonkeyP
     assert inquiry.besides("tool", "second") == "answer"
     assert inquiry.besides("tool", "third") == ""
     assert inquiry("tool", "needed") == "answer"
+
+
+@pytest.mark.parametrize(
+    ("printed", "whole"),
+    [
+        ("a : 1\nb : 23\n", "a : 1\nb : 23\n"),
+        ("a : 1\nb : 2", "a : 1\nb : N/A"),
+        ("1, 5 W, 655", "1, 5 W, N/A"),
+        ("1, 5 W, 97 %", "1, 5 W, 97 %"),
+        ("0  3.2/192 ", "0  3.2/N/A"),
+        ("| 0 | 5 |\n| 1 | 6", "| 0 | 5 |\n"),
+        ("| 0 | 5 |\n| 1 | 6 |", "| 0 | 5 |\n| 1 | 6 |"),
+        ("Driver 1.2.3", "Driver N/A"),
+        ('{"a": 1}', '{"a": 1}'),
+    ],
+)
+def test_an_answer_that_stops_within_a_line(printed: str, whole: str) -> None:
+    assert Inquiry(asking({"tool": printed}))("tool") == whole
 
 
 def test_link_speeds() -> None:

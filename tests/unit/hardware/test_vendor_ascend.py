@@ -350,6 +350,16 @@ def test_a_missing_cell_costs_its_line_and_shifts_nothing() -> None:
 
 
 @pytest.mark.parametrize("text", [A2, A3, DUO, A5])
+def test_a_table_that_is_cut_off_has_no_half_numbers(text: str) -> None:
+    whole = {card.index: card for card in read(VENDOR, {INFO: text})}
+    for end in range(len(text)):
+        for card in read_spoiled(VENDOR, {INFO: text[:end]}):
+            known = whole[card.index]
+            assert card.memory_mib in (None, known.memory_mib)
+            assert card.memory_used_mib in (None, known.memory_used_mib)
+
+
+@pytest.mark.parametrize("text", [A2, A3, DUO, A5])
 def test_blanks_do_not_matter(text: str) -> None:
     reflowed = "\n".join(" ".join(line.split()) for line in text.splitlines())
     assert read(VENDOR, {INFO: reflowed}) == read(VENDOR, {INFO: text})

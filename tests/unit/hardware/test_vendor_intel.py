@@ -250,6 +250,55 @@ def test_the_words_of_older_tables() -> None:
     assert read(VENDOR, text_answers(stats))[0].util_pct == 12
 
 
+def test_the_power_of_some_tiles_is_not_the_devices() -> None:
+    stats = STATS.replace("| 121 ", "| Tile 0: 143; Tile 1: N/A ").replace(
+        "| 66 ", "| Tile 0: N/A; Tile 1: 37 "
+    )
+    first = read(VENDOR, text_answers(stats))[0]
+    assert (first.power_w, first.temp_c) == (None, 37)
+
+
+def test_a_table_of_statistics_with_a_line_for_each_tile() -> None:
+    stats = (
+        STATS.replace("| 121 ", "| Tile 0: avg: 90, min: 80, max: 99, current: 95 ")
+        .replace(
+            "| GPU Frequency",
+            "| | Tile 1: avg: 70, min: 60, max: 79, current: 75 |\n| GPU Frequency",
+        )
+        .replace("| GPU Core Temperature (C)    | 66 ", "| GPU Core Temperature | Tile 0: 40 ")
+        .replace("| GPU Memory Temp", "| (Celsius Degree) | Tile 1: 43 |\n| GPU Memory Temp")
+    )
+    first = read(VENDOR, text_answers(stats))[0]
+    assert (first.power_w, first.temp_c, first.clock_mhz) == (170, 43, 2400)
+
+
+def test_the_statistics_of_release_2() -> None:
+    def now(value: float) -> dict[str, float]:
+        return {"avg": 1.0, "min": 0.5, "max": 99.0, "current": value}
+
+    stats = {
+        "device_index": 0,
+        "power": {"gpu_power_w": {"tile_0": now(66.5)}, "energy_consumed_j": 12.5},
+        "frequency": {"gpu_frequency_mhz": {"tile_0": now(2850)}},
+        "temperature": {"gpu_core_celsius": {"tile_0": now(61)}, "vr_celsius": {"tile_0": now(70)}},
+        "memory": {"used_mib": {"tile_0": now(9000.25)}, "util_percent": {"tile_0": now(73)}},
+        "fan": {"speed_percent": {"fan_0": now(30), "fan_1": now(32)}},
+        "utilization": {"gpu_percent": {"tile_0": 88.5}},
+    }
+    (card,) = read(VENDOR, json_answers(**{"xpu-smi stats -d 0 -j": json.dumps(stats)}))
+    assert (card.power_w, card.clock_mhz, card.temp_c) == (66.5, 2850, 61)
+    assert (card.memory_used_mib, card.fan_pct, card.util_pct) == (9000.25, 32, 88.5)
+
+
+def test_the_columns_of_release_2() -> None:
+    rows = (
+        "Timestamp, DeviceId, utilization.gpu (%), power.draw (W), temperature.gpu (C), "
+        "memory.used (MiB)\n10:00:00.000, 0, 7.00, 66.10, 41.00, 239.00\n"
+    )
+    (card,) = read(VENDOR, {DUMP: rows})
+    assert (card.util_pct, card.power_w, card.temp_c, card.memory_used_mib) == (7, 66.1, 41, 239)
+
+
 ROWS = """\
 Timestamp, DeviceId, GPU Utilization (%), GPU Power (W), GPU Frequency (MHz), \
 GPU Core Temperature (Celsius Degree), GPU Memory Temperature (Celsius Degree), \
@@ -287,7 +336,7 @@ def test_the_csv_of_discovery() -> None:
 
 OVERVIEW = """\
 +----------------------------------------------+----------------------------+----------------------+
-|            Intel XPU-SMI v2.0    Driver: 9FF4708BCC22    Level Zero: 1.27.0                       |
+|            Intel XPU-SMI v2.0    Driver: 9FF4708BCC22    Level Zero: 1.27.0                      |
 +----------------------------------------------+----------------------------+----------------------+
 | GPU  Name                    Persistence-M   | Bus-Id            Disp.A   | Volatile Uncorr. ECC |
 | Fan  Temp  Pwr:Usage/Cap                     | Memory-Usage               |  GPU-Util Compute M. |
