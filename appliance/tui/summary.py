@@ -48,7 +48,9 @@ def _severity(snapshot: Snapshot) -> str:
         return "fail"
     if _age(snapshot):
         return "unknown"
-    return worst.severity if worst else "pass"
+    if worst:
+        return worst.severity
+    return "pass" if snapshot.deployments else "info"
 
 
 def _age(snapshot: Snapshot) -> str:

@@ -86,12 +86,10 @@ class Canvas(ScrollView, can_focus=False):
         if not self.is_mounted or width <= 0:
             return
         lines = self._draw_lines(width, self.size.height)
-        if lines is self._drawn:
-            return
-        old, self._drawn = self._drawn, lines
-        if len(old) != len(lines):
+        if lines is not self._drawn:
+            old, self._drawn = self._drawn, lines
             self.virtual_size = Size(width, len(lines))
-        self._repaint(old, lines)
+            self._repaint(old, lines)
         if self.follows:
             self.scroll_end(animate=False, immediate=True)
 
