@@ -1,4 +1,4 @@
-"""One model, one engine, one kind of card: the best that can be made of them, or why nothing can."""
+"""One model, one engine, one kind of card: the best to be made of them, or why nothing can."""
 
 from __future__ import annotations
 
@@ -39,12 +39,20 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     streams: int
     meets_wish: bool
     usable: bool
+    stored: bool = False
 
     @property
-    def order(self) -> tuple[bool, bool, bool, float, float]:
-        """Bigger is better: the wish, then a bearable speed, then a place to get it, then worth."""
-        speed = self.choice.speed.decode_tps_one or 0.0
-        return (self.usable, self.meets_wish, self.model.downloadable, self.model.score, speed)
+    def order(self) -> tuple[bool, bool, bool, float]:
+        """Bigger is better: a bearable speed, the wish, a place to get it, then its worth."""
+        return (self.usable, self.meets_wish, self.stored or self.model.downloadable, self.worth)
+
+    @property
+    def worth(self) -> float:
+        """Capability, a little for speed up to what people notice, a little for being here."""
+        speed = rules().speed
+        tps = min(self.choice.speed.decode_tps_one or 0.0, speed.enough_tps)
+        gain = speed.worth_of_twice * math.log2(max(tps, 0.1) / speed.usable_tps)
+        return self.model.score + gain + (rules().people.worth_of_stored if self.stored else 0.0)
 
 
 def candidate(wish: Wish, model: Model, recipe: Recipe, place: Place) -> Candidate | Rejection:
@@ -79,10 +87,12 @@ def _card_counts(model: Model, recipe: Recipe, place: Place) -> Iterator[int]:
         return
     most = min(len(place.cards), recipe.limits.max_cards or len(place.cards))
     for count in range(1, most + 1):
-        if not _is_tensor(model) or (
-            count in CARD_COUNTS_IN_PARALLEL and divides(model.architecture, count)
-        ):
+        if not _is_tensor(model) or _divides(model, count):
             yield count
+
+
+def _divides(model: Model, ranks: int) -> bool:
+    return ranks in CARD_COUNTS_IN_PARALLEL and divides(model.architecture, ranks)
 
 
 def _machine(model: Model, place: Place, cards: int, *, tensor: bool) -> Machine:
@@ -167,7 +177,9 @@ def _candidate(
         memory=memory,
         speed=speed,
     )
-    usable = (speed.decode_tps_one or 0.0) >= rules().speed.usable_tps
+    usable = (speed.decode_tps_one or 0.0) >= rules().speed.usable_tps and (
+        speed.first_token_s or 0.0
+    ) <= rules().people.patience_s
     shared = 1 / decode_step_s(model, machine, setup, busy)
     enough = setup.slots >= slots and setup.context >= context_of(wish.context, model)
     return Candidate(

@@ -1,4 +1,4 @@
-"""Which model, on which cards, how: every choice that would work, best first, and why not the rest."""
+"""Which model, on which cards, how: what would work, best first, and why not the rest."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def plan(
     `wish.model` may name a family or a variant; the self-test model is planned only when named.
     Raises `UsageError` for a model that the catalogue does not have.
     """
-    models = list(_models(wish, catalogue))
+    models = _by_size(_models(wish, catalogue))
     found, rejected = _all(wish, models, recipes, places(inventory, facts, host_memory_free_mib))
-    found, no_room = _with_disk(found, stored, disk_free_mib)
+    found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
     kept = found if wish.model else _best_of_each_family(found)
     kept.sort(key=lambda one: one.order, reverse=True)
     return Plan(
         wish=wish,
-        choices=_choices(kept, stored, named=wish.model is not None),
+        choices=_choices(kept, named=wish.model is not None),
         rejected=_worth_telling([*no_room, *rejected], kept, named=wish.model is not None),
     )
 
@@ -71,11 +71,11 @@ def plan_header(
     """
     model = of_header(header, reference, architecture_of(header))
     found, rejected = _all(wish, [model], recipes, places(inventory, facts, host_memory_free_mib))
-    found, no_room = _with_disk(found, stored, disk_free_mib)
+    found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
     found.sort(key=lambda one: one.order, reverse=True)
     return Plan(
         wish=wish,
-        choices=_choices(found, stored, named=True),
+        choices=_choices(found, named=True),
         rejected=[*no_room, *rejected],
     )
 
@@ -99,6 +99,10 @@ def _models(wish: Wish, catalogue: Catalogue) -> Iterator[Model]:
         model = of_catalogue(family, variant)
         if model:
             yield model
+
+
+def _by_size(models: Iterable[Model]) -> list[Model]:
+    return sorted(models, key=lambda model: model.tensor_mib)
 
 
 def _all(
@@ -138,15 +142,22 @@ def _no_engine(model: Model, where: Sequence[Place]) -> Rejection:
     )
 
 
+def _marked(found: Iterable[Candidate], stored: Collection[str]) -> list[Candidate]:
+    return [
+        msgspec.structs.replace(one, stored=True) if one.model.variant in stored else one
+        for one in found
+    ]
+
+
 def _with_disk(
-    found: Iterable[Candidate], stored: Collection[str], disk_free_mib: float | None
+    found: Iterable[Candidate], disk_free_mib: float | None
 ) -> tuple[list[Candidate], list[Rejection]]:
     """Those whose files are here or have room on the disk; and rejections for the rest."""
     kept: list[Candidate] = []
     rejected: dict[str, Rejection] = {}
     for one in found:
         model = one.model
-        if model.variant in stored or disk_free_mib is None or model.disk_mib <= disk_free_mib:
+        if one.stored or disk_free_mib is None or model.disk_mib <= disk_free_mib:
             kept.append(one)
         elif model.variant not in rejected:
             rejected[model.variant] = rejection(
@@ -173,10 +184,10 @@ def _best_of_each_family(found: Iterable[Candidate]) -> list[Candidate]:
     return list(best.values())
 
 
-def _choices(ordered: Sequence[Candidate], stored: Collection[str], *, named: bool) -> list[Choice]:
+def _choices(ordered: Sequence[Candidate], *, named: bool) -> list[Choice]:
     roles = _roles(ordered)
     shown = ordered if named else _shown(ordered)
-    return [_choice(one, stored, roles.get(id(one), [])) for one in shown]
+    return [_choice(one, roles.get(id(one), [])) for one in shown]
 
 
 def _shown(ordered: Sequence[Candidate]) -> list[Candidate]:
@@ -208,12 +219,11 @@ def _balance(one: Candidate) -> float:
     return one.model.score + speed / 3
 
 
-def _choice(one: Candidate, stored: Collection[str], roles: list[Text]) -> Choice:
-    here = one.model.variant in stored
+def _choice(one: Candidate, roles: list[Text]) -> Choice:
     return msgspec.structs.replace(
         one.choice,
         disk_mib=round(one.model.disk_mib, 1),
-        download_mib=0.0 if here else round(one.model.disk_mib, 1),
+        download_mib=0.0 if one.stored else round(one.model.disk_mib, 1),
         why=why(one, roles),
     )
 
@@ -221,7 +231,10 @@ def _choice(one: Candidate, stored: Collection[str], roles: list[Text]) -> Choic
 def _worth_telling(
     rejected: Sequence[Rejection], kept: Sequence[Candidate], *, named: bool
 ) -> list[Rejection]:
-    """One reason for each variant asked for; for the whole catalogue one for each family left out."""
+    """A reason for each variant asked for; of the whole catalogue for each family left out.
+
+    The smallest variant speaks for its family: it came nearest.
+    """
     told: dict[str, Rejection] = {}
     served = {one.choice.variant if named else one.choice.model for one in kept}
     for one in rejected:

@@ -14,6 +14,8 @@ class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prompt_tokens: int
     answer_tokens: int
     think_s: float
+    patience_s: float
+    worth_of_stored: float
     words_per_token: float
     slots_max: int
     context_default: int
@@ -26,6 +28,7 @@ class CpuSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Decoding on processors."""
 
     bandwidth_share: float
+    moe_bandwidth_share: float
     core_gbs: float
     core_gflops: float
     assumed_bandwidth_gbs: float
@@ -53,6 +56,8 @@ class SpeedRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefill_fp16_share: float
     prefill_moe_share: float
     usable_tps: float
+    enough_tps: float
+    worth_of_twice: float
     assumed_bandwidth_gbs: float
     range_pct: int
     cpu: CpuSpeed

@@ -1,4 +1,4 @@
-"""Memory of one engine on the cards it would have: what it takes, what is there, whether it fits."""
+"""Memory of one engine on its cards: what it takes, what is there, whether it fits."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _on_host(model: Model, recipe: Recipe, place: Place, setup: Setup) -> Memory
 
 
 def _in_layers(model: Model, place: Place, setup: Setup, cards: int) -> Memory:
-    """Layers dealt out; the output matrix counts as one and goes last, the embedding stays behind."""
+    """Layers dealt out; the output matrix counts as one, the embedding stays in the host."""
     a = model.architecture
     output = model.embedding_mib
     layer = (model.tensor_mib - model.embedding_mib - output) / a.layers

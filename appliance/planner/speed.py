@@ -62,13 +62,10 @@ def machine_of_host(model: Model, host: Host, facts: CardFacts | None) -> Machin
     sockets = host.cpu.sockets or 1
     cores = host.cpu.cores or 1
     bandwidth = (facts.bandwidth_gbs if facts else None) or cpu.assumed_bandwidth_gbs
-    together = bandwidth * sockets * cpu.bandwidth_share
-    rate = cores * cpu.core_gflops * (rules().speed.prefill_moe_share if _is_moe(model) else 1.0)
+    moe = model.architecture.is_moe
+    together = bandwidth * sockets * (cpu.moe_bandwidth_share if moe else cpu.bandwidth_share)
+    rate = cores * cpu.core_gflops * (rules().speed.prefill_moe_share if moe else 1.0)
     return Machine(gbs=min(together, cores * cpu.core_gbs), gflops=rate, layer_s=cpu.layer_s)
-
-
-def _is_moe(model: Model) -> bool:
-    return model.architecture.is_moe
 
 
 def _arch(card: Card, facts: CardFacts | None) -> str | None:
