@@ -50,12 +50,13 @@ def _flags(scene: Scene) -> Line:
 
 def truth(scene: Scene) -> Line:
     """The worst severity, and the sentence."""
-    severity, text = sentence(scene.snapshot, scene.glyphs, scene.width - 14)
+    severity, whole = sentence(scene.snapshot, scene.glyphs)
     word = SEVERITIES.get(severity, UNKNOWN)
-    mark = getattr(scene.glyphs, word.shape)
-    badge = Span(f" {word.text} {mark}  ", word.style)
-    text = clip(text, scene.width - cells(badge.text) - 1, scene.glyphs.ellipsis)
-    return (badge, Span(text, "strong"))
+    badge = Span(f" {word.text} {getattr(scene.glyphs, word.shape)}  ", word.style)
+    room = scene.width - cells(badge.text) - 1
+    if cells(whole) > room:
+        whole = sentence(scene.snapshot, scene.glyphs, room)[1]
+    return (badge, Span(clip(whole, room, scene.glyphs.ellipsis), "strong"))
 
 
 def key_bar(scene: Scene, screen: str) -> Line:
