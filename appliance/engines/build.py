@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
 
 from appliance.core.errors import UsageError
 from appliance.core.i18n import say
+from appliance.engines.access import Access, access_to
 from appliance.engines.command import EngineCommand
 from appliance.engines.recipes import Recipe, recipe
+from appliance.engines.render import fill, fill_command, words_for
 from appliance.engines.request import EngineRequest
+
+_QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+}
+"""Engines in containers would otherwise ask hubs for files and report their use."""
 
 
 def command_for(request: EngineRequest) -> EngineCommand:
-    """What exactly would run. Raises `UsageError` for a request that its recipe cannot serve."""
+    """What exactly would run. Raises `UsageError` for a request that its recipe cannot serve, and
+    `ApplianceError` (`ENGINE-NOT-BUILT`) for an engine that has not been built here yet.
+    """
     chosen = recipe(request.recipe)
     _check(request, chosen)
-    return _prebuilt_llamacpp(request, chosen)
+    words = words_for(request, chosen, _build_of(chosen))
+    access = access_to(chosen.access or _vendor(request, chosen))
+    common = EngineCommand(
+        engine=chosen.engine,
+        argv=fill_command(chosen.command, words),
+        env=_filled(chosen.env, words),
+        port=request.port,
+        files={fill(name, words): fill(text, words) for name, text in chosen.files.items()},
+        notes=chosen.notes,
+        readiness=chosen.readiness,
+        metrics=chosen.metrics,
+    )
+    if chosen.start == "container":
+        return _in_container(common, request, chosen, access, words)
+    return _as_process(common, access, words)
 
 
 def _check(request: EngineRequest, chosen: Recipe) -> None:
@@ -31,23 +57,50 @@ def _check(request: EngineRequest, chosen: Recipe) -> None:
         )
 
 
-def _prebuilt_llamacpp(request: EngineRequest, chosen: Recipe) -> EngineCommand:
-    options = {
-        "--model": request.model_path,
-        "--alias": request.alias,
-        "--port": request.port,
-        "--context": request.context,
-        "--slots": request.slots,
-        "--kv-type": request.kv_type,
-        "--ubatch": request.ubatch,
-        "--threads": request.threads,
-        "--prompt-cache-mib": chosen.limits.prompt_cache_mib,
-    }
-    given = [str(part) for name, value in options.items() if value for part in (name, value)]
-    return EngineCommand(
-        engine=chosen.engine,
-        argv=[sys.executable, "-P", "-m", "appliance.engines.llamacpp.serve", *given],
-        port=request.port,
-        readiness=chosen.readiness,
-        metrics=chosen.metrics,
+def _build_of(chosen: Recipe) -> Path | None:
+    if chosen.build is None:
+        return None
+    from appliance.engines.native.builds import current_build
+
+    return current_build(chosen.build)
+
+
+def _vendor(request: EngineRequest, chosen: Recipe) -> str:
+    return request.cards[0].vendor if request.cards else chosen.vendors[0]
+
+
+def _as_process(common: EngineCommand, access: Access, words: dict[str, object]) -> EngineCommand:
+    hidden = {access.visible: str(words["indexes"])} if access.visible and words["indexes"] else {}
+    return _with(common, env={**hidden, **common.env})
+
+
+def _in_container(
+    common: EngineCommand,
+    request: EngineRequest,
+    chosen: Recipe,
+    access: Access,
+    words: dict[str, object],
+) -> EngineCommand:
+    way = access.container
+    by_card = [fill(d, {**words, "card": c}) for c in request.cards for d in way.card_devices]
+    mounts = [*way.mounts, *(fill(mount, words) for mount in chosen.mounts)]
+    return _with(
+        common,
+        kind="container",
+        image=chosen.image_for(request.cards[0].arch if request.cards else None),
+        env={**_QUIET, **_filled(way.env, words), **common.env},
+        devices=[*way.devices, *by_card],
+        mounts=[f"{request.model_path}:{request.model_path}:ro", *mounts],
+        container=way.options(),
     )
+
+
+def _filled(templates: dict[str, str], words: dict[str, object]) -> dict[str, str]:
+    values = {name: fill(template, words) for name, template in templates.items()}
+    return {name: value for name, value in values.items() if value}
+
+
+def _with(command: EngineCommand, **changes: object) -> EngineCommand:
+    import msgspec
+
+    return msgspec.structs.replace(command, **changes)

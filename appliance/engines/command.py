@@ -7,10 +7,27 @@ from typing import Literal
 from appliance.core.inventory import Document
 
 
+class ContainerOptions(Document, frozen=True, kw_only=True):
+    """How the container is let at cards and memory. The network is the host's, on loopback.
+
+    `privileged` is the reason why the vendor cannot do without; `None` means it is not.
+    """
+
+    runtime: str | None = None
+    ipc: str | None = None
+    shm_size: str | None = None
+    group_add: list[str] = []
+    cap_add: list[str] = []
+    security_opt: list[str] = []
+    ulimits: dict[str, str] = {}
+    privileged: str | None = None
+
+
 class EngineCommand(Document, frozen=True, kw_only=True):
     """A process (or container) that serves an OpenAI-compatible endpoint on loopback `port`.
 
     `env` is added to the environment of the supervisor. `files` are written before the start.
+    A container without an `image` takes one that the vendor hands out; `notes` say which.
     """
 
     engine: str
@@ -22,5 +39,7 @@ class EngineCommand(Document, frozen=True, kw_only=True):
     devices: list[str] = []
     mounts: list[str] = []
     files: dict[str, str] = {}
+    container: ContainerOptions = ContainerOptions()
+    notes: list[str] = []
     readiness: str = "/health"
     metrics: str | None = "/metrics"

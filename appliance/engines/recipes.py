@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
+from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from appliance.core.errors import UsageError
 from appliance.core.i18n import say
-from appliance.core.inventory import Document, VendorName
+from appliance.core.inventory import Card, Document, VendorName
+from appliance.engines.classes import architectures_of
 
 Mark = Literal["run here", "documented", "inferred"]
 
@@ -29,43 +30,91 @@ class Limits(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Recipe(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One way to serve. `mark` says how sure it is, `source` where it was read."""
+    """One way to serve. `mark` says how sure it is, `source` where it was read.
+
+    `start`: the appliance starts a `process` by itself, can start it after a `build` on this server
+    (of the backend `build`), or shows how to run the `container`.
+    """
 
     id: str
     engine: str
     title: str
     vendors: list[VendorName]
+    archs: tuple[str, ...] = ("*",)
+    """Patterns of the cards' architectures."""
     formats: list[Literal["gguf", "safetensors"]]
     architectures: list[str] | None = None
     """GGUF names of what it can load; `None` means everything in its formats."""
-    start: Literal["process", "container"]
+    classes: list[str] | None = None
+    """Classes of models (classes.toml) it is known to serve; `None` means `architectures`."""
+    start: Literal["process", "build", "container"]
+    build: str | None = None
+    access: str | None = None
+    image: dict[str, str] = {}
+    command: str = ""
+    env: dict[str, str] = {}
+    mounts: list[str] = []
+    files: dict[str, str] = {}
     readiness: str = "/health"
     metrics: str | None = "/metrics"
     limits: Limits = Limits()
+    notes: list[str] = []
     source: str
     mark: Mark
 
+    def takes(self, card: Card) -> bool:
+        """Whether it serves on cards of this vendor and architecture; an unknown one may pass."""
+        known = card.arch is None or any(fnmatchcase(card.arch, arch) for arch in self.archs)
+        return card.vendor in self.vendors and known
+
+    def image_for(self, arch: str | None) -> str | None:
+        """The container image for an architecture; `None` where the vendor hands it out."""
+        for pattern, image in self.image.items():
+            if arch is None or fnmatchcase(arch, pattern):
+                return image
+        return None
+
 
 class _RecipeFile(msgspec.Struct, forbid_unknown_fields=True):
-    recipe: list[Recipe]
+    commands: dict[str, str]
+    recipe: list[dict[str, Any]]
 
 
 @cache
-def _recipes() -> tuple[Recipe, ...]:
-    text = files("appliance.engines").joinpath("recipes.toml").read_text(encoding="utf-8")
-    return tuple(msgspec.convert(tomllib.loads(text), _RecipeFile).recipe)
+def _file() -> _RecipeFile:
+    text = files("appliance.engines").joinpath("recipes.toml").read_bytes()
+    return msgspec.toml.decode(text, type=_RecipeFile)
+
+
+@cache
+def _recipes() -> dict[str, Recipe]:
+    rows: dict[str, dict[str, Any]] = {}
+    for row in _file().recipe:
+        base = rows[row["like"]] if "like" in row else {}
+        rows[row["id"]] = {**base, **{key: row[key] for key in row if key != "like"}}
+    return {name: _known_architectures(msgspec.convert(row, Recipe)) for name, row in rows.items()}
+
+
+def _known_architectures(one: Recipe) -> Recipe:
+    if one.architectures is not None or one.classes is None:
+        return one
+    return msgspec.structs.replace(one, architectures=architectures_of(one.classes))
 
 
 def load_recipes() -> list[Recipe]:
     """All recipes, in the order in which the file prefers them."""
-    return list(_recipes())
+    return list(_recipes().values())
+
+
+def command_parts() -> dict[str, str]:
+    """Pieces of commands that several recipes include, by name."""
+    return _file().commands
 
 
 def recipe(recipe_id: str) -> Recipe:
     """The recipe with this id. Raises `UsageError` for one that is not there."""
-    for candidate in _recipes():
-        if candidate.id == recipe_id:
-            return candidate
+    if found := _recipes().get(recipe_id):
+        return found
     raise UsageError(
         say("no such engine recipe: {recipe}", recipe=recipe_id),
         hint=say("see `appliance engines list`"),

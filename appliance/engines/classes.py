@@ -1,0 +1,48 @@
+"""Classes of models: what engines must be told about each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+
+import msgspec
+
+
+class ModelClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Models that an engine serves with the same settings.
+
+    `draft` is vLLM's setting for the drafting head that comes with the weights.
+    """
+
+    id: str
+    title: str
+    families: list[str]
+    architectures: list[str]
+    experts: bool = False
+    draft: str | None = None
+    flags: Mapping[str, list[str]] = {}
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    classes: list[ModelClass] = msgspec.field(name="class")
+
+
+@cache
+def classes() -> tuple[ModelClass, ...]:
+    """All classes, the narrow ones first; the last one takes anything."""
+    text = files("appliance.engines").joinpath("classes.toml").read_bytes()
+    return tuple(msgspec.toml.decode(text, type=_File).classes)
+
+
+def class_of(family: str | None) -> ModelClass:
+    """The class of a catalogue family; of an unknown one the class without settings."""
+    name = family or ""
+    return next(c for c in classes() if any(fnmatchcase(name, pattern) for pattern in c.families))
+
+
+def architectures_of(class_ids: list[str]) -> list[str]:
+    """GGUF names of the architectures in these classes, each once."""
+    named = [a for c in classes() if c.id in class_ids for a in c.architectures]
+    return list(dict.fromkeys(named))

@@ -1,0 +1,1 @@
+"""Engines built on the server they run on."""

@@ -1,0 +1,87 @@
+"""Filling in the templates of recipes.
+
+Words a template may use: `model` (the path), `alias`, `port`, `context` (one conversation),
+`slots`, `total_context`, `kv_type`, `ubatch`, `threads`, `tp`, `pp`, `cards`, `indexes` ("0,1"),
+`arch` and `name` of the first card, `quant` (these three "" when unknown), `flags` and `draft`
+(of the model's class), `experts`, `prompt_cache_mib`, `python`, `config` (a directory for the
+recipe's files) and `build` (of an engine built here). An unknown word is an error, never "".
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from appliance.engines.classes import class_of
+from appliance.engines.recipes import Recipe, command_parts
+from appliance.engines.request import EngineRequest
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dict[str, Any]:
+    """The values of all words for one request."""
+    kind = class_of(request.family)
+    first = request.cards[0] if request.cards else None
+    return {
+        "model": request.model_path,
+        "alias": request.alias,
+        "port": request.port,
+        "context": request.context,
+        "slots": request.slots,
+        "total_context": request.context * request.slots,
+        "kv_type": request.kv_type,
+        "ubatch": request.ubatch,
+        "threads": request.threads,
+        "tp": request.tensor_parallel,
+        "pp": request.pipeline_parallel,
+        "cards": request.cards,
+        "indexes": ",".join(str(c.index) for c in request.cards if c.index is not None),
+        "arch": (first.arch if first else None) or "",
+        "name": (first.name if first else None) or "",
+        "quant": request.quant or "",
+        "flags": kind.flags.get(chosen.engine, []),
+        "draft": kind.draft,
+        "experts": kind.experts,
+        "prompt_cache_mib": chosen.limits.prompt_cache_mib,
+        "python": sys.executable,
+        "config": _config_directory(request),
+        "build": build,
+    }
+
+
+def fill_command(template: str, words: dict[str, Any]) -> list[str]:
+    """A command line: each value becomes part of one argument, whatever is in it."""
+    return shlex.split(_environment(_quoted).from_string(template).render(words))
+
+
+def fill(template: str, words: dict[str, Any]) -> str:
+    """Any other text."""
+    return _environment(None).from_string(template).render(words)
+
+
+def _quoted(value: object) -> str:
+    return shlex.quote(str(value))
+
+
+@cache
+def _environment(finalize: Callable[[object], str] | None) -> Environment:
+    from jinja2 import DictLoader, Environment, StrictUndefined
+
+    return Environment(  # noqa: S701 - command lines and JSON, never HTML
+        loader=DictLoader(command_parts()),
+        undefined=StrictUndefined,
+        finalize=finalize,
+        keep_trailing_newline=True,
+    )
+
+
+def _config_directory(request: EngineRequest) -> str:
+    if request.log_path:
+        return str(Path(request.log_path).with_suffix(""))
+    return f"/etc/appliance/{request.alias}"

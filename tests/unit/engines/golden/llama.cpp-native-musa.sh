@@ -1,0 +1,77 @@
+### distill
+export MUSA_VISIBLE_DEVICES=0,1
+export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/musa/current/lib:/usr/local/musa/lib
+/var/lib/appliance/data/engines/llama.cpp/musa/current/bin/llama-server \
+    --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
+    --alias deepseek-r1-distill-qwen-7b \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --ctx-size 131072 \
+    --parallel 8 \
+    --cache-type-k f16 \
+    --cache-type-v f16 \
+    --batch-size 512 \
+    --ubatch-size 512 \
+    --cache-ram 512 \
+    --fit off \
+    --metrics \
+    --slots \
+    --no-webui \
+    --jinja \
+    --reasoning-format deepseek \
+    --offline \
+    --n-gpu-layers 999 \
+    --flash-attn on \
+    --split-mode layer
+
+### r1
+export MUSA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
+export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/musa/current/lib:/usr/local/musa/lib
+/var/lib/appliance/data/engines/llama.cpp/musa/current/bin/llama-server \
+    --model /srv/models/deepseek-r1-0528.gguf \
+    --alias deepseek-r1-0528 \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --ctx-size 131072 \
+    --parallel 8 \
+    --cache-type-k f16 \
+    --cache-type-v f16 \
+    --batch-size 512 \
+    --ubatch-size 512 \
+    --cache-ram 512 \
+    --fit off \
+    --metrics \
+    --slots \
+    --no-webui \
+    --jinja \
+    --reasoning-format deepseek \
+    --offline \
+    --n-gpu-layers 999 \
+    --flash-attn on \
+    --split-mode layer
+
+### v4
+export MUSA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
+export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/musa/current/lib:/usr/local/musa/lib
+/var/lib/appliance/data/engines/llama.cpp/musa/current/bin/llama-server \
+    --model /srv/models/deepseek-v4-flash.gguf \
+    --alias deepseek-v4-flash \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --ctx-size 131072 \
+    --parallel 8 \
+    --cache-type-k f16 \
+    --cache-type-v f16 \
+    --batch-size 512 \
+    --ubatch-size 512 \
+    --cache-ram 512 \
+    --fit off \
+    --metrics \
+    --slots \
+    --no-webui \
+    --jinja \
+    --reasoning-format deepseek \
+    --offline \
+    --n-gpu-layers 999 \
+    --flash-attn on \
+    --split-mode layer

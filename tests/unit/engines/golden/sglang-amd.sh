@@ -1,0 +1,163 @@
+### distill
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=python3 \
+    --ipc=host \
+    --group-add=video \
+    --security-opt=seccomp=unconfined \
+    --device=/dev/kfd \
+    --device=/dev/dri \
+    --volume=/srv/models/deepseek-r1-distill-qwen-7b:/srv/models/deepseek-r1-distill-qwen-7b:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HIP_VISIBLE_DEVICES=0,1 \
+    gpustack/runner:rocm7.2-sglang0.5.22 \
+    -m sglang.launch_server \
+    --model-path /srv/models/deepseek-r1-distill-qwen-7b \
+    --served-model-name deepseek-r1-distill-qwen-7b \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tp-size 2 \
+    --context-length 16384 \
+    --max-running-requests 8 \
+    --enable-metrics \
+    --reasoning-parser deepseek-r1 \
+    --mem-fraction-static 0.88
+
+### v3
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=python3 \
+    --ipc=host \
+    --group-add=video \
+    --security-opt=seccomp=unconfined \
+    --device=/dev/kfd \
+    --device=/dev/dri \
+    --volume=/srv/models/deepseek-v3-0324:/srv/models/deepseek-v3-0324:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HIP_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
+    gpustack/runner:rocm7.2-sglang0.5.22 \
+    -m sglang.launch_server \
+    --model-path /srv/models/deepseek-v3-0324 \
+    --served-model-name deepseek-v3-0324 \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tp-size 8 \
+    --context-length 16384 \
+    --max-running-requests 8 \
+    --enable-metrics \
+    --ep-size 8 \
+    --trust-remote-code \
+    --mem-fraction-static 0.88
+
+### r1
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=python3 \
+    --ipc=host \
+    --group-add=video \
+    --security-opt=seccomp=unconfined \
+    --device=/dev/kfd \
+    --device=/dev/dri \
+    --volume=/srv/models/deepseek-r1-0528:/srv/models/deepseek-r1-0528:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HIP_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
+    gpustack/runner:rocm7.2-sglang0.5.22 \
+    -m sglang.launch_server \
+    --model-path /srv/models/deepseek-r1-0528 \
+    --served-model-name deepseek-r1-0528 \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tp-size 8 \
+    --context-length 16384 \
+    --max-running-requests 8 \
+    --enable-metrics \
+    --ep-size 8 \
+    --trust-remote-code \
+    --reasoning-parser deepseek-r1 \
+    --mem-fraction-static 0.88
+
+### v3.1
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=python3 \
+    --ipc=host \
+    --group-add=video \
+    --security-opt=seccomp=unconfined \
+    --device=/dev/kfd \
+    --device=/dev/dri \
+    --volume=/srv/models/deepseek-v3.1:/srv/models/deepseek-v3.1:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HIP_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
+    gpustack/runner:rocm7.2-sglang0.5.22 \
+    -m sglang.launch_server \
+    --model-path /srv/models/deepseek-v3.1 \
+    --served-model-name deepseek-v3.1 \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tp-size 8 \
+    --context-length 16384 \
+    --max-running-requests 8 \
+    --enable-metrics \
+    --ep-size 8 \
+    --trust-remote-code \
+    --reasoning-parser deepseek-v3 \
+    --tool-call-parser deepseekv31 \
+    --mem-fraction-static 0.88
+
+### v3.2
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=python3 \
+    --ipc=host \
+    --group-add=video \
+    --security-opt=seccomp=unconfined \
+    --device=/dev/kfd \
+    --device=/dev/dri \
+    --volume=/srv/models/deepseek-v3.2:/srv/models/deepseek-v3.2:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HIP_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
+    gpustack/runner:rocm7.2-sglang0.5.22 \
+    -m sglang.launch_server \
+    --model-path /srv/models/deepseek-v3.2 \
+    --served-model-name deepseek-v3.2 \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tp-size 8 \
+    --context-length 16384 \
+    --max-running-requests 8 \
+    --enable-metrics \
+    --ep-size 8 \
+    --trust-remote-code \
+    --reasoning-parser deepseek-v3 \
+    --tool-call-parser deepseekv32 \
+    --mem-fraction-static 0.88

@@ -1,0 +1,302 @@
+### distill
+# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=vllm \
+    --shm-size=16g \
+    --device=/dev/davinci_manager \
+    --device=/dev/devmm_svm \
+    --device=/dev/hisi_hdc \
+    --device=/dev/davinci0 \
+    --device=/dev/davinci1 \
+    --volume=/srv/models/deepseek-r1-distill-qwen-7b:/srv/models/deepseek-r1-distill-qwen-7b:ro \
+    --volume=/usr/local/dcmi:/usr/local/dcmi:ro \
+    --volume=/usr/local/bin/npu-smi:/usr/local/bin/npu-smi:ro \
+    --volume=/usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64:ro \
+    --volume=/usr/local/Ascend/driver/version.info:/usr/local/Ascend/driver/version.info:ro \
+    --volume=/etc/ascend_install.info:/etc/ascend_install.info:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HCCL_OP_EXPANSION_MODE=AIV \
+    --env=OMP_PROC_BIND=false \
+    --env=OMP_NUM_THREADS=10 \
+    --env=HCCL_BUFFSIZE=200 \
+    --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
+    --env=VLLM_ASCEND_ENABLE_MLAPO=0 \
+    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=0 \
+    gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-r1-distill-qwen-7b \
+    --served-model-name deepseek-r1-distill-qwen-7b \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tensor-parallel-size 2 \
+    --max-model-len 16384 \
+    --max-num-seqs 8 \
+    --reasoning-parser deepseek_r1 \
+    --gpu-memory-utilization 0.92
+
+### v2
+# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=vllm \
+    --shm-size=16g \
+    --device=/dev/davinci_manager \
+    --device=/dev/devmm_svm \
+    --device=/dev/hisi_hdc \
+    --device=/dev/davinci0 \
+    --device=/dev/davinci1 \
+    --volume=/srv/models/deepseek-v2-lite-chat:/srv/models/deepseek-v2-lite-chat:ro \
+    --volume=/usr/local/dcmi:/usr/local/dcmi:ro \
+    --volume=/usr/local/bin/npu-smi:/usr/local/bin/npu-smi:ro \
+    --volume=/usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64:ro \
+    --volume=/usr/local/Ascend/driver/version.info:/usr/local/Ascend/driver/version.info:ro \
+    --volume=/etc/ascend_install.info:/etc/ascend_install.info:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HCCL_OP_EXPANSION_MODE=AIV \
+    --env=OMP_PROC_BIND=false \
+    --env=OMP_NUM_THREADS=10 \
+    --env=HCCL_BUFFSIZE=200 \
+    --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
+    --env=VLLM_ASCEND_ENABLE_MLAPO=1 \
+    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
+    gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-v2-lite-chat \
+    --served-model-name deepseek-v2-lite-chat \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tensor-parallel-size 2 \
+    --max-model-len 16384 \
+    --max-num-seqs 8 \
+    --enable-expert-parallel \
+    --trust-remote-code \
+    --gpu-memory-utilization 0.92 \
+    --quantization ascend \
+    --max-num-batched-tokens 4096 \
+    --no-enable-prefix-caching \
+    --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}'
+
+### v3
+# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=vllm \
+    --shm-size=16g \
+    --device=/dev/davinci_manager \
+    --device=/dev/devmm_svm \
+    --device=/dev/hisi_hdc \
+    --device=/dev/davinci0 \
+    --device=/dev/davinci1 \
+    --device=/dev/davinci2 \
+    --device=/dev/davinci3 \
+    --device=/dev/davinci4 \
+    --device=/dev/davinci5 \
+    --device=/dev/davinci6 \
+    --device=/dev/davinci7 \
+    --volume=/srv/models/deepseek-v3-0324:/srv/models/deepseek-v3-0324:ro \
+    --volume=/usr/local/dcmi:/usr/local/dcmi:ro \
+    --volume=/usr/local/bin/npu-smi:/usr/local/bin/npu-smi:ro \
+    --volume=/usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64:ro \
+    --volume=/usr/local/Ascend/driver/version.info:/usr/local/Ascend/driver/version.info:ro \
+    --volume=/etc/ascend_install.info:/etc/ascend_install.info:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HCCL_OP_EXPANSION_MODE=AIV \
+    --env=OMP_PROC_BIND=false \
+    --env=OMP_NUM_THREADS=10 \
+    --env=HCCL_BUFFSIZE=200 \
+    --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
+    --env=VLLM_ASCEND_ENABLE_MLAPO=1 \
+    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
+    gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-v3-0324 \
+    --served-model-name deepseek-v3-0324 \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tensor-parallel-size 8 \
+    --max-model-len 16384 \
+    --max-num-seqs 8 \
+    --enable-expert-parallel \
+    --trust-remote-code \
+    --gpu-memory-utilization 0.92 \
+    --quantization ascend \
+    --max-num-batched-tokens 4096 \
+    --no-enable-prefix-caching \
+    --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}'
+
+### r1
+# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=vllm \
+    --shm-size=16g \
+    --device=/dev/davinci_manager \
+    --device=/dev/devmm_svm \
+    --device=/dev/hisi_hdc \
+    --device=/dev/davinci0 \
+    --device=/dev/davinci1 \
+    --device=/dev/davinci2 \
+    --device=/dev/davinci3 \
+    --device=/dev/davinci4 \
+    --device=/dev/davinci5 \
+    --device=/dev/davinci6 \
+    --device=/dev/davinci7 \
+    --volume=/srv/models/deepseek-r1-0528:/srv/models/deepseek-r1-0528:ro \
+    --volume=/usr/local/dcmi:/usr/local/dcmi:ro \
+    --volume=/usr/local/bin/npu-smi:/usr/local/bin/npu-smi:ro \
+    --volume=/usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64:ro \
+    --volume=/usr/local/Ascend/driver/version.info:/usr/local/Ascend/driver/version.info:ro \
+    --volume=/etc/ascend_install.info:/etc/ascend_install.info:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HCCL_OP_EXPANSION_MODE=AIV \
+    --env=OMP_PROC_BIND=false \
+    --env=OMP_NUM_THREADS=10 \
+    --env=HCCL_BUFFSIZE=200 \
+    --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
+    --env=VLLM_ASCEND_ENABLE_MLAPO=1 \
+    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
+    gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-r1-0528 \
+    --served-model-name deepseek-r1-0528 \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tensor-parallel-size 8 \
+    --max-model-len 16384 \
+    --max-num-seqs 8 \
+    --enable-expert-parallel \
+    --trust-remote-code \
+    --reasoning-parser deepseek_r1 \
+    --gpu-memory-utilization 0.92 \
+    --quantization ascend \
+    --max-num-batched-tokens 4096 \
+    --no-enable-prefix-caching \
+    --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}'
+
+### v3.1
+# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=vllm \
+    --shm-size=16g \
+    --device=/dev/davinci_manager \
+    --device=/dev/devmm_svm \
+    --device=/dev/hisi_hdc \
+    --device=/dev/davinci0 \
+    --device=/dev/davinci1 \
+    --device=/dev/davinci2 \
+    --device=/dev/davinci3 \
+    --device=/dev/davinci4 \
+    --device=/dev/davinci5 \
+    --device=/dev/davinci6 \
+    --device=/dev/davinci7 \
+    --volume=/srv/models/deepseek-v3.1:/srv/models/deepseek-v3.1:ro \
+    --volume=/usr/local/dcmi:/usr/local/dcmi:ro \
+    --volume=/usr/local/bin/npu-smi:/usr/local/bin/npu-smi:ro \
+    --volume=/usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64:ro \
+    --volume=/usr/local/Ascend/driver/version.info:/usr/local/Ascend/driver/version.info:ro \
+    --volume=/etc/ascend_install.info:/etc/ascend_install.info:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HCCL_OP_EXPANSION_MODE=AIV \
+    --env=OMP_PROC_BIND=false \
+    --env=OMP_NUM_THREADS=10 \
+    --env=HCCL_BUFFSIZE=200 \
+    --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
+    --env=VLLM_ASCEND_ENABLE_MLAPO=1 \
+    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
+    gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-v3.1 \
+    --served-model-name deepseek-v3.1 \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tensor-parallel-size 8 \
+    --max-model-len 16384 \
+    --max-num-seqs 8 \
+    --enable-expert-parallel \
+    --trust-remote-code \
+    --reasoning-parser deepseek_v3 \
+    --enable-auto-tool-choice \
+    --tool-call-parser deepseek_v31 \
+    --gpu-memory-utilization 0.92 \
+    --quantization ascend \
+    --max-num-batched-tokens 4096 \
+    --no-enable-prefix-caching \
+    --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}'
+
+### v3.2
+# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=vllm \
+    --shm-size=16g \
+    --device=/dev/davinci_manager \
+    --device=/dev/devmm_svm \
+    --device=/dev/hisi_hdc \
+    --device=/dev/davinci0 \
+    --device=/dev/davinci1 \
+    --device=/dev/davinci2 \
+    --device=/dev/davinci3 \
+    --device=/dev/davinci4 \
+    --device=/dev/davinci5 \
+    --device=/dev/davinci6 \
+    --device=/dev/davinci7 \
+    --volume=/srv/models/deepseek-v3.2:/srv/models/deepseek-v3.2:ro \
+    --volume=/usr/local/dcmi:/usr/local/dcmi:ro \
+    --volume=/usr/local/bin/npu-smi:/usr/local/bin/npu-smi:ro \
+    --volume=/usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64:ro \
+    --volume=/usr/local/Ascend/driver/version.info:/usr/local/Ascend/driver/version.info:ro \
+    --volume=/etc/ascend_install.info:/etc/ascend_install.info:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HCCL_OP_EXPANSION_MODE=AIV \
+    --env=OMP_PROC_BIND=false \
+    --env=OMP_NUM_THREADS=10 \
+    --env=HCCL_BUFFSIZE=200 \
+    --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
+    --env=VLLM_ASCEND_ENABLE_MLAPO=1 \
+    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
+    gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-v3.2 \
+    --served-model-name deepseek-v3.2 \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tensor-parallel-size 8 \
+    --max-model-len 16384 \
+    --max-num-seqs 8 \
+    --enable-expert-parallel \
+    --trust-remote-code \
+    --tokenizer-mode deepseek_v32 \
+    --reasoning-parser deepseek_v3 \
+    --enable-auto-tool-choice \
+    --tool-call-parser deepseek_v32 \
+    --gpu-memory-utilization 0.92 \
+    --quantization ascend \
+    --max-num-batched-tokens 4096 \
+    --no-enable-prefix-caching \
+    --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}'

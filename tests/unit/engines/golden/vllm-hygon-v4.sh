@@ -1,0 +1,48 @@
+### v4-dspark
+# image: Hygon's own with vLLM 0.25.1 or 0.28.1; weights: the channel-wise INT8 ones for 8 BW1000
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=vllm \
+    --shm-size=64g \
+    --group-add=video \
+    --cap-add=SYS_PTRACE \
+    --security-opt=seccomp=unconfined \
+    --ulimit=memlock=-1 \
+    --device=/dev/kfd \
+    --device=/dev/mkfd \
+    --device=/dev/dri \
+    --volume=/srv/models/deepseek-v4-flash-0731:/srv/models/deepseek-v4-flash-0731:ro \
+    --volume=/opt/hyhal:/opt/hyhal:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HIP_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
+    --env=VLLM_HCU_USE_CUSTOM_QUANTIZATION_GEMM=0 \
+    --env=VLLM_HCU_USE_CUSTOM_OPS=0 \
+    --env=VLLM_ROCM_USE_AITER=0 \
+    --env=LMSLIM_USE_GLOBAL_MOE_CACHE=1 \
+    --env=VLLM_HCU_USE_CAT_MLA=0 \
+    IMAGE-FROM-VENDOR serve /srv/models/deepseek-v4-flash-0731 \
+    --served-model-name deepseek-v4-flash-0731 \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tensor-parallel-size 8 \
+    --max-model-len 16384 \
+    --max-num-seqs 8 \
+    --enable-expert-parallel \
+    --trust-remote-code \
+    --kv-cache-dtype fp8 \
+    --block-size 256 \
+    --tokenizer-mode deepseek_v4 \
+    --reasoning-parser deepseek_v4 \
+    --enable-auto-tool-choice \
+    --tool-call-parser deepseek_v4 \
+    --gpu-memory-utilization 0.92 \
+    --dtype bfloat16 \
+    --max-num-batched-tokens 16384 \
+    --distributed-executor-backend mp \
+    --moe-backend aiter
