@@ -75,7 +75,8 @@ class Amd(Vendor):
             devices = merged([*devices.items(), *_from_monitor(inquiry).items()])
         if not devices or any(_wants_limits(one) for one in devices.values()):
             devices = _with_texts(inquiry, devices)
-        return inquiry.report(_with_names(inquiry, list(devices.values())))
+        readings = rocm_smi.placed(_with_names(inquiry, list(devices.values())), bus)
+        return inquiry.report(readings)
 
     def open_library(self) -> Library | None:
         """AMD SMI and ROCm SMI, through gpustack-runtime."""
@@ -92,11 +93,10 @@ def _measured(devices: dict[int, Reading]) -> bool:
 
 
 def _from_amd_smi(inquiry: Inquiry) -> dict[int, Reading]:
-    identity = amd_smi.parse(inquiry("amd-smi", "list", "--json"))
-    facts = amd_smi.parse(inquiry("amd-smi", "static", "--json"))
-    values = amd_smi.parse(inquiry("amd-smi", "metric", "--json"))
+    questions = [("amd-smi", verb, "--json") for verb in ("list", "static", "metric")]
+    answers = [amd_smi.parse(text) for text in inquiry.at_once(*questions)]
     running = amd_smi.parse(inquiry.besides("amd-smi", "process", "--json"))
-    return _readings(amd_smi.merge(identity, facts, values, running))
+    return _readings(amd_smi.merge(*answers, running))
 
 
 def _readings(trees: dict[int, amd_smi.Tree]) -> dict[int, Reading]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import msgspec
 
@@ -29,19 +29,29 @@ from appliance.hardware.vendors.inquiry import Inquiry, fill
 
 _INFO = ("npu-smi", "info")
 
-_QUESTIONS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
-    ("common", ("power_w", "temp_c", "util_pct"), ("clock_mhz",)),
-    ("usages", ("memory_mib", "memory_used_mib", "util_pct"), ()),
-    ("memory", ("memory_mib",), ("temp_memory_c",)),
-    ("board", ("pci",), ("uuid", "driver")),
-    ("temp", ("temp_c",), ()),
-    ("power", ("power_w",), ()),
-    ("health", ("health",), ()),
-    ("ecc", (), ("ecc_uncorrected",)),
-    ("sensors", (), ("temp_memory_c", "temp_hotspot_c")),
+
+class _Question(NamedTuple):
+    """A `-t` question, the fields that make it worth asking at any price, and those that make it
+    worth asking while a look has time left.
+    """
+
+    kind: str
+    needed: tuple[str, ...]
+    welcome: tuple[str, ...] = ()
+
+
+_QUESTIONS = (
+    _Question("common", ("power_w", "temp_c", "util_pct"), ("clock_mhz",)),
+    _Question("usages", ("memory_mib", "memory_used_mib", "util_pct")),
+    _Question("memory", ("memory_mib",), ("temp_memory_c",)),
+    _Question("board", ("pci",), ("uuid", "driver")),
+    _Question("temp", ("temp_c",)),
+    _Question("power", ("power_w",)),
+    _Question("health", ("health",)),
+    _Question("ecc", (), ("ecc_uncorrected",)),
+    _Question("sensors", (), ("temp_memory_c", "temp_hotspot_c")),
 )
-"""`-t` questions in the order of asking; the fields that make one worth asking at any price, and
-those that do while a look has time left."""
+"""In the order of asking."""
 
 
 class Ascend(Vendor):
@@ -86,7 +96,7 @@ def _chips(inquiry: Inquiry) -> dict[ChipKey, Reading]:
     keys = dict.fromkeys([*shown, *named])
     if not keys:
         keys = dict.fromkeys((npu, 0) for npu in parse_list(inquiry(*_INFO, "-l")))
-    if not keys:
+    if not keys and not inquiry.answered:  # a live watch goes on until it is killed
         shown = parse_watch(inquiry(*_INFO, "watch"))
         keys = dict.fromkeys(shown)
     countable = _alone(keys) and not table.numbered
@@ -109,32 +119,28 @@ def _identified(reading: Reading, named: Named | None, npu: int | None) -> Readi
 
 def _with_details(inquiry: Inquiry, chips: dict[ChipKey, Reading]) -> dict[ChipKey, Reading]:
     chips = dict(chips)
-    for kind, needed, welcome in _QUESTIONS:
+    for question in _QUESTIONS:
         for npu in dict.fromkeys(npu for npu, _ in chips):
-            for key, reading in _answers(inquiry, kind, npu, chips, needed, welcome):
+            own = {key: reading for key, reading in chips.items() if key[0] == npu}
+            for key, reading in _answers(inquiry, question, npu, own):
                 chips[key] = fill(chips[key], reading)
     return _with_faults(inquiry, chips)
 
 
 def _answers(
-    inquiry: Inquiry,
-    kind: str,
-    npu: int,
-    chips: dict[ChipKey, Reading],
-    needed: tuple[str, ...],
-    welcome: tuple[str, ...],
+    inquiry: Inquiry, question: _Question, npu: int, own: dict[ChipKey, Reading]
 ) -> Iterator[tuple[ChipKey, Reading]]:
-    """What a question about an NPU says of its chips, if they lack something of it."""
-    own = {key: reading for key, reading in chips.items() if key[0] == npu}
-    if not _lacks(own, needed + welcome):
+    """What a question about an NPU says of its own chips, if they lack something of it."""
+    if not _lacks(own, question.needed + question.welcome):
         return
-    ask = inquiry.__call__ if _lacks(own, needed) else inquiry.besides
-    details = parse_details(ask(*_INFO, "-t", kind, "-i", str(npu)))
+    ask = inquiry.__call__ if _lacks(own, question.needed) else inquiry.besides
+    about = (*_INFO, "-t", question.kind, "-i", str(npu))
+    details = parse_details(ask(*about))
     for key in own:
         if key[1] in details.chips:
             yield key, details.chips[key[1]]
-        elif kind == "board":
-            one = parse_details(ask(*_INFO, "-t", kind, "-i", str(npu), "-c", str(key[1])))
+        elif question.kind == "board":
+            one = parse_details(ask(*about, "-c", str(key[1])))
             yield key, one.chips.get(key[1], Reading())
     shown = [*own.values(), *details.chips.values()]
     if details.board_power_w is not None and all(one.power_w is None for one in shown):

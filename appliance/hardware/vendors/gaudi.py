@@ -55,9 +55,9 @@ class Gaudi(Vendor):
         if bus is not None and not bus:
             return ABSENT
         inquiry = Inquiry(ask)
-        queried = parse_csv(inquiry("hl-smi", "-Q", _FIELDS, "-f", "csv,noheader"))
-        shown = parse_table(inquiry("hl-smi"))
-        devices = merged([*queried.items(), *shown.items()])
+        query = ("hl-smi", "-Q", _FIELDS, "-f", "csv,noheader")
+        rows, table = inquiry.at_once(query, ("hl-smi",))
+        devices = merged([*parse_csv(rows).items(), *parse_table(table).items()])
         return inquiry.report([_with_arch(one) for one in devices.values()])
 
 

@@ -50,7 +50,7 @@ class Hygon(Vendor):
         if any(reading.arch is None for reading in readings):
             agents = rocminfo.parse(inquiry.besides("rocminfo"))
             readings = rocminfo.named(readings, agents, rename=False)
-        return inquiry.report(readings)
+        return inquiry.report(rocm_smi.placed(readings, bus))
 
     def open_library(self) -> Library | None:
         """Hygon's ROCm SMI and HYDMI, through gpustack-runtime."""
@@ -60,13 +60,8 @@ class Hygon(Vendor):
 
 
 def _from_hy_smi(inquiry: Inquiry) -> dict[int, Reading]:
-    answers = [rocm_smi.parse_json(inquiry("hy-smi", *_METRICS.split()))]
-    if answers[0].cards:
-        answers += [
-            rocm_smi.parse_json(inquiry("hy-smi", *question.split()))
-            for question in (_MEMORY, _LIMITS)
-        ]
-    devices = _readings(answers)
+    questions = [("hy-smi", *options.split()) for options in (_METRICS, _MEMORY, _LIMITS)]
+    devices = _readings([rocm_smi.parse_json(text) for text in inquiry.at_once(*questions)])
     if not devices or any(one.power_limit_w is None for one in devices.values()):
         table = rocm_smi.parse_hygon_table(inquiry("hy-smi"))
         devices = merged([*devices.items(), *table.items()])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -36,17 +37,28 @@ class Inquiry:
 
     def __call__(self, *argv: str) -> str:
         """What `argv` printed on stdout; empty when there is no such tool, question or answer."""
+        return self.at_once(argv)[0]
+
+    def at_once(self, *questions: Sequence[str]) -> list[str]:
+        """What each of several questions printed; asked in parallel, as tools start slowly."""
         started = time.monotonic()
-        answer = self._ask(*argv)
+        if len(questions) == 1:
+            answers = [self._ask(*questions[0])]
+        else:
+            with ThreadPoolExecutor(len(questions)) as pool:
+                answers = list(pool.map(lambda argv: self._ask(*argv), questions))
         self._spent_s += time.monotonic() - started
-        if answer is None:
-            return ""
-        self._answers.append(answer)
-        return _whole(answer.stdout)
+        self._answers += [answer for answer in answers if answer is not None]
+        return ["" if answer is None else _whole(answer.stdout) for answer in answers]
 
     def besides(self, *argv: str) -> str:
         """As a call, but not asked any more once a live look has taken its time."""
         return self(*argv) if self._spent_s < _EXTRAS_S else ""
+
+    @property
+    def answered(self) -> bool:
+        """Whether any question found a tool to answer it, well or not."""
+        return bool(self._answers)
 
     @property
     def pace_s(self) -> float:

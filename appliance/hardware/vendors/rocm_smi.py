@@ -9,13 +9,13 @@ HCU, for GPU. hy-smi of DTK 25 and 26 forgets commas between fields, so this is 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from appliance.core.inventory import Link
 from appliance.core.sample import CardProcess, Pcie
-from appliance.hardware.vendors.base import Reading
+from appliance.hardware.vendors.base import PciDevice, Reading
 from appliance.hardware.vendors.inquiry import pcie_generation
 from appliance.hardware.vendors.parse import (
     celsius,
@@ -184,6 +184,22 @@ def gfx_name(text: object) -> str | None:
         return name
     padded = _GFX_PADDED.fullmatch(name)
     return f"gfx{padded[1]}{padded[2]}{int(padded[3]):x}" if padded else None
+
+
+def placed(readings: Sequence[Reading], bus: Sequence[PciDevice] | None) -> list[Reading]:
+    """Readings without addresses, given those of the bus where there are as many of them.
+
+    ROCm SMI, and what descends from it, numbers its devices by their bus address (rocm_smi_lib
+    sorts what it discovers by BDF).
+    """
+    numbers = [reading.index for reading in readings]
+    addresses = sorted(device.address for device in bus or ())
+    if numbers != list(range(len(addresses))) or any(one.pci is not None for one in readings):
+        return list(readings)
+    return [
+        msgspec.structs.replace(reading, pci=address)
+        for reading, address in zip(readings, addresses, strict=True)
+    ]
 
 
 # -- what "system" says ------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
@@ -95,6 +96,17 @@ def test_what_rounds_off_is_not_asked_of_a_slow_tool(monkeypatch: pytest.MonkeyP
 )
 def test_an_answer_that_stops_within_a_line(printed: str, whole: str) -> None:
     assert Inquiry(asking({"tool": printed}))("tool") == whole
+
+
+def test_questions_at_once_are_asked_in_parallel_and_answered_in_order() -> None:
+    both = Barrier(2, timeout=20)
+
+    def ask(*argv: str) -> ToolAnswer | None:
+        both.wait()
+        return None if argv[1] == "none" else ToolAnswer(argv=argv, exit=0, stdout=argv[1])
+
+    inquiry = Inquiry(ask)
+    assert inquiry.at_once(("tool", "none"), ("tool", "some")) == ["", "some"]
 
 
 def test_link_speeds() -> None:

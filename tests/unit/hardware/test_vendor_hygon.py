@@ -114,6 +114,17 @@ def test_the_table_has_no_names_and_no_memory_size() -> None:
     assert (idle.index, idle.util_pct, idle.health) == (1, 0, None)
 
 
+def test_a_table_without_addresses_is_in_the_order_of_the_bus() -> None:
+    bus = [
+        PciDevice(address=address, vendor_id="1d94", device_id="6320", class_id="120000")
+        for address in ("0000:b6:00.0", "0000:09:00.0")
+    ]
+    first, second = VENDOR.read_tool(asking({"hy-smi": TABLE}), bus).readings
+    assert (first.pci, second.pci) == ("0000:09:00.0", "0000:b6:00.0")
+    fewer = VENDOR.read_tool(asking({"hy-smi": TABLE}), bus[:1]).readings
+    assert [card.pci for card in fewer] == [None, None]
+
+
 def test_the_table_fills_in_the_cap() -> None:
     answers = {METRICS: cards(metrics("DCU", bus="0000:9f:00.0")), "hy-smi": TABLE}
     first = read(VENDOR, answers)[0]
