@@ -82,8 +82,15 @@ def _readings(inquiry: Inquiry) -> list[Reading]:
     listed = {reading.index: reading for reading in forms.read_list(inquiry(_SMI, "-L"))}
     short = forms.read_csv(inquiry(*_SHORT_CSV), forms.SHORT_CSV_FIELDS)
     if table:
-        return [fill(reading, listed.get(reading.index)) for reading in table]
+        return [_completed(reading, listed.get(reading.index)) for reading in table]
     return [fill(reading, listed.get(reading.index)) for reading in short] or list(listed.values())
+
+
+def _completed(reading: Reading, listed: Reading | None) -> Reading:
+    """The table cuts long names short; the list does not."""
+    cut = listed is not None and (reading.name or "").endswith("...")
+    whole = msgspec.structs.replace(reading, name=None, arch=None) if cut else reading
+    return fill(whole, listed)
 
 
 _LOST = re.compile(
