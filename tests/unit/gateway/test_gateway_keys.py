@@ -44,6 +44,11 @@ def test_the_key_itself_is_nowhere_on_disk(store: KeyStore, path: Path) -> None:
     assert not any(secret in content for content in files)
 
 
+def test_what_was_confirmed_survives_a_power_cut(store: KeyStore) -> None:
+    full = 2
+    assert store._execute("PRAGMA synchronous") == [(full,)]
+
+
 def test_only_the_owner_can_read_the_files(store: KeyStore, path: Path) -> None:
     store.add("ward 3")
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}

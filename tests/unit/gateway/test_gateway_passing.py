@@ -163,13 +163,13 @@ async def test_a_stream_that_stops_short_politely_is_an_error_too(
 async def test_a_request_lost_before_its_answer_is_asked_again_on_a_fresh_connection(
     gateway: RunningGateway, streaming: bool
 ) -> None:
-    async with ScriptedEngine(document, dead) as engine, gateway.client() as client:
+    script = (document, dead, stream if streaming else document, dead)
+    async with ScriptedEngine(*script) as engine, gateway.client() as client:
         gateway.route(engine.url)
-        await client.post(CHAT, json=ask())
-        answer = await client.post(CHAT, json=ask(stream=streaming))
+        answers = [await client.post(CHAT, json=ask(stream=streaming)) for _ in range(3)]
         connections = [asked.connection for asked in engine.asked]
-    assert answer.status_code == 200
-    assert connections == [1, 1, 2]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert connections == [1, 1, 2, 3, 4]
 
 
 async def test_a_document_cut_short_is_asked_again(gateway: RunningGateway) -> None:

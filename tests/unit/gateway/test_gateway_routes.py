@@ -62,7 +62,7 @@ def test_fields_of_a_later_version_do_no_harm(tmp_path: Path) -> None:
 
 
 def test_a_reader_never_meets_half_a_table(tmp_path: Path) -> None:
-    tables = [_table(*(f"m{n}" for n in range(size))) for size in (0, 400)]
+    tables = [_table(*(f"m{n}" for n in range(size))) for size in (1, 400)]
     write_routes(tmp_path, tables[0])
     done = threading.Event()
 
