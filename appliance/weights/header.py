@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
-from appliance.catalog.gguf import GgufHeader, read_header, read_header_of
+from appliance.catalog.gguf import GgufHeader, read_header
 from appliance.core.errors import UsageError, VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.reference import HubReference
 from appliance.weights.faults import SourceFault
 from appliance.weights.http import Http
-from appliance.weights.names import entry_name, needed_files
+from appliance.weights.names import entry_name, needed_files, split_set
 from appliance.weights.probe import source_for
 from appliance.weights.sources.base import RemoteFile, Source
+
+logger = logging.getLogger(__name__)
+_INSPECTION_S = 120.0
 
 
 def remote_header(reference: HubReference) -> GgufHeader:
@@ -52,11 +60,48 @@ def _read(source: Source, file: RemoteFile, offset: int, length: int) -> bytes:
 
 
 def check_header(path: Path, name: str) -> None:
-    """Refuse a GGUF whose header an engine could trip over. Raises `VerificationFailed`."""
-    if not name.lower().endswith(".gguf"):
+    """Refuse a model file whose header an engine could trip over, before any engine sees it.
+
+    The header is read in a process without rights. Raises `VerificationFailed`.
+    """
+    if not name.lower().endswith((".gguf", ".safetensors")):
         return
+    verdict = _inspected(path, name)
+    if "error" in verdict:
+        raise VerificationFailed(
+            say("{name}: {why}", name=name, why=verdict["error"]),
+            hint=str(verdict.get("hint", "")),
+            code=str(verdict["code"]),
+        )
+    part, split = split_set(name), verdict.get("split")
+    if part and split and [part[1], part[2]] != split:
+        raise VerificationFailed(
+            say(
+                "{name} says inside that it is part {no} of {count}",
+                name=name,
+                no=split[0],
+                count=split[1],
+            ),
+            hint=say("its name was changed; fetch the set again"),
+            code="BAD-SPLIT",
+        )
+
+
+def _inspected(path: Path, name: str) -> dict[str, Any]:
+    with path.open("rb") as stream:
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", "-m", "appliance.weights.inspector", name],
+                stdin=stream,
+                capture_output=True,
+                timeout=_INSPECTION_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return {"error": say("its header takes too long to read"), "code": "BAD-HEADER"}
     try:
-        read_header_of(path)
-    except VerificationFailed as error:
-        what = say("{name}: {why}", name=name, why=error.what)
-        raise VerificationFailed(what, hint=error.hint, code=error.code) from error
+        verdict: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        logger.warning("inspecting %s: exit %s, %s", path, done.returncode, done.stderr[-500:])
+        return {"error": say("its header cannot be read"), "code": "BAD-HEADER"}
+    return verdict

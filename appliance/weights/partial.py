@@ -207,11 +207,8 @@ class Partial:
         journal_of(self.path).unlink(missing_ok=True)
         self.close()
 
-    def place(self, target: Path) -> None:
-        """The whole, verified file gets its name; the journal goes.
-
-        Raises `ApplianceError` when somebody put another file in our place meanwhile.
-        """
+    def check_ours(self) -> None:
+        """Raise `ApplianceError` when somebody put another file in our place meanwhile."""
         ours, there = os.fstat(self._data), self.path.stat()
         if (ours.st_dev, ours.st_ino) != (there.st_dev, there.st_ino):
             raise ApplianceError(
@@ -219,6 +216,10 @@ class Partial:
                 hint=say("keep other programs out of the store, and run it again"),
                 code="FILE-REPLACED",
             )
+
+    def place(self, target: Path) -> None:
+        """The whole, verified file gets its name; the journal goes."""
+        self.check_ours()
         os.fchmod(self._data, 0o444)
         os.fsync(self._data)
         self.path.replace(target)

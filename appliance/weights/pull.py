@@ -228,6 +228,7 @@ class _Pulling:
                 self._job(), self._described(target), header, partial, self._chain(target)
             )
             self.meter.enter("verify", target.name)
+            partial.check_ours()
             check_header(partial.path, target.name)
             self._place(partial, fetched, target.size)
         except VerificationFailed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,13 +20,17 @@ from appliance.weights.store import Store
 
 MIB = 1 << 20
 CHUNK = 4 * MIB
+_HEADER_BYTES = 92
 NO_CATALOGUE = Catalogue((), "")
 IMPATIENT = FetchOptions(stall_s=0.6, connect_s=1.0, attempts=4, backoff_s=0.02, probe_s=0.5)
 
 
 def some_bytes(size: int, seed: int = 1) -> bytes:
-    """Bytes that no two places of share."""
-    return random.Random(seed).randbytes(size)
+    """A safetensors file of this size; no two places of it are alike."""
+    room = size - 8 - _HEADER_BYTES
+    entry = {"dtype": "U8", "shape": [room], "data_offsets": [0, room]}
+    header = json.dumps({"w": entry}).encode().ljust(_HEADER_BYTES)
+    return len(header).to_bytes(8, "little") + header + random.Random(seed).randbytes(room)
 
 
 @dataclass

@@ -155,7 +155,7 @@ def test_verify_without_chunk_digests_still_hashes_the_file(shelf: Shelf) -> Non
     for path in (shelf.store.root / "chunks").iterdir():
         path.unlink()
     shelf.store.verify(MODEL)
-    spoil(shelf, 3)
+    spoil(shelf, 300)
     with pytest.raises(VerificationFailed, match="SHA-256 is"):
         shelf.store.verify(MODEL)
     assert shelf.pull().bytes_fetched == len(DATA)

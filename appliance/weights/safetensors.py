@@ -1,0 +1,68 @@
+"""The header of a safetensors file: names, types, shapes and places, held against its size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import msgspec
+
+from appliance.core.errors import VerificationFailed
+from appliance.core.i18n import Text, say
+
+_MAX_HEADER_BYTES = 100_000_000
+_MAX_TENSORS = 1 << 20
+_BITS = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8,
+    "I16": 16, "U16": 16, "F16": 16, "BF16": 16,
+    "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64, "C64": 64,
+    "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
+}  # fmt: skip
+
+
+class _Tensor(msgspec.Struct):
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+def check_safetensors(read_at: Callable[[int, int], bytes], size: int) -> int:
+    """The number of tensors. Raises `VerificationFailed` for a header an engine could trip over."""
+    length = int.from_bytes(read_at(0, 8), "little")
+    if size < 8 or not 2 <= length <= min(_MAX_HEADER_BYTES, size - 8):
+        raise _refused(say("its header has {length} bytes", length=length))
+    try:
+        entries = msgspec.json.decode(read_at(8, length), type=dict[str, msgspec.Raw])
+        entries.pop("__metadata__", None)
+        tensors = [msgspec.json.decode(raw, type=_Tensor) for raw in entries.values()]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _refused(say("its header is damaged ({why})", why=error)) from error
+    if len(tensors) > _MAX_TENSORS:
+        raise _refused(say("it names {count} tensors", count=len(tensors)))
+    _check_places(tensors, size - 8 - length)
+    return len(tensors)
+
+
+def _check_places(tensors: list[_Tensor], room: int) -> None:
+    """Tensors fill the rest of the file, one after another, each as long as its shape says."""
+    end = 0
+    for tensor in sorted(tensors, key=lambda tensor: tensor.data_offsets):
+        first, last = tensor.data_offsets
+        if first != end or last < first or last > room:
+            raise _refused(say("its tensors overlap or lie outside the file"))
+        bits = _BITS.get(tensor.dtype)
+        if any(extent < 0 for extent in tensor.shape):
+            raise _refused(say("a tensor has a negative shape"))
+        if bits is not None and math.prod(tensor.shape) * bits != (last - first) * 8:
+            raise _refused(say("a tensor is not as long as its shape says"))
+        end = last
+    if end != room:
+        raise _refused(say("it has {size} bytes of {end}", size=room, end=end))
+
+
+def _refused(why: Text) -> VerificationFailed:
+    return VerificationFailed(
+        say("not a usable safetensors file: {why}", why=why),
+        hint=say("fetch it again, or use the files of a publisher you trust"),
+        code="BAD-SAFETENSORS",
+    )

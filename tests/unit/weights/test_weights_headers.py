@@ -1,0 +1,184 @@
+"""Headers of model files: looked at from afar, and before an engine may open them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub import LoopbackHub
+from hypothesis import given
+from hypothesis import strategies as st
+from shelf import MIB, Shelf, small_gguf, some_bytes
+
+from appliance.catalog.gguf_write import header_bytes
+from appliance.core.errors import Unreachable, UsageError, VerificationFailed
+from appliance.core.reference import HubReference
+from appliance.weights.header import check_header, remote_header
+from appliance.weights.safetensors import check_safetensors
+from appliance.weights.template import objection
+
+DEEPSEEK = (
+    "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}"
+    "{% endif %}{% set ns = namespace(is_first=false, is_tool=false, system_prompt='') %}"
+    "{%- for message in messages %}{%- if message['role'] == 'system' %}"
+    "{% set ns.system_prompt = message['content'] %}{%- endif %}{%- endfor %}{{bos_token}}"
+    "{{ns.system_prompt}}{% if add_generation_prompt %}{{'<｜Assistant｜><think>\\n'}}{% endif %}"
+    "{%- macro call(name) %}{{ name.split('</think>')[-1] | tojson }}{%- endmacro %}"
+    "{% generation %}{{ raise_exception('no') }}{% endgeneration %}"
+)
+
+
+@pytest.fixture
+def shelf(hub: LoopbackHub, tmp_path: Path) -> Shelf:
+    return Shelf(hub, tmp_path)
+
+
+def gguf_with(**metadata: Any) -> bytes:
+    names = {name.replace("__", "."): value for name, value in metadata.items()}
+    header, size = header_bytes({"general.architecture": "llama", **names}, [])
+    return header.ljust(size, b"\0")
+
+
+def test_a_header_is_read_over_the_network_without_the_file(shelf: Shelf) -> None:
+    shelf.add("m-Q4_K_M.gguf", gguf_with(llama__context_length=4096) + bytes(40 * MIB))
+    header = remote_header(HubReference("hf", "deepseek-ai/tiny"))
+    assert header.architecture == "llama"
+    assert header.context_length == 4096
+    assert shelf.hub.bytes_sent <= 2 * MIB
+
+
+def test_a_header_from_afar_that_is_none(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.add("m.gguf", b"<html>" + bytes(100))
+    with pytest.raises(VerificationFailed):
+        remote_header(HubReference("hf", "deepseek-ai/tiny"))
+    shelf.add("model.safetensors", some_bytes(1000), repo="a/b")
+    with pytest.raises(UsageError, match="no GGUF"):
+        remote_header(HubReference("hf", "a/b"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(Unreachable):
+        remote_header(HubReference("hf", "a/b"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("cut.gguf", small_gguf()[:50]),
+        ("html.gguf", b"<html>sign in</html>"),
+        ("empty.gguf", b""),
+        ("cut.safetensors", some_bytes(1000)[:900]),
+        ("html.safetensors", b"<html>sign in</html>"),
+        ("huge.safetensors", b"\xff" * 8 + bytes(100)),
+        ("template.gguf", gguf_with(tokenizer__chat_template="{{ x.__class__.__mro__ }}")),
+    ],
+)
+def test_what_an_engine_could_trip_over_is_refused(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(VerificationFailed, match=name):
+        check_header(path, name)
+
+
+def test_whole_files_pass(tmp_path: Path) -> None:
+    for name, content in (
+        ("a.gguf", gguf_with(tokenizer__chat_template=DEEPSEEK)),
+        ("a.safetensors", some_bytes(1000)),
+        ("config.json", b"anything"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        check_header(path, name)
+
+
+def test_a_part_that_was_renamed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "m-00001-of-00002.gguf"
+    path.write_bytes(gguf_with(split__no=1, split__count=2, split__tensors__count=0))
+    with pytest.raises(VerificationFailed, match="part 2 of 2"):
+        check_header(path, path.name)
+
+
+def test_the_inspector_has_no_rights() -> None:
+    code = """
+import os, json
+from appliance.weights.inspector import give_up_rights
+give_up_rights()
+def refused(act):
+    try:
+        act()
+    except (OSError, MemoryError):
+        return True
+    return False
+target = "/tmp/inspector-test"
+print(json.dumps({
+    "write": refused(lambda: os.write(os.open(target, os.O_CREAT | os.O_RDWR), b"x")),
+    "memory": refused(lambda: bytearray(1 << 30)),
+    "root": os.geteuid() == 0,
+    "fork": refused(os.fork) if os.geteuid() else True,
+}))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    Path("/tmp/inspector-test").unlink(missing_ok=True)
+    verdict = json.loads(done.stdout.splitlines()[-1])
+    assert verdict["memory"] is True
+    assert verdict["root"] is False or os.geteuid() == 0
+    assert verdict["write"] is True
+
+
+def test_the_templates_of_this_field_pass_and_tricks_do_not() -> None:
+    assert objection(DEEPSEEK) is None
+    for trick in (
+        "{{ ''.__class__ }}",
+        "{{ ''['__class__'] }}",
+        "{{ x | attr('y') }}",
+        "{% include 'other' %}",
+        "{% import 'other' as other %}",
+        "{{ messages._secret }}",
+        "{% for",
+        "x" * (2 << 20),
+    ):
+        assert objection(trick) is not None, trick
+
+
+def raw_safetensors(header: bytes, body: int) -> bytes:
+    return len(header).to_bytes(8, "little") + header + bytes(body)
+
+
+def check(raw: bytes) -> int:
+    return check_safetensors(lambda offset, length: raw[offset : offset + length], len(raw))
+
+
+def test_tensors_must_fill_the_file_one_after_another() -> None:
+    def entry(first: int, last: int, shape: list[int]) -> dict[str, Any]:
+        return {"dtype": "BF16", "shape": shape, "data_offsets": [first, last]}
+
+    good = {"__metadata__": {"format": "pt"}, "a": entry(0, 8, [2, 2]), "b": entry(8, 12, [2])}
+    assert check(raw_safetensors(json.dumps(good).encode(), 12)) == 2
+    for bad, body in (
+        ({"a": entry(0, 8, [2, 2])}, 9),
+        ({"a": entry(0, 8, [2, 2])}, 7),
+        ({"a": entry(4, 12, [2, 2])}, 12),
+        ({"a": entry(0, 8, [2, 2]), "b": entry(4, 8, [2])}, 8),
+        ({"a": entry(0, 8, [2, 3])}, 8),
+        ({"a": entry(0, 8, [-2, -2])}, 8),
+        ({"a": entry(8, 0, [2, 2])}, 8),
+        ({"a": {"dtype": "BF16"}}, 8),
+        ({"a": 5}, 0),
+    ):
+        with pytest.raises(VerificationFailed):
+            check(raw_safetensors(json.dumps(bad).encode(), body))
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_may_stand_in_a_safetensors_file(raw: bytes) -> None:
+    for candidate in (raw, raw_safetensors(raw, 0)):
+        try:
+            count = check(candidate)
+        except VerificationFailed:
+            continue
+        assert count >= 0
