@@ -23,12 +23,13 @@ from appliance.weights.template import objection
 MEMORY_BYTES = 512 << 20
 CPU_S = 60
 _NOBODY = 65534
+_EVERYTHING = "{% set a = ['\\n', 1, 2.5] %}{% for b in a %}{{ b | tojson }}{% break %}{% endfor %}"
 _PR_SET_NO_NEW_PRIVS = 38
 
 
 def main() -> None:
     """Inspect standard input under the name given."""
-    objection("{{ load }}")  # whatever has to be imported for it, while we may read it
+    objection(_EVERYTHING)  # imports what it needs while we may still read where that is
     give_up_rights()
     try:
         print(json.dumps({"split": _inspect(sys.argv[1])}))  # noqa: T201
