@@ -53,12 +53,14 @@ def plan(
 ) -> int:
     """What could be served here, best first, with memory and speed; and what not, and why."""
     options = _exact_options(model, exactly) if exact else None
-    from appliance.ops.planning import DEFAULT_USERS, ground_of, make_exact_plan, make_plan
+    from appliance.ops.planning import DEFAULT_USERS, ground_of, make_plan
 
     inventory = inventory_of(inventory_file, replay)
     here = not inventory_file and not replay
     ground = ground_of(inventory, find_paths(), here=here)
     if options:
+        from appliance.ops.planning import make_exact_plan
+
         result = make_exact_plan(ground, **options)
     else:
         wish = Wish(model=model, users=users or DEFAULT_USERS, context=context)
@@ -103,11 +105,11 @@ def print_plan(result: Plan) -> None:
     """The plan for people."""
     rows = []
     for choice in result.choices:
-        total = sum(card.total_mib for card in choice.memory.per_card) + choice.memory.host_mib
+        total = sum(card.total_mib for card in choice.memory.per_card)
         rows.append(
             (
                 choice.variant,
-                choice.engine,
+                choice.recipe,
                 ",".join(choice.cards),
                 f"{choice.slots}x{choice.context}",
                 gib(total),
@@ -118,7 +120,7 @@ def print_plan(result: Plan) -> None:
         )
     if rows:
         print_table(
-            (_("VARIANT"), _("ENGINE"), _("CARDS"), _("CONTEXT"), _("MEMORY"), _("TOKENS/S"),
+            (_("VARIANT"), _("RECIPE"), _("CARDS"), _("CONTEXT"), _("MEMORY"), _("TOKENS/S"),
              _("FITS"), _("WHY")),
             rows,
         )  # fmt: skip

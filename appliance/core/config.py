@@ -52,7 +52,7 @@ def load_config(paths: Paths) -> Config:
     path = config_file(paths)
     try:
         config = msgspec.toml.decode(path.read_bytes(), type=Config)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Config()
     except (msgspec.DecodeError, OSError, UnicodeDecodeError) as error:
         raise UsageError(
