@@ -59,7 +59,6 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     o_groups: int | None = None
     hash_layers: int | None = None
     hyper_connections: int | None = None
-    state_mib: float | None = None
 
     mtp_b: float | None = None
     engram_b: float | None = None

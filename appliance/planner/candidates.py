@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
 from appliance.core.i18n import say
 from appliance.core.plan import Choice, Memory, Rejection, Speed, Wish
 from appliance.engines.recipes import Recipe
+from appliance.planner.measured import needs_engine, with_engine
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model
 from appliance.planner.people import context_of, streams_of
@@ -20,8 +22,9 @@ from appliance.planner.sizing import fits, size
 from appliance.planner.speed import (
     Machine,
     decode_step_s,
-    machine_of_cards,
     machine_of_host,
+    machine_of_layers,
+    machine_of_ranks,
     prompt_s,
 )
 from appliance.planner.starts import refusal, rejection
@@ -62,7 +65,7 @@ def candidate(wish: Wish, model: Model, recipe: Recipe, place: Place) -> Candida
         return refused
     context = context_of(wish.context, model)
     for cards in _card_counts(model, recipe, place):
-        machine = _machine(model, place, cards, tensor=_is_tensor(model))
+        machine = machine_for(model, place, cards)
         setup = Setup(context=context, slots=1)
         streams = streams_of(wish.users, model, machine, setup)
         replicas = _replicas(place, cards, streams)
@@ -95,10 +98,14 @@ def _divides(model: Model, ranks: int) -> bool:
     return ranks in CARD_COUNTS_IN_PARALLEL and divides(model.architecture, ranks)
 
 
-def _machine(model: Model, place: Place, cards: int, *, tensor: bool) -> Machine:
+def machine_for(model: Model, place: Place, cards: int) -> Machine:
+    """What computes when `model` runs on the first `cards` cards of `place`."""
+    a = model.architecture
     if place.is_host:
-        return machine_of_host(model, place.host, place.facts)
-    return machine_of_cards(model, place.cards[:cards], [place.facts] * cards, tensor=tensor)
+        return machine_of_host(a, place.host, place.facts)
+    if _is_tensor(model):
+        return machine_of_ranks(a, cards, place.facts)
+    return machine_of_layers(a, cards, place.arch, place.facts)
 
 
 def _replicas(place: Place, cards: int, streams: int) -> int:
@@ -156,7 +163,7 @@ def _candidate(
     slots: int,
 ) -> Candidate:
     busy = max(1, min(math.ceil(streams / replicas), setup.slots))
-    speed = _speed(model, machine, setup, busy, replicas)
+    speed = speed_of(model, machine, setup, busy, replicas)
     cards = len(memory.per_card)
     tensor = cards if _is_tensor(model) else 1
     used = place.cards[: cards * replicas]
@@ -193,7 +200,8 @@ def _candidate(
     )
 
 
-def _speed(model: Model, machine: Machine, setup: Setup, busy: int, replicas: int) -> Speed:
+def speed_of(model: Model, machine: Machine, setup: Setup, busy: int, replicas: int) -> Speed:
+    """One stream alone, and `busy` at once on each of `replicas`."""
     one = 1 / decode_step_s(model, machine, setup, 1)
     together = busy / decode_step_s(model, machine, setup, busy) * replicas
     prompt = rules().people.prompt_tokens
@@ -205,6 +213,17 @@ def _speed(model: Model, machine: Machine, setup: Setup, busy: int, replicas: in
         first_token_s=round(seconds + 1 / one, 2),
         method="roofline",
     )
+
+
+def sized(one: Candidate, cache: Path) -> Candidate:
+    """`one` with the engine's own figures where a formula is only a fit."""
+    choice = one.choice
+    if choice.tensor_parallel > 1 or not needs_engine(one.model.architecture):
+        return one
+    setup = Setup(context=choice.context * choice.slots, slots=choice.slots)
+    memory = with_engine(choice.memory, one.model, setup, cache)
+    choice = msgspec.structs.replace(choice, memory=memory, fits=fits(memory, one.model))
+    return msgspec.structs.replace(one, choice=choice)
 
 
 def _too_big(wish: Wish, model: Model, recipe: Recipe, place: Place, context: int) -> Rejection:

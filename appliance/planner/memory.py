@@ -14,6 +14,8 @@ from appliance.catalog.ggml import BYTES_PER_ELEMENT
 from appliance.catalog.models import MIB
 
 CONTEXT_STEP = 256
+STATE_BYTES = 8
+"""Of one element of a compressor: value and score in F32."""
 """llama.cpp rounds contexts up to a multiple of this."""
 
 
@@ -68,7 +70,8 @@ def _compressed_kv_mib(a: Architecture, setup: Setup) -> float:
     elements = a.layers * width * padded((a.sliding_window or 0) + setup.ubatch)
     elements += dense * (width + indexer) * padded(-(-s // 4))
     elements += sparse * width * padded(-(-s // 128))
-    return setup.slots * (elements * setup.bytes / MIB + (a.state_mib or 0.0))
+    state = 16 * dense * (width + indexer) + 128 * sparse * width
+    return setup.slots * (elements * setup.bytes + state * STATE_BYTES) / MIB
 
 
 def compute_mib(a: Architecture, setup: Setup, *, on_card: bool) -> float:

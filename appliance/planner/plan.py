@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -15,7 +16,7 @@ from appliance.core.inventory import Inventory
 from appliance.core.plan import Choice, Plan, Rejection, Wish
 from appliance.core.reference import CatalogReference, parse_reference
 from appliance.engines.recipes import Recipe
-from appliance.planner.candidates import Candidate, candidate
+from appliance.planner.candidates import Candidate, candidate, sized
 from appliance.planner.model import Model, of_catalogue, of_header
 from appliance.planner.placement import Place, places
 from appliance.planner.starts import rejection
@@ -23,6 +24,7 @@ from appliance.planner.wording import why
 
 MOST_CHOICES = 12
 MOST_REJECTED = 40
+MOST_ASKED = 3
 
 
 def plan(
@@ -35,9 +37,12 @@ def plan(
     stored: Collection[str] = (),
     disk_free_mib: float | None = None,
     host_memory_free_mib: float | None = None,
+    cache: Path | None = None,
 ) -> Plan:
     """Choices of the catalogue for `wish`. `stored` are the ids of variants that are here already.
 
+    `cache` is where answers of the engine are kept: with it the first choices that only the engine
+    can size well (V3.2, V4) are sized by the engine itself.
     `wish.model` may name a family or a variant; the self-test model is planned only when named.
     Raises `UsageError` for a model that the catalogue does not have.
     """
@@ -46,6 +51,8 @@ def plan(
     found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
     kept = found if wish.model else _best_of_each_family(found)
     kept.sort(key=lambda one: one.order, reverse=True)
+    if cache is not None:
+        kept = _sized_by_engine(kept, cache)
     return Plan(
         wish=wish,
         choices=_choices(kept, named=wish.model is not None),
@@ -140,6 +147,12 @@ def _no_engine(model: Model, where: Sequence[Place]) -> Rejection:
         ),
         say("choose a GGUF variant, or see `appliance engines list`"),
     )
+
+
+def _sized_by_engine(ordered: Sequence[Candidate], cache: Path) -> list[Candidate]:
+    """The first ones with the engine's own figures; one that does not fit after all is left out."""
+    asked = [sized(one, cache) for one in ordered[:MOST_ASKED]]
+    return [one for one in asked if one.choice.fits] + list(ordered[MOST_ASKED:])
 
 
 def _marked(found: Iterable[Candidate], stored: Collection[str]) -> list[Candidate]:

@@ -30,6 +30,8 @@ class CpuSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bandwidth_share: float
     moe_bandwidth_share: float
     core_gbs: float
+    arm_bandwidth_share: float
+    arm_core_gbs: float
     core_gflops: float
     assumed_bandwidth_gbs: float
     layer_s: float
@@ -40,8 +42,9 @@ class TensorSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     bandwidth_share: float
     layer_s: float
-    moe_layer_s: float
+    large_layer_s: float
     fp16_share: float
+    large_share: float
 
 
 class SpeedRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,12 +52,17 @@ class SpeedRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     bandwidth_overhead: float
     layer_s: float
-    old_card_overhead: float
-    old_archs: list[str]
     moe_layer_s: float
+    large_layer_s: float
+    hop_s: float
+    large_hop_s: float
+    old_archs: list[str]
+    old_overhead: float
+    old_layer_s: float
     prefill_int8_share: float
     prefill_fp16_share: float
     prefill_moe_share: float
+    prefill_large_share: float
     usable_tps: float
     enough_tps: float
     worth_of_twice: float

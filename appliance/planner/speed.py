@@ -8,79 +8,104 @@ Constants and what they were fitted to are in `rules.toml`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import msgspec
 
+from appliance.catalog.architecture import Architecture
 from appliance.core.cards import CardFacts
-from appliance.core.inventory import Card, Host
+from appliance.core.inventory import Host
 from appliance.planner.memory import Setup, kv_mib
 from appliance.planner.model import Model
 from appliance.planner.rules import rules
 
 MB = (1 << 20) / 1e6
 """Millions of bytes in a MiB."""
+ARM = frozenset({"aarch64", "arm64"})
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """What computes: seconds for reading and for multiplying, per device or together.
+    """What computes, as one token sees it.
 
-    `gbs` is the usable bandwidth (10^9 bytes/s) of what one token passes through at a time,
-    `gflops` the usable rate (10^9/s) for prompts, `layer_s` the fixed cost of a layer.
+    `gbs` is the usable bandwidth (10^9 bytes/s) of what it passes through, `gflops` the usable rate
+    (10^9/s) for prompts, `layer_s` the fixed cost of a layer, `hop_s` of all ways between cards.
     """
 
     gbs: float
     gflops: float
     layer_s: float
+    hop_s: float = 0.0
 
 
-def machine_of_cards(
-    model: Model, cards: Sequence[Card], facts: Sequence[CardFacts | None], *, tensor: bool
+def machine_of_layers(
+    a: Architecture, cards: int, arch: str | None, facts: CardFacts | None
 ) -> Machine:
-    """Cards that share the layers out (one works at a time), or share each layer (`tensor`)."""
+    """Cards that share the layers out: one works at a time, so more cards are not faster."""
     speed = rules().speed
-    known = [
-        (f.bandwidth_gbs if f and f.bandwidth_gbs else speed.assumed_bandwidth_gbs) for f in facts
-    ]
-    moe = model.architecture.is_moe
-    rate = min(_prompt_gflops(fact, moe=moe) for fact in facts)
-    if tensor:
-        layer_s = speed.tensor.moe_layer_s if moe else speed.tensor.layer_s
-        share = speed.tensor.bandwidth_share
-        return Machine(gbs=sum(known) * share, gflops=rate * len(cards), layer_s=layer_s)
+    layer_s = speed.large_layer_s if is_large(a) else speed.layer_s
+    if a.is_moe and not is_large(a):
+        layer_s = speed.moe_layer_s
     slowdown = speed.bandwidth_overhead
-    if any(_arch(card, fact) in speed.old_archs for card, fact in zip(cards, facts, strict=True)):
-        slowdown = speed.old_card_overhead
-    layer_s = speed.moe_layer_s if moe else speed.layer_s
-    average = len(known) / sum(1 / gbs for gbs in known)
-    return Machine(gbs=average / slowdown, gflops=rate, layer_s=layer_s)
+    if arch in speed.old_archs:
+        slowdown, layer_s = speed.old_overhead, max(layer_s, speed.old_layer_s)
+    hop_s = speed.large_hop_s if is_large(a) else speed.hop_s
+    return Machine(
+        gbs=_bandwidth_gbs(facts) / slowdown,
+        gflops=_prompt_gflops(a, facts),
+        layer_s=layer_s,
+        hop_s=hop_s * (cards - 1),
+    )
 
 
-def machine_of_host(model: Model, host: Host, facts: CardFacts | None) -> Machine:
+def machine_of_ranks(a: Architecture, cards: int, facts: CardFacts | None) -> Machine:
+    """Cards that share each layer (tensor parallel)."""
+    tensor = rules().speed.tensor
+    rate = (facts.fp16_tflops if facts else None) or 0.05 * _bandwidth_gbs(facts)
+    share = tensor.fp16_share * (tensor.large_share if is_large(a) else 1.0)
+    return Machine(
+        gbs=_bandwidth_gbs(facts) * cards * tensor.bandwidth_share,
+        gflops=rate * 1e3 * cards * share,
+        layer_s=tensor.large_layer_s if is_large(a) else tensor.layer_s,
+    )
+
+
+def machine_of_host(a: Architecture, host: Host, facts: CardFacts | None) -> Machine:
     """The processors of the server."""
     cpu = rules().speed.cpu
-    sockets = host.cpu.sockets or 1
     cores = host.cpu.cores or 1
     bandwidth = (facts.bandwidth_gbs if facts else None) or cpu.assumed_bandwidth_gbs
-    moe = model.architecture.is_moe
-    together = bandwidth * sockets * (cpu.moe_bandwidth_share if moe else cpu.bandwidth_share)
-    rate = cores * cpu.core_gflops * (rules().speed.prefill_moe_share if moe else 1.0)
-    return Machine(gbs=min(together, cores * cpu.core_gbs), gflops=rate, layer_s=cpu.layer_s)
+    arm = host.arch in ARM
+    share = cpu.arm_bandwidth_share if arm else cpu.bandwidth_share
+    if a.is_moe:
+        share = min(share, cpu.moe_bandwidth_share)
+    together = bandwidth * (host.cpu.sockets or 1) * share
+    rate = cores * cpu.core_gflops * (rules().speed.prefill_moe_share if a.is_moe else 1.0)
+    by_cores = cores * (cpu.arm_core_gbs if arm else cpu.core_gbs)
+    return Machine(gbs=min(together, by_cores), gflops=rate, layer_s=cpu.layer_s)
 
 
-def _arch(card: Card, facts: CardFacts | None) -> str | None:
-    return card.arch or (facts.arch if facts else None)
+def is_large(a: Architecture) -> bool:
+    """V2.5, V3, R1, V4: a mixture of experts with low-rank queries."""
+    return a.is_moe and a.q_lora is not None
 
 
-def _prompt_gflops(facts: CardFacts | None, *, moe: bool) -> float:
+def _bandwidth_gbs(facts: CardFacts | None) -> float:
+    return (facts.bandwidth_gbs if facts else None) or rules().speed.assumed_bandwidth_gbs
+
+
+def _prompt_gflops(a: Architecture, facts: CardFacts | None) -> float:
+    """llama.cpp's rate for prompts; by bandwidth where the compute is not known."""
     speed = rules().speed
     if facts and facts.fp8_int8_tops:
         rate = facts.fp8_int8_tops * speed.prefill_int8_share
-    elif facts and facts.fp16_tflops:
+    elif facts and facts.fp16_tflops and facts.fp16_tflops > 1:
         rate = facts.fp16_tflops * speed.prefill_fp16_share
     else:
-        rate = 0.02 * ((facts.bandwidth_gbs if facts else None) or speed.assumed_bandwidth_gbs)
-    return rate * 1e3 * (speed.prefill_moe_share if moe else 1.0)
+        rate = 0.02 * _bandwidth_gbs(facts)
+    if is_large(a):
+        rate *= speed.prefill_large_share
+    elif a.is_moe:
+        rate *= speed.prefill_moe_share
+    return rate * 1e3
 
 
 def decode_step_s(model: Model, machine: Machine, setup: Setup, streams: int = 1) -> float:
@@ -88,8 +113,8 @@ def decode_step_s(model: Model, machine: Machine, setup: Setup, streams: int = 1
     per_stream_kv = kv_mib(model.architecture, setup) / setup.slots * 0.5
     read = read_mib(model, streams) + streams * per_stream_kv
     multiply = streams * 2 * model.architecture.active_b / machine.gflops
-    layers = model.architecture.layers * machine.layer_s
-    return max(read * MB / 1e3 / machine.gbs, multiply) + layers
+    fixed = model.architecture.layers * machine.layer_s + machine.hop_s
+    return max(read * MB / 1e3 / machine.gbs, multiply) + fixed
 
 
 def read_mib(model: Model, streams: int = 1) -> float:
@@ -108,4 +133,4 @@ def prompt_s(model: Model, machine: Machine, tokens: int) -> float:
     """Seconds until a prompt has been read."""
     compute = tokens * 2 * model.architecture.active_b / machine.gflops
     steps = math.ceil(tokens / 512)
-    return compute + steps * model.architecture.layers * machine.layer_s
+    return compute + steps * (model.architecture.layers * machine.layer_s + machine.hop_s)
