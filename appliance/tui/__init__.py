@@ -56,7 +56,7 @@ def show(
     app = ApplianceApp(
         backend,
         glyphs=glyphs,
-        theme=theme or launch.theme(os.environ),
+        theme=theme or ("ansi" if slow else launch.theme(os.environ)),
         readonly=readonly,
         slow=slow,
     )

@@ -21,6 +21,7 @@ from appliance.tui.feed import Feed
 from appliance.tui.glyphs import ASCII, UNICODE, Glyphs
 from appliance.tui.history import WINDOWS, History
 from appliance.tui.jobs import JobState
+from appliance.tui.lean import lean
 from appliance.tui.messages import Advanced, Ended, Looked
 from appliance.tui.scene import Scene
 from appliance.tui.screens.place import Place
@@ -28,6 +29,8 @@ from appliance.tui.snapshot import Snapshot
 from appliance.tui.themes import PALETTES, themes
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from appliance.core.status import DeploymentStatus
 
 _BY_ID = {action.id: action for action in ACTIONS}
@@ -164,6 +167,9 @@ class ApplianceApp(App[int]):
         for screen in self.screen_stack:
             if isinstance(screen, Place):
                 screen.redraw()
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        super()._display(screen, lean(renderable))
 
     def scene(self, width: int, height: int) -> Scene:
         """What there is to see, for a room of this size."""

@@ -62,7 +62,8 @@ def clip(text: str, width: int, ellipsis: str = "~") -> str:
     """`text`, cut with `ellipsis` where it is wider than `width` cells."""
     if cells(text) <= width:
         return text
-    return head(text, width - cells(ellipsis)).rstrip() + ellipsis if width > 1 else text[:width]
+    room = width - cells(ellipsis)
+    return head(text, room).rstrip() + ellipsis if room > 0 else head(text, width)
 
 
 def fit(text: str, width: int, align: Align = "left", ellipsis: str = "~") -> str:

@@ -42,6 +42,11 @@ def arrange(columns: Sequence[Column], width: int, rows: Sequence[Values] = ()) 
         kept.remove(max(kept, key=lambda c: c.rank))
     widths = {c.key: c.floor() for c in kept}
     spare = width - _needed(kept)
+    for column in columns:
+        if spare < 0 and column.snug and column.key in widths:
+            less = min(-spare, widths[column.key] - column.floor())
+            widths[column.key] -= less
+            spare += less
     while spare > 0:
         growing = [c for c in kept if widths[c.key] < c.most]
         if not growing:

@@ -28,11 +28,26 @@ class PlainBar(ScrollBarRender):
 
 
 ScrollBar.renderer = PlainBar
+_CLOSE = 6
 Draw = Callable[[int, int], Sequence[Line]]
 
 
 def changes(old: Line, new: Line) -> Iterator[tuple[int, int]]:
-    """Where `new` differs from `old`: (first cell, number of cells)."""
+    """Where `new` differs from `old`: (first cell, number of cells). Moving the cursor costs about
+    as much as writing a few cells, so close differences are one.
+    """
+    begin = end = -1
+    for first, count in _differences(old, new):
+        if begin >= 0 and first - end > _CLOSE:
+            yield begin, end - begin
+            begin = -1
+        begin = first if begin < 0 else begin
+        end = first + count
+    if begin >= 0:
+        yield begin, end - begin
+
+
+def _differences(old: Line, new: Line) -> Iterator[tuple[int, int]]:
     if [cells(s.text) for s in old] != [cells(s.text) for s in new]:
         yield 0, max(sum(cells(s.text) for s in line) for line in (old, new))
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.core.i18n import _, say
 from appliance.core.sample import CardSample, Pcie
-from appliance.tui.drawing import BLANK, Line, Span, fit, meter, section, stacked
+from appliance.tui.drawing import BLANK, Line, Span, cells, fit, meter, section, stacked
 from appliance.tui.glyphs import Glyphs
 from appliance.tui.history import WINDOWS
 from appliance.tui.scene import Scene
@@ -46,12 +46,13 @@ def table(scene: Scene, cards: list[CardRow], columns: tuple[Column, ...] = COLU
     """A header line, then one line a card."""
     names: list[Values] = [{"name": (Span(card.name or card.vendor),)} for card in cards]
     widths = arrange(columns, scene.width, names)
-    body = [row(columns, widths, values(card, widths, scene.glyphs)) for card in cards]
+    body = [row(columns, widths, values(card, widths, scene)) for card in cards]
     return [header(columns, widths), *body]
 
 
-def values(card: CardRow, widths: Widths, glyphs: Glyphs) -> dict[str, Line]:
-    """The cells of one card; readings that are old are dim."""
+def values(card: CardRow, widths: Widths, scene: Scene) -> dict[str, Line]:
+    """The cells of one card; readings that are old are dim; a slow line gets no bars."""
+    glyphs = scene.glyphs
     reading = card.reading or CardSample(id=card.id)
     style = "dim" if card.stale else ""
     total = reading.memory_total_mib or (card.card.memory_mib if card.card else None)
@@ -60,9 +61,9 @@ def values(card: CardRow, widths: Widths, glyphs: Glyphs) -> dict[str, Line]:
     return {
         "label": (Span(card.label, "strong"),),
         "name": (Span(card.name or card.vendor, style),),
-        "util": _bar(reading.util_pct, percent(reading.util_pct), widths.get("util", 0), glyphs),
+        "util": _bar(scene, reading.util_pct, percent(reading.util_pct), widths.get("util", 0)),
         "memory": _bar(
-            used, used_of(reading.memory_used_mib, total), widths.get("memory", 0), glyphs
+            scene, used, used_of(reading.memory_used_mib, total), widths.get("memory", 0)
         ),
         "temp": (Span(temperature(reading.temp_c, glyphs), hot),),
         "power": (Span(watts(reading.power_w, reading.power_limit_w), style),),
@@ -79,11 +80,12 @@ def _mhz(value: float | None) -> str:
     return unknown() if value is None else f"{value:.0f} MHz"
 
 
-def _bar(value: float | None, text: str, width: int, glyphs: Glyphs) -> Line:
+def _bar(scene: Scene, value: float | None, text: str, width: int) -> Line:
     """A meter with its number at the right end."""
-    room = max(4, len(text))
+    room = max(4, cells(text))
     style = "meter_high" if value is not None and value >= 95 else "meter"
-    return (*meter(value, width - room - 1, glyphs, style), Span(fit(text, room + 1, "right")))
+    bar = meter(None if scene.slow else value, width - room - 1, scene.glyphs, style)
+    return (*bar, Span(fit(text, room + 1, "right")))
 
 
 def graphs(scene: Scene, card: str, height: int) -> list[Line]:

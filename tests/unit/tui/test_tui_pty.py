@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tui_pty import Terminal, demo
+
+ALTERNATE = b"\x1b[?1049h"
+APPLIANCE = [sys.executable, "-m", "appliance.cli.main"]
+
+
+@pytest.fixture
+def opened() -> Iterator[list[Terminal]]:
+    terminals: list[Terminal] = []
+    yield terminals
+    for terminal in terminals:
+        terminal.close()
+
+
+def test_it_draws_and_leaves_the_terminal_as_it_was(opened: list[Terminal]) -> None:
+    terminal = Terminal(demo())
+    opened.append(terminal)
+    terminal.until(lambda: "ATTENTION" in terminal.text())
+    terminal.send(b"q")
+
+    assert terminal.wait() == 0
+    assert b"\x1b[?1049l" in terminal.written
+    assert b"\x1b[?25h" in terminal.written
+
+
+@pytest.mark.parametrize(("column", "mark"), [(2, "━"), (3, "#"), (None, "#")])
+def test_marks_are_chosen_by_what_the_terminal_answers(
+    column: int | None, mark: str, opened: list[Terminal]
+) -> None:
+    terminal = Terminal(demo(), column=column)
+    opened.append(terminal)
+    terminal.until(lambda: f" {mark * 3}" in terminal.text().split("CARDS")[-1])
+
+    other = {"#": "━", "━": "#"}[mark]
+    assert other not in terminal.text().split("CARDS")[-1]
+
+
+@pytest.mark.parametrize("keys", [b"", b"3"], ids=["board", "cards"])
+def test_a_hundred_and_sixty_cards_cost_at_most_six_kib_a_second(
+    keys: bytes, opened: list[Terminal]
+) -> None:
+    terminal = Terminal(demo(160), size=(120, 40))
+    opened.append(terminal)
+    terminal.until(lambda: "ATTENTION" in terminal.text())
+    terminal.send(keys)
+    terminal.read(2.0)
+
+    heard = terminal.read(5.0)
+
+    assert 0 < len(heard) / 5 <= 6 * 1024
+
+
+def test_a_slow_line_costs_at_most_one_kib_a_second(opened: list[Terminal]) -> None:
+    terminal = Terminal(demo(160, ", slow=True"), size=(120, 40))
+    opened.append(terminal)
+    terminal.until(lambda: "ATTENTION" in terminal.text())
+    terminal.read(2.0)
+
+    assert len(terminal.read(10.0)) / 10 <= 1024
+
+
+def test_a_held_picture_costs_nothing(opened: list[Terminal]) -> None:
+    terminal = Terminal(demo())
+    opened.append(terminal)
+    terminal.until(lambda: "ATTENTION" in terminal.text())
+    terminal.send(b"p")
+    terminal.until(lambda: "PAUSED" in terminal.text())
+    terminal.read(0.5)
+
+    assert terminal.read(3.0) == b""
+
+
+@pytest.fixture
+def hanging_daemon(tmp_path: Path) -> Iterator[Path]:
+    """A socket that takes every connection and never answers."""
+    home = tmp_path / "h"
+    (home / "state").mkdir(parents=True)
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server.bind(str(home / "state" / "node.sock"))
+    server.listen(16)
+    kept: list[socket.socket] = []
+
+    def accept() -> None:
+        while True:
+            try:
+                kept.append(server.accept()[0])
+            except OSError:
+                return
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield home
+    server.close()
+    for connection in kept:
+        connection.close()
+
+
+def test_it_ends_at_once_though_the_daemon_hangs(
+    hanging_daemon: Path, opened: list[Terminal]
+) -> None:
+    terminal = Terminal(APPLIANCE, env={"APPLIANCE_HOME": str(hanging_daemon)})
+    opened.append(terminal)
+    terminal.until(lambda: "asking the daemon" in terminal.text())
+    terminal.send(b"q")
+
+    assert terminal.wait(3.0) == 0
+
+
+def test_a_terminal_without_screens_gets_line_prompts(
+    hanging_daemon: Path, opened: list[Terminal]
+) -> None:
+    home = str(hanging_daemon)
+    terminal = Terminal(APPLIANCE, env={"APPLIANCE_HOME": home, "TERM": "dumb"})
+    opened.append(terminal)
+    terminal.until(lambda: "Number: " in terminal.text(), 30.0)
+    terminal.send(b"0\n")
+
+    assert terminal.wait() == 0
+    assert b"\x1b" not in terminal.written
+
+
+def test_a_storm_of_sizes_is_survived(opened: list[Terminal]) -> None:
+    terminal = Terminal(demo(20))
+    opened.append(terminal)
+    terminal.until(lambda: "ATTENTION" in terminal.text())
+    for size in [(300, 80), (20, 5), (80, 24), (1, 1), (132, 43)] * 4:
+        terminal.resize(size)
+        terminal.process.send_signal(28)
+        terminal.read(0.02)
+    terminal.send(b"q")
+
+    assert terminal.wait() == 0
+    assert ALTERNATE in terminal.written
+    assert "Traceback" not in terminal.text()
