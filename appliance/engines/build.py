@@ -21,13 +21,15 @@ _QUIET = {
 """Engines in containers would otherwise ask hubs for files and report their use."""
 
 
-def command_for(request: EngineRequest) -> EngineCommand:
-    """What exactly would run. Raises `UsageError` for a request that its recipe cannot serve, and
-    `ApplianceError` (`ENGINE-NOT-BUILT`) for an engine that has not been built here yet.
+def command_for(request: EngineRequest, *, build: Path | None = None) -> EngineCommand:
+    """What exactly would run, with `build` instead of the build in use where one is given.
+
+    Raises `UsageError` for a request that its recipe cannot serve, and `ApplianceError`
+    (`ENGINE-NOT-BUILT`) for an engine that has not been built here yet.
     """
     chosen = recipe(request.recipe)
     _check(request, chosen)
-    words = words_for(request, chosen, _build_of(chosen))
+    words = words_for(request, chosen, build or _build_of(chosen))
     access = access_to(chosen.access or _vendor(request, chosen))
     common = EngineCommand(
         engine=chosen.engine,

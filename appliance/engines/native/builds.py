@@ -1,19 +1,37 @@
 """Where builds are kept, and which one is in use.
 
 `<data>/engines/llama.cpp/<backend>/<key>/` is one build, `current` beside it a link to the one in
-use. `key` names source version and target, so that an old build stays for a way back.
+use. `key` names source version, machine and targets, so that an old build stays for a way back.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
+from appliance.core.inventory import Document
 from appliance.core.paths import find_paths
+from appliance.engines.native.backends import sources
 
 _CURRENT = "current"
+SERVER = Path("bin", "llama-server")
+
+
+class Build(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.build/1"):
+    """What one build is; `sha256` is of its server program."""
+
+    backend: str
+    key: str
+    version: str
+    targets: list[str]
+    sha256: str
+    seconds: float
+    in_use: bool = False
 
 
 def builds_root(backend: str) -> Path:
@@ -21,9 +39,15 @@ def builds_root(backend: str) -> Path:
     return find_paths().data / "engines" / "llama.cpp" / backend
 
 
+def key_of(targets: Sequence[str]) -> str:
+    """Servers with the same key can use the same build: it is made for their very processor."""
+    kind = "-".join([sources().version, platform.machine(), _processor(), *targets])
+    return kind.replace("/", "_")
+
+
 def is_built(backend: str) -> bool:
     """Whether an engine with this backend is in use here."""
-    return (builds_root(backend) / _CURRENT / "bin" / "llama-server").is_file()
+    return (builds_root(backend) / _CURRENT / SERVER).is_file()
 
 
 def current_build(backend: str) -> Path:
@@ -44,3 +68,19 @@ def switch_to(build: Path) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(build.name)
     fresh.replace(link)
+
+
+def in_use(backend: str) -> str | None:
+    """The key of the build in use."""
+    link = builds_root(backend) / _CURRENT
+    return link.readlink().name if link.is_symlink() else None
+
+
+def _processor() -> str:
+    """A short name for what this processor can do (its feature flags)."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "any"
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return hashlib.sha256(" ".join(sorted(flags.split())).encode()).hexdigest()[:8]

@@ -1,6 +1,6 @@
 ### distill
 export ASCEND_RT_VISIBLE_DEVICES=0,1
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/cann/current/lib:/usr/local/Ascend/ascend-toolkit/latest/lib64
+export LD_LIBRARY_PATH=/usr/local/Ascend/ascend-toolkit/latest/lib64
 /var/lib/appliance/data/engines/llama.cpp/cann/current/bin/llama-server \
     --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
     --alias deepseek-r1-distill-qwen-7b \
@@ -26,7 +26,7 @@ export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/cann/current/li
 
 ### r1
 export ASCEND_RT_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/cann/current/lib:/usr/local/Ascend/ascend-toolkit/latest/lib64
+export LD_LIBRARY_PATH=/usr/local/Ascend/ascend-toolkit/latest/lib64
 /var/lib/appliance/data/engines/llama.cpp/cann/current/bin/llama-server \
     --model /srv/models/deepseek-r1-0528.gguf \
     --alias deepseek-r1-0528 \

@@ -1,5 +1,4 @@
 ### distill
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/cpu/current/lib
 /var/lib/appliance/data/engines/llama.cpp/cpu/current/bin/llama-server \
     --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
     --alias deepseek-r1-distill-qwen-7b \
@@ -21,7 +20,6 @@ export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/cpu/current/lib
     --offline
 
 ### r1
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/cpu/current/lib
 /var/lib/appliance/data/engines/llama.cpp/cpu/current/bin/llama-server \
     --model /srv/models/deepseek-r1-0528.gguf \
     --alias deepseek-r1-0528 \
@@ -43,7 +41,6 @@ export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/cpu/current/lib
     --offline
 
 ### v4
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/cpu/current/lib
 /var/lib/appliance/data/engines/llama.cpp/cpu/current/bin/llama-server \
     --model /srv/models/deepseek-v4-flash.gguf \
     --alias deepseek-v4-flash \

@@ -1,6 +1,5 @@
 ### distill
 export CUDA_VISIBLE_DEVICES=0,1
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/cuda/current/lib
 export CUDA_DEVICE_ORDER=PCI_BUS_ID
 /var/lib/appliance/data/engines/llama.cpp/cuda/current/bin/llama-server \
     --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
@@ -27,7 +26,6 @@ export CUDA_DEVICE_ORDER=PCI_BUS_ID
 
 ### r1
 export CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/cuda/current/lib
 export CUDA_DEVICE_ORDER=PCI_BUS_ID
 /var/lib/appliance/data/engines/llama.cpp/cuda/current/bin/llama-server \
     --model /srv/models/deepseek-r1-0528.gguf \
@@ -54,7 +52,6 @@ export CUDA_DEVICE_ORDER=PCI_BUS_ID
 
 ### v4
 export CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/cuda/current/lib
 export CUDA_DEVICE_ORDER=PCI_BUS_ID
 /var/lib/appliance/data/engines/llama.cpp/cuda/current/bin/llama-server \
     --model /srv/models/deepseek-v4-flash.gguf \

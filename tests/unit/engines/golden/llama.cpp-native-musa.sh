@@ -1,6 +1,6 @@
 ### distill
 export MUSA_VISIBLE_DEVICES=0,1
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/musa/current/lib:/usr/local/musa/lib
+export LD_LIBRARY_PATH=/usr/local/musa/lib
 /var/lib/appliance/data/engines/llama.cpp/musa/current/bin/llama-server \
     --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
     --alias deepseek-r1-distill-qwen-7b \
@@ -26,7 +26,7 @@ export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/musa/current/li
 
 ### r1
 export MUSA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/musa/current/lib:/usr/local/musa/lib
+export LD_LIBRARY_PATH=/usr/local/musa/lib
 /var/lib/appliance/data/engines/llama.cpp/musa/current/bin/llama-server \
     --model /srv/models/deepseek-r1-0528.gguf \
     --alias deepseek-r1-0528 \
@@ -52,7 +52,7 @@ export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/musa/current/li
 
 ### v4
 export MUSA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/musa/current/lib:/usr/local/musa/lib
+export LD_LIBRARY_PATH=/usr/local/musa/lib
 /var/lib/appliance/data/engines/llama.cpp/musa/current/bin/llama-server \
     --model /srv/models/deepseek-v4-flash.gguf \
     --alias deepseek-v4-flash \

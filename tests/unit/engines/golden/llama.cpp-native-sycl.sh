@@ -1,6 +1,6 @@
 ### distill
 export ZE_AFFINITY_MASK=0,1
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/sycl/current/lib:/opt/intel/oneapi/redist/lib
+export LD_LIBRARY_PATH=/opt/intel/oneapi/redist/lib
 export ZES_ENABLE_SYSMAN=1
 /var/lib/appliance/data/engines/llama.cpp/sycl/current/bin/llama-server \
     --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
@@ -27,7 +27,7 @@ export ZES_ENABLE_SYSMAN=1
 
 ### r1
 export ZE_AFFINITY_MASK=0,1,2,3,4,5,6,7
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/sycl/current/lib:/opt/intel/oneapi/redist/lib
+export LD_LIBRARY_PATH=/opt/intel/oneapi/redist/lib
 export ZES_ENABLE_SYSMAN=1
 /var/lib/appliance/data/engines/llama.cpp/sycl/current/bin/llama-server \
     --model /srv/models/deepseek-r1-0528.gguf \
@@ -54,7 +54,7 @@ export ZES_ENABLE_SYSMAN=1
 
 ### v4
 export ZE_AFFINITY_MASK=0,1,2,3,4,5,6,7
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/sycl/current/lib:/opt/intel/oneapi/redist/lib
+export LD_LIBRARY_PATH=/opt/intel/oneapi/redist/lib
 export ZES_ENABLE_SYSMAN=1
 /var/lib/appliance/data/engines/llama.cpp/sycl/current/bin/llama-server \
     --model /srv/models/deepseek-v4-flash.gguf \

@@ -1,6 +1,5 @@
 ### distill
 export ZE_AFFINITY_MASK=0,1
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/vulkan/current/lib
 export GGML_VK_VISIBLE_DEVICES=0,1
 /var/lib/appliance/data/engines/llama.cpp/vulkan/current/bin/llama-server \
     --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
@@ -27,7 +26,6 @@ export GGML_VK_VISIBLE_DEVICES=0,1
 
 ### r1
 export ZE_AFFINITY_MASK=0,1,2,3,4,5,6,7
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/vulkan/current/lib
 export GGML_VK_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
 /var/lib/appliance/data/engines/llama.cpp/vulkan/current/bin/llama-server \
     --model /srv/models/deepseek-r1-0528.gguf \
@@ -54,7 +52,6 @@ export GGML_VK_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
 
 ### v4
 export ZE_AFFINITY_MASK=0,1,2,3,4,5,6,7
-export LD_LIBRARY_PATH=/var/lib/appliance/data/engines/llama.cpp/vulkan/current/lib
 export GGML_VK_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
 /var/lib/appliance/data/engines/llama.cpp/vulkan/current/bin/llama-server \
     --model /srv/models/deepseek-v4-flash.gguf \

@@ -1,0 +1,233 @@
+"""Building llama.cpp for this server: checked first, verified before use, kept for a way back.
+
+Nothing changes for what runs until the new build has answered a question; a build that fails leaves
+the one before in use.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from appliance.core.documents import from_json, to_json
+from appliance.core.errors import ApplianceError, DoesNotFit
+from appliance.core.i18n import say
+from appliance.core.inventory import Document
+from appliance.core.paths import find_paths
+from appliance.core.progress import Cancel
+from appliance.engines.native import archive as archives
+from appliance.engines.native.backends import Backend, backend, sources
+from appliance.engines.native.builds import SERVER, Build, builds_root, in_use, key_of, switch_to
+from appliance.engines.native.compile import PROGRAMS, OnStep, compile_llama_cpp
+from appliance.engines.native.source import source_archive, unpack, verify_archive
+from appliance.engines.native.toolchain import find_toolchain
+from appliance.engines.native.verify import verify
+
+BuildPhase = Literal["check", "source", "compile", "verify", "place"]
+_DISK_MIB = 3072
+_KEEP = 2
+_NOTE = "build.json"
+
+
+class BuildProgress(
+    Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.build-progress/1"
+):
+    """Where a build is: `done` of `total` steps of this phase, seconds left where known."""
+
+    phase: BuildPhase
+    done: int | None = None
+    total: int | None = None
+    eta_s: float | None = None
+
+
+OnBuild = Callable[[BuildProgress], None]
+
+
+def build(
+    name: str,
+    *,
+    model: Path,
+    archs: Iterable[str] = (),
+    source: Path | None = None,
+    on_progress: OnBuild = lambda progress: None,
+    cancel: Cancel | None = None,
+) -> Build:
+    """Build llama.cpp with the backend `name`, verify it by serving `model`, and switch to it.
+
+    `archs` are the cards' architectures; `source` an archive brought along. What is built already
+    is only verified and switched to. Raises `UsageError`, `ApplianceError` (`TOOLCHAIN-MISSING`,
+    `BUILD-FAILED`, `BUILD-BROKEN`, `BUILD-RUNNING`), `DoesNotFit`, `Unreachable`, `Interrupted`.
+    """
+    kind = backend(name)
+    targets = kind.targets(archs)
+    order = _Order(kind, key_of(targets), targets, source, on_progress, cancel or Cancel())
+    root = builds_root(name)
+    with _alone(root):
+        place = root / order.key
+        built = (place / SERVER).is_file()
+        candidate = place if built else _from_archive(order, root) or _from_source(order, root)
+        on_progress(BuildProgress(phase="verify"))
+        verify(candidate, name, model, root / "verify.log", order.cancel)
+        on_progress(BuildProgress(phase="place"))
+        if not built:
+            _place(candidate, place)
+        switch_to(place)
+        _forget_old(root, order.key)
+        _keep_archive(place, archive_of(name, order.key))
+    return _read(place, in_use=True)
+
+
+class _Order(msgspec.Struct, frozen=True):
+    """One build, on its way through."""
+
+    backend: Backend
+    key: str
+    targets: list[str]
+    source: Path | None
+    on_progress: OnBuild
+    cancel: Cancel
+
+    def tell(self, phase: BuildPhase) -> None:
+        """A new phase begins, unless somebody asked to stop."""
+        self.cancel.check()
+        self.on_progress(BuildProgress(phase=phase))
+
+
+def builds(name: str) -> list[Build]:
+    """The builds of a backend that are kept here, newest first."""
+    places = [note.parent for note in builds_root(name).glob(f"*/{_NOTE}")]
+    places = [place for place in places if not place.is_symlink()]
+    places.sort(key=lambda place: place.stat().st_mtime, reverse=True)
+    return [_read(place, in_use=place.name == in_use(name)) for place in places]
+
+
+def archive_of(name: str, key: str) -> Path:
+    """Where a build is kept as one file for other servers of the same kind."""
+    return find_paths().cache / "engines" / f"llama.cpp-{name}-{key}.tar.gz"
+
+
+def _from_archive(order: _Order, root: Path) -> Path | None:
+    archive = archive_of(order.backend.id, order.key)
+    return archives.unpack(archive, _emptied(root / ".work")) if archive.exists() else None
+
+
+def _from_source(order: _Order, root: Path) -> Path:
+    started = time.monotonic()
+    order.tell("check")
+    toolchain = find_toolchain(order.backend)
+    _check_disk(root)
+    order.tell("source")
+    archive = _verified(order.source) or source_archive(find_paths().cache / "engines")
+    work = _emptied(root / ".work")
+    tree = unpack(archive, work / "source")
+    order.tell("compile")
+    programs = compile_llama_cpp(
+        tree,
+        work,
+        order.backend,
+        order.targets,
+        toolchain,
+        on_step=_told(order.on_progress),
+        cancel=order.cancel,
+    )
+    fresh = work / order.key
+    (fresh / "bin").mkdir(parents=True)
+    for program in PROGRAMS:
+        shutil.copy2(programs / program, fresh / "bin" / program)
+    _describe(fresh, order, time.monotonic() - started)
+    return fresh
+
+
+def _verified(source: Path | None) -> Path | None:
+    if source is not None:
+        verify_archive(source)
+    return source
+
+
+def _told(on_progress: OnBuild) -> OnStep:
+    started = time.monotonic()
+
+    def on_step(done: int, total: int) -> None:
+        spent = time.monotonic() - started
+        eta = round(spent / done * (total - done), 1) if done else None
+        on_progress(BuildProgress(phase="compile", done=done, total=total, eta_s=eta))
+
+    return on_step
+
+
+def _describe(fresh: Path, order: _Order, seconds: float) -> None:
+    with (fresh / SERVER).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    note = Build(
+        backend=order.backend.id,
+        key=order.key,
+        version=sources().version,
+        targets=order.targets,
+        sha256=digest,
+        seconds=round(seconds, 1),
+    )
+    (fresh / _NOTE).write_text(to_json(note, indent=2) + "\n")
+
+
+def _place(fresh: Path, place: Path) -> None:
+    shutil.rmtree(place, ignore_errors=True)  # what is there is no whole build
+    parent = fresh.parent
+    fresh.replace(place)
+    shutil.rmtree(parent, ignore_errors=True)
+
+
+def _keep_archive(place: Path, archive: Path) -> None:
+    if not archive.exists():
+        archives.pack(place, archive)
+
+
+def _read(place: Path, *, in_use: bool) -> Build:
+    note = from_json((place / _NOTE).read_bytes(), Build)
+    return msgspec.structs.replace(note, in_use=in_use)
+
+
+def _forget_old(root: Path, key: str) -> None:
+    """Keep the newest builds; the link and the one in use are no old ones."""
+    places = [note.parent for note in root.glob(f"*/{_NOTE}") if not note.parent.is_symlink()]
+    places.sort(key=lambda place: (place.name == key, place.stat().st_mtime), reverse=True)
+    for place in places[_KEEP:]:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _emptied(directory: Path) -> Path:
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    return directory
+
+
+def _check_disk(root: Path) -> None:
+    free_mib = shutil.disk_usage(root).free // (1024 * 1024)
+    if free_mib < _DISK_MIB:
+        raise DoesNotFit(
+            say("{free} MiB free, a build needs {needed}", free=free_mib, needed=_DISK_MIB),
+            hint=say("free space under {root}", root=root),
+            code="DISK-FULL",
+        )
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (root / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ApplianceError(
+                say("llama.cpp is being built here already"),
+                hint=say("wait for it"),
+                code="BUILD-RUNNING",
+            ) from None
+        yield

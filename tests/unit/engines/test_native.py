@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from fake_toolchain import FakeToolchain, source_archive
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appliance.core.errors import ApplianceError, Interrupted, UsageError, VerificationFailed
+from appliance.core.progress import Cancel
+from appliance.engines.build import command_for
+from appliance.engines.native import archive, backends, source
+from appliance.engines.native.backends import backend
+from appliance.engines.native.builds import current_build, is_built
+from appliance.engines.native.compile import step_of
+from appliance.engines.native.making import BuildProgress, archive_of, build, builds
+from appliance.engines.native.toolchain import find_toolchain, newest_number
+from appliance.engines.request import EngineRequest
+
+
+class Site:
+    """A server with a (fake) compiler and an empty home."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.home = directory / "home"
+        self.tools = FakeToolchain(directory / "tools")
+        self.model = directory / "model.gguf"
+        self.archive, digest = source_archive(directory / "source.tar.gz")
+        monkeypatch.setenv("APPLIANCE_HOME", str(self.home))
+        monkeypatch.setenv("PATH", f"{self.tools.bin}:/usr/bin:/bin")
+        pinned = msgspec.structs.replace(backends.sources(), sha256=digest)
+        monkeypatch.setattr(source, "sources", lambda: pinned)
+        self.progress: list[BuildProgress] = []
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    return Site(tmp_path, monkeypatch)
+
+
+def make(site: Site, *, cancel: Cancel | None = None) -> str:
+    """Build for the processor; the key of what was built."""
+    made = build(
+        "cpu",
+        model=site.model,
+        source=site.archive,
+        on_progress=site.progress.append,
+        cancel=cancel,
+    )
+    return made.key
+
+
+def test_a_build_is_verified_and_then_in_use(site: Site) -> None:
+    key = make(site)
+
+    assert is_built("cpu")
+    assert current_build("cpu").resolve().name == key
+    assert [one.in_use for one in builds("cpu")] == [True]
+    request = EngineRequest(
+        recipe="llama.cpp-native-cpu", model_path="m.gguf", alias="a", port=1, context=1
+    )
+    assert command_for(request).argv[0] == str(current_build("cpu") / "bin/llama-server")
+
+
+def test_progress_tells_phases_steps_and_the_time_left(site: Site) -> None:
+    make(site)
+
+    phases = list(dict.fromkeys(step.phase for step in site.progress))
+    compiling = [step for step in site.progress if step.total]
+    assert phases == ["check", "source", "compile", "verify", "place"]
+    assert compiling[-1].done == compiling[-1].total == 3
+    assert all(step.eta_s is not None for step in compiling)
+
+
+def test_building_fetches_nothing_on_its_own(site: Site) -> None:
+    make(site)
+
+    assert "-DLLAMA_USE_PREBUILT_UI=OFF" in site.tools.calls()[0]
+
+
+def test_what_is_built_is_not_built_again(site: Site) -> None:
+    make(site)
+    calls = len(site.tools.calls())
+    make(site)
+
+    assert len(site.tools.calls()) == calls
+
+
+def test_another_server_of_the_kind_needs_no_compiler(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = archive_of("cpu", make(site))
+    monkeypatch.setenv("APPLIANCE_HOME", str(tmp_path / "other"))
+    there = archive_of("cpu", builds_key(made))
+    there.parent.mkdir(parents=True)
+    shutil.copy(made, there)
+    shutil.copy(archive.digest_file(made), archive.digest_file(there))
+    monkeypatch.setenv("PATH", "/nowhere")
+    make(site)
+
+    assert is_built("cpu")
+
+
+def builds_key(made: Path) -> str:
+    return made.name.removeprefix("llama.cpp-cpu-").removesuffix(".tar.gz")
+
+
+def test_a_damaged_archive_is_not_used(site: Site, tmp_path: Path) -> None:
+    made = archive_of("cpu", make(site))
+    with made.open("r+b") as file:
+        file.seek(100)
+        file.write(b"damage")
+
+    with pytest.raises(VerificationFailed):
+        archive.unpack(made, tmp_path / "out")
+
+
+@pytest.mark.parametrize("fault", ["compile", "serve"])
+def test_a_failed_build_leaves_the_one_before_in_use(site: Site, fault: str) -> None:
+    before = make(site)
+    if fault == "compile":
+        (site.tools.bin / "broken").touch()
+    else:
+        site.tools.write("llama-server.py", "#!/bin/sh\necho error: no kernel image >&2\nexit 1\n")
+    with pytest.raises(ApplianceError) as caught:
+        build("vulkan", model=site.model, source=site.archive)
+    assert caught.value.code == "TOOLCHAIN-MISSING"
+
+    site.tools.write("glslc", "#!/bin/sh\n")
+    with pytest.raises(ApplianceError) as caught:
+        build("vulkan", model=site.model, source=site.archive)
+    words = {"compile": "no such thing as a GPU", "serve": "no kernel image"}
+    codes = {"compile": "BUILD-FAILED", "serve": "BUILD-BROKEN"}
+    assert caught.value.code == codes[fault]
+    assert words[fault] in str(caught.value)
+    assert not is_built("vulkan")
+    assert current_build("cpu").resolve().name == before
+
+
+def test_the_build_log_is_kept_for_a_person(site: Site) -> None:
+    (site.tools.bin / "broken").touch()
+    with pytest.raises(ApplianceError) as caught:
+        make(site)
+
+    log = Path(str(caught.value.hint).removeprefix("the whole log is "))
+    assert "error: no such thing as a GPU" in log.read_text()
+
+
+def test_a_cancelled_build_leaves_no_compiler_running(site: Site) -> None:
+    slow = site.tools.bin / "slow"
+    slow.touch()
+    cancel, raised = Cancel(), []
+
+    def run() -> None:
+        try:
+            make(site, cancel=cancel)
+        except Interrupted as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not slow.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    cancel.set()
+    thread.join(20)
+
+    assert raised
+    assert not is_built("cpu")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(slow.read_text()), 0)
+
+
+def test_two_builds_at_once_are_one_too_many(site: Site) -> None:
+    slow = site.tools.bin / "slow"
+    slow.touch()
+    cancel = Cancel()
+    codes: list[str] = []
+
+    def run() -> None:
+        try:
+            make(site, cancel=cancel)
+        except ApplianceError as error:
+            codes.append(error.code)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not slow.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    with pytest.raises(ApplianceError) as caught:
+        make(site)
+    cancel.set()
+    thread.join(20)
+
+    assert caught.value.code == "BUILD-RUNNING"
+    assert codes == ["INTERRUPTED"]
+
+
+def test_a_source_that_is_another_is_refused(site: Site) -> None:
+    site.archive.write_bytes(b"something else")
+
+    with pytest.raises(VerificationFailed) as caught:
+        make(site)
+    assert caught.value.code == "SOURCE-CORRUPT"
+
+
+def test_all_that_is_missing_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    with pytest.raises(ApplianceError) as caught:
+        find_toolchain(backend("vulkan"))
+    assert all(name in str(caught.value) for name in ("cmake", "g++", "ninja", "glslc"))
+    assert "apt install cmake" in str(caught.value.hint)
+
+
+def test_a_program_that_is_too_old_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = FakeToolchain(tmp_path, cmake_version="3.9.6")
+    monkeypatch.setenv("PATH", str(old.bin))
+
+    with pytest.raises(ApplianceError, match=r"cmake 3\.14 \(here is 3\.9\.6\)"):
+        find_toolchain(backend("cpu"))
+
+
+def test_the_compilers_own_home_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = FakeToolchain(tmp_path)
+    tools.write("hipconfig", "#!/bin/sh\n")
+    monkeypatch.setenv("PATH", f"{tools.bin}:/bin")
+    hip = backend("hip")
+
+    environment = find_toolchain(hip).environment(hip)
+    assert environment["HIPCXX"] == f"{tools.bin.parent}/llvm/bin/clang++"
+    assert environment["PATH"].split(":")[0] == str(tools.bin)
+
+
+def test_cards_become_targets() -> None:
+    assert backend("cuda").targets(["sm_90", "sm_80", "sm_90"]) == ["80", "90"]
+    assert backend("musa").targets(["mp_31", ""]) == ["31"]
+    assert backend("hip").targets(["gfx942"]) == ["gfx942"]
+    assert backend("cpu").targets(["anything"]) == []
+
+
+def test_an_unknown_backend_is_refused() -> None:
+    with pytest.raises(UsageError, match="opengl"):
+        backend("opengl")
+
+
+def test_every_native_recipe_has_its_backend() -> None:
+    from appliance.engines.recipes import load_recipes
+
+    wanted = {recipe.build for recipe in load_recipes() if recipe.start == "build"}
+    assert wanted == {one.id for one in backends.sources().backends}
+
+
+@pytest.mark.parametrize(
+    ("line", "step"),
+    [
+        ("[3/40] Building CXX object a.o", (3, 40)),
+        ("[ 8%] Building CXX object a.o", (8, 100)),
+        ("[100%] Built target llama-server", (100, 100)),
+        ("-- Configuring done", None),
+        ("warning: [3/40]", None),
+    ],
+)
+def test_steps_are_read(line: str, step: tuple[int, int] | None) -> None:
+    assert step_of(line) == step
+
+
+@given(st.text(max_size=100))
+def test_what_a_program_says_of_its_version_may_be_anything(text: str) -> None:
+    step_of(text)
+    version = newest_number(text)
+    assert version is None or version in text
+
+
+def test_versions_as_programs_tell_them() -> None:
+    assert newest_number("cmake version 3.25.1\n\nCMake suite") == "3.25.1"
+    assert newest_number("Cuda compilation tools, release 12.4, V12.4.131") == "12.4"
+    assert newest_number("none") is None
