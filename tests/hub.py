@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -461,6 +462,7 @@ class LoopbackHub:
     requests: list[Request] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
     bytes_sent: int = 0
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self.stopping = threading.Event()
@@ -470,10 +472,13 @@ class LoopbackHub:
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.hub = self
         self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        scheme = "https" if self.tls else "http"
+        if self.tls:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{scheme}://127.0.0.1:{self.port}"
         self.hf_endpoint = self.url
         self.ms_endpoint = f"{self.url}/ms"
-        self.cdn = f"http://localhost:{self.port}"
+        self.cdn = f"{scheme}://localhost:{self.port}"
 
     def __enter__(self) -> LoopbackHub:
         self._thread = threading.Thread(

@@ -45,6 +45,16 @@ def no_answer(what: str, why: Text | str, hint: Text | str | None = None) -> Sou
     return SourceFault(error)
 
 
+def busy(what: str, status: int, wait_s: float) -> SourceFault:
+    """The server is there, but not now: overloaded, or we asked too often."""
+    error = Unreachable(
+        say("{what} answers with status {status}", what=what, status=status),
+        hint=say("try again later; with HF_TOKEN or MODELSCOPE_API_TOKEN set, hubs allow more"),
+        code="HUB-BUSY",
+    )
+    return SourceFault(error, wait_s=wait_s)
+
+
 def missing(what: str, where: str) -> SourceFault:
     """The hub says that there is no such thing."""
     error = UsageError(

@@ -15,7 +15,7 @@ _INTERVAL_S = 0.25
 
 
 class Meter:
-    """Counts the bytes of one job of `total` bytes; any thread may add, one thread shows."""
+    """Counts the bytes of one job of `total` bytes; any thread may add and show."""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Meter:
         self._file: str | None = None
         self._done = 0
         self._lock = threading.Lock()
+        self._showing = threading.RLock()
         self._shown_at = float("-inf")
         self._history: deque[tuple[float, int]] = deque()
 
@@ -75,13 +76,13 @@ class Meter:
 
     def show(self, *, force: bool = False) -> None:
         """Tell the outside, when it is time to."""
-        now = self._clock()
-        if not force and now - self._shown_at < _INTERVAL_S:
-            return
-        self._shown_at = now
-        with self._lock:
-            progress = self._progress(now)
-        self._on_progress(progress)
+        with self._showing:
+            now = self._clock()
+            if force or now - self._shown_at >= _INTERVAL_S:
+                self._shown_at = now
+                with self._lock:
+                    progress = self._progress(now)
+                self._on_progress(progress)
 
     def _progress(self, now: float) -> Progress:
         self._history.append((now, self._done))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from appliance.core.errors import VerificationFailed
@@ -12,6 +13,7 @@ from appliance.core.pull import Pull, PulledFile
 from appliance.core.reference import FileReference, HubReference, IndexReference
 from appliance.weights.adopt import adopt, can_adopt, hash_file
 from appliance.weights.chain import Chain
+from appliance.weights.chunks import CHUNK_BYTES
 from appliance.weights.disk import disk_errors
 from appliance.weights.faults import SourceFault
 from appliance.weights.fetch import Fetched, FetchOptions, Wanted
@@ -41,6 +43,7 @@ __all__ = [
     "request_for",
 ]
 logger = logging.getLogger(__name__)
+_SMALL_AT_ONCE = 4
 
 
 def pull(
@@ -141,7 +144,7 @@ class _Pulling:
         self.meter.restart()
         self.meter.total = sum(target.size for target in targets)
         self._require_space(targets)
-        done = [self._bring(target) for target in targets]
+        done = self._bring_all(targets)
         self.meter.enter("place")
         stored = self.store.publish(self.request.model, self.request.reference, revision, done)
         return stored, self.meter.fetched
@@ -172,6 +175,18 @@ class _Pulling:
         partial = self.store.partial(target.key())
         have = partial.stat().st_blocks * 512 if partial.exists() else 0
         return max(0, target.size - have)
+
+    def _bring_all(self, targets: list[Target]) -> list[ManifestFile]:
+        """Small files side by side, then the large ones, each over several connections."""
+        small = [target for target in targets if target.size <= CHUNK_BYTES]
+        with ThreadPoolExecutor(_SMALL_AT_ONCE, thread_name_prefix="weights-small") as pool:
+            done = dict(
+                zip((target.name for target in small), pool.map(self._bring, small), strict=True)
+            )
+        for target in targets:
+            if target.name not in done:
+                done[target.name] = self._bring(target)
+        return [done[target.name] for target in targets]
 
     def _bring(self, target: Target) -> ManifestFile:
         self.cancel.check()

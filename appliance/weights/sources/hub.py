@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from appliance.core.i18n import say
 from appliance.core.reference import HubReference
-from appliance.weights.faults import SourceFault, gated, missing, no_answer, not_the_file
+from appliance.weights.faults import SourceFault, busy, gated, missing, not_the_file
 from appliance.weights.http import Answer, Http
 from appliance.weights.sources.base import Listing, RemoteFile, Source
 
+_PAUSES_S = (0.5, 1.0, 2.0)
+_LONGEST_PAUSE_S = 300.0
+"""Hubs count requests in windows of five minutes."""
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
@@ -46,8 +50,19 @@ class HubSource(Source):
     def listing(self) -> Listing:
         """What the repository holds, asked once."""
         if self._listing is None:
-            self._listing = self.ask_listing()
+            self._listing = self._insist(self.ask_listing)
         return self._listing
+
+    def _insist(self, ask: Callable[[], Listing]) -> Listing:
+        """Ask again where the hub is busy; a hub that cannot be reached is given up at once."""
+        for pause_s in _PAUSES_S:
+            try:
+                return ask()
+            except SourceFault as fault:
+                if fault.error.code != "HUB-BUSY" or fault.wait_s > _LONGEST_PAUSE_S:
+                    raise
+                time.sleep(fault.wait_s or pause_s)
+        return ask()
 
     @contextmanager
     def open(self, file: RemoteFile, start: int, end: int) -> Iterator[Iterator[bytes]]:
@@ -119,9 +134,7 @@ class HubSource(Source):
             raise missing(what, self.label)
         if status == 416:
             raise not_the_file(host, say("it has less of the file than listed (416)"))
-        fault = no_answer(host, say("status {status}", status=status))
-        fault.wait_s = answer.wait_s()
-        raise fault
+        raise busy(host, status, answer.wait_s())
 
     def is_ours(self, url: str) -> bool:
         """Whether an address is on the hub itself, not on a content network behind it."""

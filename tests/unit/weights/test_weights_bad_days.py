@@ -6,6 +6,7 @@ import hashlib
 import os
 import resource
 import shutil
+import ssl
 import subprocess
 import sys
 import time
@@ -71,11 +72,14 @@ def assert_refused(shelf: Shelf, error: ApplianceError, exit_code: ExitCode) -> 
         ("ignore-range", {"times": None}),
         ("ignore-range", {"times": 1}),
         ("corrupt", {"start": CHUNK + 5, "length": MIB, "times": 1}),
+        ("status", {"where": "api", "path": "*", "status": 502, "times": 2}),
+        ("status", {"where": "api", "path": "*", "status": 429, "retry_after": 0.2, "times": 2}),
+        ("status", {"where": "resolve", "status": 503, "times": 2}),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_recovers_with_the_right_bytes(shelf: Shelf, kind: str, options: dict[str, Any]) -> None:
-    shelf.hub.faults.add(kind, path=NAME, **options)
+    shelf.hub.faults.add(kind, **{"path": NAME, **options})
 
     pulled = shelf.pull()
 
@@ -184,6 +188,40 @@ def test_a_token_that_is_wrong_does_not_pass_for_a_missing_repository(
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     with pytest.raises(NeedsRights):
         shelf.pull()
+
+
+def test_a_company_authority_is_trusted_once_it_is_named(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = self_signed(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with LoopbackHub(shelf.hub.root, tls=context) as secure:
+        monkeypatch.setenv("HF_ENDPOINT", secure.hf_endpoint)
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        with pytest.raises(Unreachable, match="not trusted") as caught:
+            shelf.pull()
+        assert "SSL_CERT_FILE" in str(caught.value.hint)
+
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert shelf.content(shelf.pull(), NAME) == DATA
+
+
+def self_signed(place: Path) -> tuple[Path, Path]:
+    """A certificate for loopback, and its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    certificate, key = place / "site.pem", place / "site.key"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-keyout", str(key), "-out", str(certificate), "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return certificate, key
 
 
 def test_no_hub_at_all_is_said_within_seconds(

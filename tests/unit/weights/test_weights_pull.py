@@ -263,6 +263,18 @@ def test_two_pulls_at_once_fetch_once(shelf: Shelf) -> None:
     assert shelf.leftovers() == []
 
 
+def test_many_small_files_come_side_by_side(shelf: Shelf) -> None:
+    shelf.add("model.safetensors", some_bytes(CHUNK + 5))
+    for number in range(12):
+        shelf.add(f"tokenizer_{number}.json", b'{"n": %d}' % number)
+    pulled = shelf.pull()
+    assert len(pulled.files) == 13
+    assert shelf.content(pulled, "tokenizer_7.json") == b'{"n": 7}'
+    assert [Path(file.path).name for file in pulled.files] == sorted(
+        Path(file.path).name for file in pulled.files
+    )
+
+
 def test_the_speed_can_be_limited(shelf: Shelf) -> None:
     shelf.add("model.safetensors", some_bytes(2 * MIB))
     options = FetchOptions(limit_bps=4 * MIB)
