@@ -14,7 +14,7 @@ from appliance.engines.recipes import Recipe
 from appliance.planner.measured import needs_engine, with_engine
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model
-from appliance.planner.people import context_of, streams_of
+from appliance.planner.people import capacity, context_of, streams_of
 from appliance.planner.placement import Place
 from appliance.planner.rules import rules
 from appliance.planner.safetensors import divides
@@ -33,13 +33,14 @@ CARD_COUNTS_IN_PARALLEL = (1, 2, 4, 8, 16)
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A choice with what it is ordered by. `streams` are the requests expected at once."""
+    """A choice with what it is ordered by, and how many `people` could chat at what speed."""
 
     model: Model
     recipe: Recipe
     place: Place
     choice: Choice
-    streams: int
+    people: int
+    people_tps: float
     meets_wish: bool
     usable: bool
     stored: bool = False
@@ -55,7 +56,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         speed = rules().speed
         tps = min(self.choice.speed.decode_tps_one or 0.0, speed.enough_tps)
         gain = speed.worth_of_twice * math.log2(max(tps, 0.1) / speed.usable_tps)
-        return self.model.score + gain + (rules().people.worth_of_stored if self.stored else 0.0)
+        stored = rules().people.worth_of_stored if self.stored else 0.0
+        cache = rules().quality.get(f"cache-{self.choice.kv_type}", 0.0)
+        return self.model.score - cache + gain + stored
 
 
 def candidate(wish: Wish, model: Model, recipe: Recipe, place: Place) -> Candidate | Rejection:
@@ -89,9 +92,15 @@ def _card_counts(model: Model, recipe: Recipe, place: Place) -> Iterator[int]:
         yield 1
         return
     most = min(len(place.cards), recipe.limits.max_cards or len(place.cards))
-    for count in range(1, most + 1):
+    for count in range(_least_cards(model, place), most + 1):
         if not _is_tensor(model) or _divides(model, count):
             yield count
+
+
+def _least_cards(model: Model, place: Place) -> int:
+    """Fewer cards could not even hold the weights."""
+    weights = model.tensor_mib - model.embedding_mib
+    return math.ceil(weights / place.available_mib) if place.available_mib else 1
 
 
 def _divides(model: Model, ranks: int) -> bool:
@@ -125,14 +134,21 @@ def _slots(wish: Wish, recipe: Recipe, streams: int, replicas: int) -> int:
 def _largest_that_fits(
     wish: Wish, model: Model, recipe: Recipe, place: Place, cards: int, context: int, slots: int
 ) -> tuple[Setup, Memory] | None:
-    """All slots with all the context, else fewer slots, else less context where none was asked."""
+    """All slots with all the context; else a smaller cache, fewer slots, less context."""
     for tokens in _contexts(wish, context):
         for count in _slot_counts(slots):
-            setup = Setup(context=tokens * count, slots=count)
-            memory = size(model, recipe, place, setup, cards)
-            if fits(memory, model):
-                return setup, memory
+            for kv_type in _kv_types(model, recipe):
+                setup = Setup(context=tokens * count, slots=count, kv_type=kv_type)
+                memory = size(model, recipe, place, setup, cards)
+                if fits(memory, model):
+                    return setup, memory
     return None
+
+
+def _kv_types(model: Model, recipe: Recipe) -> tuple[str, ...]:
+    """The full cache, then one of 8 bits where the engine has it and it is not small anyway."""
+    small = model.architecture.is_mla or bool(model.architecture.compress_ratios)
+    return ("f16",) if small or "q8_0" not in recipe.limits.kv_types else ("f16", "q8_0")
 
 
 def _contexts(wish: Wish, context: int) -> Iterator[int]:
@@ -184,6 +200,7 @@ def _candidate(
         memory=memory,
         speed=speed,
     )
+    people, people_tps = capacity(model, machine, setup, replicas)
     usable = (speed.decode_tps_one or 0.0) >= rules().speed.usable_tps and (
         speed.first_token_s or 0.0
     ) <= rules().people.patience_s
@@ -194,7 +211,8 @@ def _candidate(
         recipe=recipe,
         place=place,
         choice=choice,
-        streams=streams,
+        people=people,
+        people_tps=people_tps,
         meets_wish=enough and shared >= rules().speed.usable_tps,
         usable=usable,
     )

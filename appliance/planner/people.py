@@ -33,6 +33,13 @@ def streams_of(users: int, model: Model, machine: Machine, setup: Setup) -> int:
     return min(streams, users)
 
 
+def capacity(model: Model, machine: Machine, setup: Setup, replicas: int) -> tuple[int, float]:
+    """How many people can chat when every slot is at work, and the tokens a second each sees."""
+    busy = request_s(model, machine, setup, setup.slots)
+    people = setup.slots * replicas * (busy + rules().people.think_s) / busy
+    return int(people), 1 / decode_step_s(model, machine, setup, setup.slots)
+
+
 def context_of(wished: int | None, model: Model) -> int:
     """Tokens of one conversation: as wished, else what such a model needs; a multiple of 256."""
     people = rules().people

@@ -22,7 +22,7 @@ from appliance.planner.placement import Place, places
 from appliance.planner.starts import rejection
 from appliance.planner.wording import why
 
-MOST_CHOICES = 12
+MOST_CHOICES = 16
 MOST_REJECTED = 40
 MOST_ASKED = 3
 
@@ -49,7 +49,7 @@ def plan(
     models = _by_size(_models(wish, catalogue))
     found, rejected = _all(wish, models, recipes, places(inventory, facts, host_memory_free_mib))
     found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
-    kept = found if wish.model else _best_of_each_family(found)
+    kept = _best_of_each(found, variants=wish.model is not None)
     kept.sort(key=lambda one: one.order, reverse=True)
     if cache is not None:
         kept = _sized_by_engine(kept, cache)
@@ -187,11 +187,12 @@ def _with_disk(
     return kept, list(rejected.values())
 
 
-def _best_of_each_family(found: Iterable[Candidate]) -> list[Candidate]:
-    """The best variant of each family, for each way of starting and kind of place."""
-    best: dict[tuple[str, str, bool], Candidate] = {}
+def _best_of_each(found: Iterable[Candidate], *, variants: bool) -> list[Candidate]:
+    """The best of each family (or variant) for each engine and kind of card."""
+    best: dict[tuple[str, str, str], Candidate] = {}
     for one in found:
-        key = (one.model.id, one.recipe.start, one.place.is_host)
+        name = one.model.variant if variants else one.model.id
+        key = (name, one.recipe.engine, one.place.vendor)
         if key not in best or one.order > best[key].order:
             best[key] = one
     return list(best.values())
@@ -204,7 +205,7 @@ def _choices(ordered: Sequence[Candidate], *, named: bool) -> list[Choice]:
 
 
 def _shown(ordered: Sequence[Candidate]) -> list[Candidate]:
-    """The first dozen, and the first few of what a process of ours can start."""
+    """The first ones, and the first few of what a process of ours can start."""
     kept = list(ordered[:MOST_CHOICES])
     startable = [one for one in ordered if one.recipe.start == "process"][:3]
     return kept + [one for one in startable if one not in kept]
@@ -220,7 +221,8 @@ def _roles(ordered: Sequence[Candidate]) -> dict[int, list[Text]]:
     roles.setdefault(id(usable[0]), []).append(say("best quality that fits and meets the wish"))
     if fastest is not usable[0]:
         roles.setdefault(id(fastest), []).append(say("fastest, with less capable answers"))
-    between = [one for one in usable[1:] if one is not fastest]
+    known = {usable[0].model.id, fastest.model.id}
+    between = [one for one in usable[1:] if one.model.id not in known]
     if between:
         balanced = max(between, key=_balance)
         roles.setdefault(id(balanced), []).append(say("balanced between quality and speed"))

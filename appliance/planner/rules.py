@@ -33,8 +33,10 @@ class CpuSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arm_bandwidth_share: float
     arm_core_gbs: float
     core_gflops: float
+    socket_gain: float
     assumed_bandwidth_gbs: float
     layer_s: float
+    large_layer_s: float
 
 
 class TensorSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

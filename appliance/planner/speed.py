@@ -77,10 +77,11 @@ def machine_of_host(a: Architecture, host: Host, facts: CardFacts | None) -> Mac
     share = cpu.arm_bandwidth_share if arm else cpu.bandwidth_share
     if a.is_moe:
         share = min(share, cpu.moe_bandwidth_share)
-    together = bandwidth * (host.cpu.sockets or 1) * share
+    together = bandwidth * float(host.cpu.sockets or 1) ** cpu.socket_gain * share
     rate = cores * cpu.core_gflops * (rules().speed.prefill_moe_share if a.is_moe else 1.0)
     by_cores = cores * (cpu.arm_core_gbs if arm else cpu.core_gbs)
-    return Machine(gbs=min(together, by_cores), gflops=rate, layer_s=cpu.layer_s)
+    layer_s = cpu.large_layer_s if is_large(a) else cpu.layer_s
+    return Machine(gbs=min(together, by_cores), gflops=rate, layer_s=layer_s)
 
 
 def is_large(a: Architecture) -> bool:

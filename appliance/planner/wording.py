@@ -39,6 +39,13 @@ def _reasons(candidate: Candidate) -> Iterator[Text]:
             low=math.floor(_words(speed.decode_tps_one) * (1 - share)),
             high=math.ceil(_words(speed.decode_tps_one) * (1 + share)),
         )
+    yield say(
+        "{people} people can chat, each sees about {words:.0f} words a second",
+        people=candidate.people,
+        words=_words(candidate.people_tps),
+    )
+    if choice.kv_type != "f16":
+        yield say("the cache holds {kind} values to make room", kind=choice.kv_type)
     if not candidate.usable:
         yield say("slower than people read")
     elif not candidate.meets_wish:
@@ -47,6 +54,8 @@ def _reasons(candidate: Candidate) -> Iterator[Text]:
         yield say("no place to fetch this variant from is known: import it from a disk")
     if candidate.recipe.start == "container":
         yield say("needs a container runtime to start")
+    elif candidate.recipe.start == "build":
+        yield say("its engine is built on this server first")
 
 
 def _words(tokens: float) -> float:
