@@ -7,31 +7,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.style import Style
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
-from appliance.core.errors import ApplianceError
 from appliance.core.i18n import _, current_language, use_default_language
-from appliance.node.wishes import PullOptions, UpOptions
-from appliance.tui import jobs
 from appliance.tui.actions import ACTIONS, actions_of, for_key, typed
-from appliance.tui.backend import Backend, Converse, Node, in_thread
+from appliance.tui.backend import Backend, Converse
 from appliance.tui.feed import Feed
 from appliance.tui.glyphs import ASCII, UNICODE, Glyphs
 from appliance.tui.history import WINDOWS, History
 from appliance.tui.jobs import JobState
 from appliance.tui.lean import lean
-from appliance.tui.messages import Advanced, Ended, Looked
+from appliance.tui.messages import Looked
 from appliance.tui.scene import Scene
 from appliance.tui.screens.place import Place
 from appliance.tui.snapshot import Snapshot
 from appliance.tui.themes import PALETTES, themes
+from appliance.tui.work import Work
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from appliance.core.status import DeploymentStatus
 
 _BY_ID = {action.id: action for action in ACTIONS}
 _KEYS = sorted({key for action in ACTIONS for key in action.keys})
@@ -80,7 +76,7 @@ def _health() -> Screen[None]:
     return HealthScreen()
 
 
-class ApplianceApp(App[int]):
+class ApplianceApp(Work):
     """A client of the node daemon; nothing is decided here that the command line cannot do."""
 
     CSS_PATH = "app.tcss"
@@ -129,11 +125,6 @@ class ApplianceApp(App[int]):
             self.register_theme(known)
         self._use_theme(theme)
         self.set_class(glyphs is UNICODE, "-unicode")
-
-    @property
-    def node(self) -> Node:
-        """The daemon."""
-        return self.backend.node
 
     @property
     def converse(self) -> Converse:
@@ -227,7 +218,8 @@ class ApplianceApp(App[int]):
 
     # Where to
 
-    def _go(self, place: str) -> None:
+    def go(self, place: str) -> None:
+        """Show a place; from a screen opened there, go back to it."""
         if self.current_mode != place:
             self.switch_mode(place)
         elif len(self.screen_stack) > 1:
@@ -235,42 +227,42 @@ class ApplianceApp(App[int]):
 
     def do_go_home(self) -> None:
         """The board."""
-        self._go("home")
+        self.go("home")
 
     def do_go_setup(self) -> None:
         """What was found, and the main job."""
-        self._go("setup")
+        self.go("setup")
 
     def do_go_cards(self) -> None:
         """Every card."""
-        self._go("cards")
+        self.go("cards")
 
     def do_go_models(self) -> None:
         """What could be served."""
-        self._go("models")
+        self.go("models")
 
     def do_go_services(self) -> None:
         """What is served."""
-        self._go("services")
+        self.go("services")
 
     def do_go_chat(self) -> None:
         """Talk to a model."""
-        self._go("chat")
+        self.go("chat")
 
     def do_go_health(self) -> None:
         """What is wrong, and what happened."""
-        self._go("health")
+        self.go("health")
 
     def do_chat(self) -> None:
         """Talk to the chosen deployment."""
-        self._go("chat")
+        self.go("chat")
 
     def do_back(self) -> None:
         """To the screen before, or home."""
         if len(self.screen_stack) > 1:
             self.pop_screen()
         else:
-            self._go("home")
+            self.go("home")
 
     def do_quit(self) -> None:
         """Leave; what is served goes on."""
@@ -284,11 +276,6 @@ class ApplianceApp(App[int]):
         if ids:
             at = ids.index(self.deployment) if self.deployment in ids else 0
             self.deployment = ids[(at + by) % len(ids)]
-
-    @property
-    def chosen(self) -> DeploymentStatus | None:
-        """The deployment that keys act on."""
-        return self.snapshot.deployment(self.deployment)
 
     def do_window(self) -> None:
         """The next period of the graphs."""
@@ -338,110 +325,6 @@ class ApplianceApp(App[int]):
         if name:
             self.action_do(name)
 
-    # What to do
-
-    def do_logs(self) -> None:
-        """Follow the log of the chosen deployment."""
-        if self.chosen:
-            from appliance.tui.screens.logs import LogScreen
-
-            self.push_screen(LogScreen(self.chosen.id))
-
-    def do_stop(self) -> None:
-        """Stop the chosen deployment, after a yes."""
-        if (chosen := self.chosen) is None:
-            return
-        self._confirm(
-            _("Stop {model} on {host}?").format(model=chosen.id, host=self._host()),
-            _("Whoever uses it now gets an error. The weights stay; serving again needs no fetch."),
-            _("Stop"),
-            lambda: self._call(
-                lambda: self.node.down(chosen.id), _("{model} is stopped").format(model=chosen.id)
-            ),
-        )
-
-    def do_restart(self) -> None:
-        """Stop the chosen deployment's engines and start them afresh, after a yes."""
-        if (chosen := self.chosen) is None:
-            return
-        self._confirm(
-            _("Restart {model} on {host}?").format(model=chosen.id, host=self._host()),
-            _("Answers under way break off; it serves again when the model is loaded."),
-            _("Restart"),
-            lambda: self._call(
-                lambda: self.node.restart(chosen.id),
-                _("{model} starts afresh").format(model=chosen.id),
-            ),
-        )
-
-    def do_up(self) -> None:
-        """The main job, after a yes."""
-        self.serve(None)
-
-    def serve(self, model: str | None) -> None:
-        """Fetch a model if need be and serve it; without a name the best that fits."""
-        what = model or _("the best model that fits")
-        self._confirm(
-            _("Serve {model} on {host}?").format(model=what, host=self._host()),
-            _("It is fetched and verified first if it is not here. Other models keep serving."),
-            _("Serve"),
-            lambda: self._serve(model),
-        )
-
-    def _serve(self, model: str | None) -> None:
-        title = _("serve {model}").format(model=model) if model else _("the main job")
-        job = JobState(f"up:{model or ''}", title)
-        self._start(job, lambda: self.node.up(UpOptions(model=model)))
-        self._go("setup")
-
-    def pull(self, model: str) -> None:
-        """Fetch a model without serving it."""
-        job = JobState(f"pull:{model}", _("fetch {model}").format(model=model))
-        self._start(job, lambda: self.node.pull(PullOptions(model=model)))
-
-    def _start(self, job: JobState, stream: jobs.Stream) -> None:
-        known = self.jobs.get(job.id)
-        if known and known.running:
-            self.notify(_("already under way"))
-            return
-        self.jobs.pop(job.id, None)
-        jobs.start(job, stream, self._job_advanced)
-
-    def _job_advanced(self, state: JobState) -> None:
-        self.post_message(Advanced(state))
-
-    def on_advanced(self, message: Advanced) -> None:
-        """Keep the newest state of a job."""
-        before = self.jobs.get(message.job.id)
-        self.jobs[message.job.id] = message.job
-        if message.job.error and (before is None or before.error is None):
-            self.notify(str(message.job.error), severity="error", timeout=8)
-        self.redraw()
-
-    def do_start_daemon(self) -> None:
-        """Start the daemon that does not answer."""
-        start = self.backend.start
-        if self.snapshot.down_s is None:
-            self.notify(_("the daemon answers already"))
-        elif start:
-            self._call(start, _("the daemon runs"))
-
-    def do_command(self) -> None:
-        """The exact command of the chosen deployment's engine."""
-        ask, chosen = self.backend.command, self.chosen
-        if ask is None or chosen is None:
-            return
-
-        def tell(value: object, error: ApplianceError | None) -> None:
-            self.post_message(Ended(self._show_command, value, error))
-
-        in_thread(lambda: ask(chosen), tell)
-
-    def _show_command(self, text: object) -> None:
-        from appliance.tui.screens.dialogs import text_page
-
-        self.push_screen(text_page(_("THE ENGINE'S COMMAND"), str(text)))
-
     def do_copy(self) -> None:
         """Copy what the screen is about."""
         maker = getattr(self.screen, "text", None)
@@ -458,35 +341,3 @@ class ApplianceApp(App[int]):
             self.notify(f"{path}: {error.strerror}", severity="error")
         else:
             self.notify(_("written to {path}").format(path=path.absolute()))
-
-    def _host(self) -> str:
-        return self.snapshot.hostname or _("this server")
-
-    def _confirm(
-        self, question: str, consequence: str, verb: str, then: Callable[[], None]
-    ) -> None:
-        from appliance.tui.screens.dialogs import Confirm
-
-        def answered(yes: bool | None) -> None:
-            if yes:
-                then()
-
-        self.push_screen(Confirm(question, consequence, verb), answered)
-
-    def _call(self, call: Callable[[], object], told: str) -> None:
-        def then(_value: object) -> None:
-            if told:
-                self.notify(told)
-
-        def tell(value: object, error: ApplianceError | None) -> None:
-            self.post_message(Ended(then, value, error))
-
-        in_thread(call, tell)
-
-    def on_ended(self, message: Ended) -> None:
-        """A call ended: say so, and look at once."""
-        if message.error:
-            self.notify(f"{message.error} {message.error.hint}", severity="error", timeout=8)
-        else:
-            message.then(message.value)
-        self.feed.look_now()

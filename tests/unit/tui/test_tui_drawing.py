@@ -22,9 +22,8 @@ from appliance.tui.glyphs import ASCII, UNICODE, Glyphs
 from appliance.tui.table import GAP, Column, arrange, header, row, whole
 from appliance.tui.widgets import changes
 
-TEXTS = st.text(
-    st.characters(codec="utf-8", exclude_categories=("C", "M", "Z")) | st.sampled_from(" 中文（，")
-)
+CHARACTERS = st.characters(codec="utf-8", exclude_categories=("C", "M", "Z")).filter(cells)
+TEXTS = st.text(CHARACTERS | st.sampled_from(" 中文（，"))
 WIDTHS = st.integers(2, 300)
 LINES = st.lists(st.builds(Span, TEXTS, st.sampled_from(["", "ok"])), max_size=6).map(tuple)
 

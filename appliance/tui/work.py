@@ -1,0 +1,183 @@
+"""What changes the server: every call asks first, runs in a thread, and says how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from textual.app import App
+
+from appliance.core.errors import ApplianceError
+from appliance.core.i18n import _
+from appliance.node.wishes import PullOptions, UpOptions
+from appliance.tui.backend import Backend, Node, in_thread
+from appliance.tui.feed import Feed
+from appliance.tui.jobs import JobState, Stream
+from appliance.tui.jobs import start as start_job
+from appliance.tui.messages import Advanced, Ended
+from appliance.tui.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from appliance.core.status import DeploymentStatus
+
+
+class Work(App[int]):
+    """The half of the application that acts; `ApplianceApp` is the half that shows."""
+
+    backend: Backend
+    feed: Feed
+    snapshot: Snapshot
+    jobs: dict[str, JobState]
+    deployment: str | None
+
+    @property
+    def node(self) -> Node:
+        """The daemon."""
+        return self.backend.node
+
+    @property
+    def chosen(self) -> DeploymentStatus | None:
+        """The deployment that keys act on."""
+        return self.snapshot.deployment(self.deployment)
+
+    def redraw(self) -> None:
+        """Draw what is in front."""
+        raise NotImplementedError
+
+    def go(self, place: str) -> None:
+        """Show a place."""
+        raise NotImplementedError
+
+    def do_logs(self) -> None:
+        """Follow the log of the chosen deployment."""
+        if self.chosen:
+            from appliance.tui.screens.logs import LogScreen
+
+            self.push_screen(LogScreen(self.chosen.id))
+
+    def do_stop(self) -> None:
+        """Stop the chosen deployment, after a yes."""
+        if (chosen := self.chosen) is None:
+            return
+        self._confirm(
+            _("Stop {model} on {host}?").format(model=chosen.id, host=self._host()),
+            _("Whoever uses it now gets an error. The weights stay; serving again needs no fetch."),
+            _("Stop"),
+            lambda: self._call(
+                lambda: self.node.down(chosen.id), _("{model} is stopped").format(model=chosen.id)
+            ),
+        )
+
+    def do_restart(self) -> None:
+        """Stop the chosen deployment's engines and start them afresh, after a yes."""
+        if (chosen := self.chosen) is None:
+            return
+        self._confirm(
+            _("Restart {model} on {host}?").format(model=chosen.id, host=self._host()),
+            _("Answers under way break off; it serves again when the model is loaded."),
+            _("Restart"),
+            lambda: self._call(
+                lambda: self.node.restart(chosen.id),
+                _("{model} starts afresh").format(model=chosen.id),
+            ),
+        )
+
+    def do_up(self) -> None:
+        """The main job, after a yes."""
+        self.serve(None)
+
+    def serve(self, model: str | None) -> None:
+        """Fetch a model if need be and serve it; without a name the best that fits."""
+        what = model or _("the best model that fits")
+        self._confirm(
+            _("Serve {model} on {host}?").format(model=what, host=self._host()),
+            _("It is fetched and verified first if it is not here. Other models keep serving."),
+            _("Serve"),
+            lambda: self._serve(model),
+        )
+
+    def _serve(self, model: str | None) -> None:
+        title = _("serve {model}").format(model=model) if model else _("the main job")
+        job = JobState(f"up:{model or ''}", title)
+        self._start(job, lambda: self.node.up(UpOptions(model=model)))
+        self.go("setup")
+
+    def pull(self, model: str) -> None:
+        """Fetch a model without serving it."""
+        job = JobState(f"pull:{model}", _("fetch {model}").format(model=model))
+        self._start(job, lambda: self.node.pull(PullOptions(model=model)))
+
+    def _start(self, job: JobState, stream: Stream) -> None:
+        known = self.jobs.get(job.id)
+        if known and known.running:
+            self.notify(_("already under way"))
+            return
+        self.jobs.pop(job.id, None)
+        start_job(job, stream, self._job_advanced)
+
+    def _job_advanced(self, state: JobState) -> None:
+        self.post_message(Advanced(state))
+
+    def on_advanced(self, message: Advanced) -> None:
+        """Keep the newest state of a job."""
+        before = self.jobs.get(message.job.id)
+        self.jobs[message.job.id] = message.job
+        if message.job.error and (before is None or before.error is None):
+            self.notify(str(message.job.error), severity="error", timeout=8)
+        self.redraw()
+
+    def do_start_daemon(self) -> None:
+        """Start the daemon that does not answer."""
+        start = self.backend.start
+        if self.snapshot.down_s is None:
+            self.notify(_("the daemon answers already"))
+        elif start:
+            self._call(start, _("the daemon runs"))
+
+    def do_command(self) -> None:
+        """The exact command of the chosen deployment's engine."""
+        ask, chosen = self.backend.command, self.chosen
+        if ask is None or chosen is None:
+            return
+
+        def tell(value: object, error: ApplianceError | None) -> None:
+            self.post_message(Ended(self._show_command, value, error))
+
+        in_thread(lambda: ask(chosen), tell)
+
+    def _show_command(self, text: object) -> None:
+        from appliance.tui.screens.dialogs import text_page
+
+        self.push_screen(text_page(_("THE ENGINE'S COMMAND"), str(text)))
+
+    def _host(self) -> str:
+        return self.snapshot.hostname or _("this server")
+
+    def _confirm(
+        self, question: str, consequence: str, verb: str, then: Callable[[], None]
+    ) -> None:
+        from appliance.tui.screens.dialogs import Confirm
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                then()
+
+        self.push_screen(Confirm(question, consequence, verb), answered)
+
+    def _call(self, call: Callable[[], object], told: str) -> None:
+        def then(_value: object) -> None:
+            if told:
+                self.notify(told)
+
+        def tell(value: object, error: ApplianceError | None) -> None:
+            self.post_message(Ended(then, value, error))
+
+        in_thread(call, tell)
+
+    def on_ended(self, message: Ended) -> None:
+        """A call ended: say so, and look at once."""
+        if message.error:
+            self.notify(f"{message.error} {message.error.hint}", severity="error", timeout=8)
+        else:
+            message.then(message.value)
+        self.feed.look_now()
