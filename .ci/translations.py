@@ -5,7 +5,8 @@
     python .ci/translations.py missing   print what has no translation yet
 
 Texts are the first argument of `say`, `_`, `Text` and `translate`, and in the command line also the
-docstrings of commands, their `help=` and the lines of the table of commands.
+docstrings of commands, their `help=` and the lines of the table of commands; of data the values of
+some keys.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
@@ -24,6 +27,7 @@ PACKAGE = Path(__file__).parent.parent / "appliance"
 PO = PACKAGE / "locale" / "zh_CN" / "LC_MESSAGES" / "appliance.po"
 MO = PO.with_suffix(".mo")
 MARKERS = frozenset({"say", "_", "Text", "translate"})
+DATA = {"planner/rules.toml": frozenset({"reason", "advice"})}
 
 
 def texts() -> set[str]:
@@ -34,7 +38,21 @@ def texts() -> set[str]:
         found.update(_marked(tree))
         if path.parent.name == "cli":
             found.update(_of_commands(tree))
+    for name, keys in DATA.items():
+        found.update(_of_data(tomllib.loads((PACKAGE / name).read_text(encoding="utf-8")), keys))
     return found - {""}
+
+
+def _of_data(node: Any, keys: frozenset[str]) -> Iterator[str]:
+    if isinstance(node, list):
+        for value in node:
+            yield from _of_data(value, keys)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key in keys and isinstance(value, str):
+                yield value
+            else:
+                yield from _of_data(value, keys)
 
 
 def _marked(tree: ast.Module) -> Iterator[str]:
