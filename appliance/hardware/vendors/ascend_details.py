@@ -1,8 +1,9 @@
 """The questions `npu-smi info -t KIND -i N [-c M]`: `key : value` lines about one card.
 
-Formats: Huawei's npu-smi reference (HDK 20 to 26) and outputs pasted in public issues. A card with
-several chips answers in one part for each; "Chip ID" opens a part (`common`) or closes it
-(`usages`, `memory`), and the board's microcontroller has a part of its own under "Chip Name : mcu".
+Formats: Huawei's npu-smi reference (HDK 20 to 26), the tool's source (CANN's driver, 2026) and
+outputs pasted in public issues. A card with several chips answers in one part for each; "Chip ID"
+opens a part (`common`) or closes it (`usages`, `memory`), and the board's microcontroller has a
+part of its own under "Chip Name : mcu", its processor one under "Chip Name : 3559".
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 import msgspec
 
 from appliance.core.sample import CardProcess
+from appliance.hardware.vendors.ascend_table import NO_CHIPS
 from appliance.hardware.vendors.base import Reading
 from appliance.hardware.vendors.parse import (
     celsius,
@@ -33,6 +35,7 @@ _PROCESS = re.compile(
     r"Process id\s*:\s*(\d+)\s+Process name\s*:\s*(.*?)\s+Process memory\(MB\)\s*:\s*(\S+)",
     re.IGNORECASE,
 )
+_NO_PROCESSES = re.compile(r"no (?:running )?process", re.IGNORECASE)
 
 
 def parts(text: str) -> list[Part]:
@@ -45,7 +48,7 @@ def parts(text: str) -> list[Part]:
                 found.append({})
             continue
         key, value = match[1].lower().replace(" (", "("), match[2]
-        if key in found[-1] or (key, value.lower()) == ("chip name", "mcu"):
+        if key in found[-1] or (key == "chip name" and value.lower() in NO_CHIPS):
             found.append({})
         found[-1][key] = value
     return [part for part in found if part]
@@ -67,8 +70,8 @@ def parse_details(text: str) -> Details:
     several = any((integer(part.get("chip count")) or 0) > 1 for part in found)
     for part in found:
         chip = integer(part.get("chip id", None if several else "0"))
-        if part.get("chip name", "").lower() == "mcu":
-            board_power_w = _power(part)
+        if (kind := part.get("chip name", "").lower()) in NO_CHIPS:
+            board_power_w = _power(part) if kind == "mcu" else board_power_w
         elif chip is not None and (reading := _reading(part)) != Reading():
             chips.setdefault(chip, reading)
     return Details(chips=chips, board_power_w=board_power_w)
@@ -84,7 +87,7 @@ def _reading(part: Part) -> Reading:
         memory_mib=total,
         memory_used_mib=used,
         util_pct=percent(part.get("aicore usage rate(%)", part.get("npu utilization(%)"))),
-        temp_c=celsius(part.get("temperature(c)")),
+        temp_c=celsius(part.get("temperature(c)", part.get("npu temperature(c)"))),
         temp_memory_c=celsius(part.get("hbm temperature(c)")),
         temp_hotspot_c=celsius(part.get("soc max temperature(c)")),
         clock_mhz=positive(part.get("aicore curfreq(mhz)")),
@@ -108,16 +111,19 @@ def _die_id(part: Part) -> str | None:
 
 def _memory(part: Part) -> tuple[float | None, int | None]:
     """Used and total; the tool tells the share in use in whole per cent only."""
-    for kind in ("hbm", "ddr", "memory"):
-        total = mib(part.get(f"{kind} capacity(mb)"))
+    for kind in ("hbm ", "ddr ", "memory ", ""):
+        total = mib(part.get(f"{kind}capacity(mb)"))
         if total:
-            share = percent(part.get(f"{kind} usage rate(%)"))
+            share = percent(part.get(f"{kind}usage rate(%)"))
             return (None if share is None else total * share / 100), total
     return None, None
 
 
+_DOUBLE_BIT = re.compile(r"double.bit error count$")
+
+
 def _uncorrected(part: Part) -> int | None:
-    counts = [integer(v) for k, v in part.items() if k.endswith("double bit error count")]
+    counts = [integer(v) for k, v in part.items() if _DOUBLE_BIT.search(k)]
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
 
@@ -137,4 +143,4 @@ def parse_processes(text: str) -> list[CardProcess] | None:
         CardProcess(pid=int(pid), memory_mib=mib(memory), command=text_or_none(name))
         for pid, name, memory in _PROCESS.findall(text)
     ]
-    return found or ([] if "no running process" in text.lower() else None)
+    return found or ([] if _NO_PROCESSES.search(text) else None)

@@ -121,7 +121,7 @@ def _take_group(table: Table, headers: _Headers, group: list[Row], driver: str |
             table.idle.add(int(found[1]))
         elif headers.processes:
             _take_process(table, headers.processes, row)
-        elif len(row) != headers.width:
+        elif len(row) != headers.width or len(row) < 2:
             upper = None
         elif upper is not None and _is_lower(row):
             _take_chip(table, headers, upper, row, driver)
@@ -212,7 +212,7 @@ _MAP_HEADER = re.compile(
 
 
 def parse_mapping(text: str) -> dict[ChipKey, Named]:
-    """Chips of `npu-smi info -m`. The board's microcontroller ("Mcu") has a row but is none."""
+    """Chips of `npu-smi info -m`. The board's own controller and processor have rows too."""
     names: list[str] = []
     chips: dict[ChipKey, Named] = {}
     for line in text.splitlines():
@@ -224,16 +224,22 @@ def parse_mapping(text: str) -> dict[ChipKey, Named]:
     return chips
 
 
+NO_CHIPS = ("mcu", "3559")
+"""Names under which the tool lists what sits on a board beside its NPUs."""
+
+
 def _named(names: list[str], words: list[str]) -> tuple[ChipKey, Named] | None:
     if not names or names[-1] != "chip name" or len(words) < len(names):
         return None
     values = dict(zip(names[:-1], words[: len(names) - 1], strict=True))
     name = " ".join(words[len(names) - 1 :])
     npu, chip = integer(values.get("npu id")), integer(values.get("chip id"))
-    if npu is None or chip is None or name.lower() == "mcu":
+    if npu is None or chip is None or name.lower() in NO_CHIPS:
         return None
     logic, physical = integer(values.get("chip logic id")), integer(values.get("chip phyid"))
-    return (npu, chip), Named(logic_id=logic, physical_id=physical, name=name)
+    return (npu, chip), Named(
+        logic_id=logic, physical_id=physical, name="310" if name == "MiniD" else name
+    )
 
 
 _LISTED_NPU = re.compile(r"^\s*NPU ID\s*:\s*(\d+)\s*$", re.IGNORECASE | re.MULTILINE)
@@ -273,7 +279,14 @@ def _take_watched(readings: dict[ChipKey, Reading], values: dict[str, str]) -> N
 # -- npu-smi info -t topo ----------------------------------------------------------------------
 
 _TOPO_NAME = re.compile(r"(?:NPU|Phy-?ID|Chip)\s?(\d+)(?=\s|$)", re.IGNORECASE)
-_INTERCONNECTS = {"HCCS": "HCCS", "HCCS_SW": "HCCS", "SIO": "SIO", "UB": "UB"}
+_INTERCONNECTS = {
+    "HCCS": "HCCS",
+    "HCCS_SW": "HCCS",
+    "XLINK": "XLink",
+    "XLINK_SW": "XLink",
+    "SIO": "SIO",
+    "UB": "UB",
+}
 """Words of the matrix that are links of the cards themselves; the others are ways over PCIe."""
 
 

@@ -237,6 +237,31 @@ def test_single_questions_make_a_card_where_there_is_no_table() -> None:
     assert card.processes == [CardProcess(pid=7, memory_mib=55436, command="a b")]
 
 
+def test_what_sits_beside_the_chips_of_an_old_board_is_no_card() -> None:
+    (card,) = read(
+        VENDOR,
+        {
+            f"{INFO} -m": (
+                "NPU ID   Chip ID   Chip Logic ID   Chip Name\n"
+                "3   0   0   MiniD\n3   1   -   Mcu\n3   2   -   3559\n"
+            ),
+            f"{INFO} -t common -i 3": (
+                "NPU ID : 3\nChip Count : 1\n\nChip ID : 0\nAicore Usage Rate(%) : 4\n"
+                "Rated Power Dissipation(W) : 12.8\n\nChip Name : MCU\nTemperature(C) : 40\n"
+                "Power Dissipation(W) : 15.5\n\nChip Name : 3559\nTemperature(C) : 61\n"
+                "Power Dissipation(W) : 9.9\n"
+            ),
+            f"{INFO} -t memory -i 3": "Capacity(MB) : 8192\nClock Speed(MHz) : 1600\n",
+            f"{INFO} -t temp -i 3": "NPU Temperature (C) : 52\nChip ID : 0\n\nLM75A_TE (C) : 36\n",
+            f"{INFO} -t ecc -i 3": "Single-bit Error Count : 7\nDouble-bit Error Count : 2\n",
+            f"{INFO} -t proc-mem -i 3": "        No process in device.\n",
+        },
+    )
+    assert (card.index, card.name, card.arch) == (0, "310", "ascend310")
+    assert (card.util_pct, card.temp_c, card.power_w) == (4, 52, 15.5)
+    assert (card.memory_mib, card.ecc_uncorrected, card.processes) == (8192, 2, [])
+
+
 def test_the_watch_is_read_where_nothing_else_is() -> None:
     cards = read(
         VENDOR,
@@ -272,6 +297,19 @@ def test_links_between_cards() -> None:
     first, second = read(VENDOR, {INFO: A2, f"{INFO} -m": mapping, f"{INFO} -t topo": matrix})
     assert first.links == [Link(kind="HCCS", peer="#1", state="up")]
     assert second.links == [Link(kind="HCCS", peer="#0", state="up")]
+
+
+def test_links_of_dies_beside_network_cards() -> None:
+    matrix = (
+        "           Phy-ID0    Phy-ID1    NIC0         NIC1         \n"
+        "Phy-ID0    X          XLink_SW   PIX        NA         \n"
+        "Phy-ID1    XLink_SW   X          NA         PIX        \n"
+        "NIC0       PIX        NA         X          NA         \n\nNIC0: roce0\n"
+    )
+    mapping = "NPU ID   Chip ID   Chip Logic ID   Chip Name\n2   0   0   N\n5   0   1   N\n"
+    first, second = read(VENDOR, {f"{INFO} -m": mapping, f"{INFO} -t topo": matrix})
+    assert first.links == [Link(kind="XLink", peer="#1", state="up")]
+    assert second.links == [Link(kind="XLink", peer="#0", state="up")]
 
 
 def test_a_card_that_is_well_is_not_asked_for_its_faults() -> None:
