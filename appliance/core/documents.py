@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import threading
+from typing import Any, TypeVar
 
 import msgspec
 
 from appliance.core.inventory import Document
 
 DocumentT = TypeVar("DocumentT", bound=Document)
+
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
+_building = threading.Lock()
 
 
 def to_json(document: Document, *, indent: int = 0) -> str:
@@ -19,4 +23,22 @@ def to_json(document: Document, *, indent: int = 0) -> str:
 
 def from_json(raw: bytes | str, kind: type[DocumentT]) -> DocumentT:
     """Read a document of ours. Raises `msgspec.ValidationError` for anything else."""
-    return msgspec.json.decode(raw, type=kind)
+    document: DocumentT = _decoder_of(kind).decode(raw)
+    return document
+
+
+def prepare(*kinds: object) -> None:
+    """Make types ready for reading, before threads share them.
+
+    Two threads that are the first to read a type at the same moment crash the process (seen with
+    msgspec 0.22.0: it builds what it knows of a type at the first use, without a lock).
+    """
+    for kind in kinds:
+        _decoder_of(kind)
+
+
+def _decoder_of(kind: Any) -> msgspec.json.Decoder[Any]:
+    with _building:
+        if kind not in _decoders:
+            _decoders[kind] = msgspec.json.Decoder(kind)
+        return _decoders[kind]

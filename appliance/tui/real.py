@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from appliance.core.documents import prepare
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
 from appliance.core.paths import Paths
 from appliance.core.plan import Wish
-from appliance.core.status import DeploymentStatus
+from appliance.core.pull import Progress
+from appliance.core.sample import Sample
+from appliance.core.status import DeploymentStatus, Proof, Status
 from appliance.node.client import NodeClient
+from appliance.node.wishes import Event
 from appliance.ops.conversation import Finish, Message, Piece, stream_chat
 from appliance.tui.backend import Backend
 
@@ -19,6 +23,7 @@ _PATIENCE_S = 4.0
 
 def backend(paths: Paths) -> Backend:
     """Everything here is imported when it is first needed: the first picture does not wait."""
+    prepare(Status, Inventory, Sample, list[Event], Progress, Proof)
 
     def converse(messages: Sequence[Message], model: str | None) -> Iterator[Piece | Finish]:
         return stream_chat(paths.gateway_socket, messages, model=model)

@@ -30,6 +30,7 @@ class ModelsScreen(Place):
         self.offers: list[Offer] = []
         self.filtered = ""
         self.told = _("asking the planner")
+        self._asking = False
 
     def body(self) -> Iterator[Widget]:
         """The table, and the chosen model."""
@@ -48,6 +49,9 @@ class ModelsScreen(Place):
         if look is None:
             self.told = _("not available for a picture of another server")
             return
+        if self._asking:
+            return
+        self._asking = True
         inventory = self.appliance.snapshot.inventory
 
         def tell(value: object, error: ApplianceError | None) -> None:
@@ -58,6 +62,7 @@ class ModelsScreen(Place):
     def on_ended(self, message: Ended) -> None:
         """The planner answered."""
         message.stop()
+        self._asking = False
         if message.error:
             self.told = str(message.error)
         else:

@@ -14,14 +14,14 @@ NOTICES = (
     Column("severity", "", 6, 9, snug=True),
     Column("code", "", 6, 20, rank=1, snug=True),
     Column("subject", "", 1, 24, snug=True),
-    Column("text", "", 20, 400),
+    Column("text", "", 32, 400),
 )
 EVENTS = (
     Column("time", "", 8, 11, snug=True),
     Column("severity", "", 6, 9, snug=True),
     Column("code", "", 6, 20, rank=2, snug=True),
     Column("subject", "", 1, 32, rank=1, snug=True),
-    Column("text", "", 20, 400),
+    Column("text", "", 32, 400),
 )
 
 

@@ -10,16 +10,16 @@ from appliance.core.plan import Choice, Plan, Rejection
 from appliance.ops.models import ModelRow
 from appliance.tui.drawing import BLANK, Line, Span, fit, meter, named, section, wrap
 from appliance.tui.scene import Scene
-from appliance.tui.table import Column, arrange, header, row
+from appliance.tui.table import Column, whole
 from appliance.tui.words import Word, gib, share, size, tokens_per_second, unknown
 
 COLUMNS = (
-    Column("id", say("model"), 24, 44),
+    Column("id", say("model"), 24, 46, snug=True),
     Column("size", say("size"), 8, 9, align="right"),
     Column("licence", say("licence"), 8, 12, rank=5),
-    Column("speed", say("one user"), 12, 13, rank=2, align="right"),
+    Column("speed", say("one user"), 12, 13, rank=3, align="right"),
     Column("all", say("all users"), 12, 13, rank=4, align="right"),
-    Column("here", say("here"), 6, 6, rank=1),
+    Column("here", say("here"), 4, 6, rank=1),
     Column("fits", say("fits"), 11, 12),
 )
 FITS = Word(say("fits"), "ok", "ok")
@@ -65,21 +65,20 @@ def offers(models: Sequence[ModelRow], plan: Plan | None) -> list[Offer]:
 
 def table(scene: Scene, offered: Sequence[Offer]) -> list[Line]:
     """One line a variant."""
-    widths = arrange(COLUMNS, scene.width)
-    lines = [header(COLUMNS, widths)]
-    for offer in offered:
-        speed = offer.choice.speed if offer.choice else None
-        values: dict[str, Line] = {
-            "id": (Span(offer.model.id, "strong" if offer.model.stored else ""),),
-            "size": (Span(size(offer.model.bytes)),),
-            "licence": (Span(offer.model.licence or unknown(), "dim"),),
-            "speed": (Span(_about(speed.decode_tps_one if speed else None)),),
-            "all": (Span(_about(speed.decode_tps_all if speed else None)),),
-            "here": (Span(_("here") if offer.model.stored else "", "ok"),),
-            "fits": offer.word.line(scene.glyphs),
-        }
-        lines.append(row(COLUMNS, widths, values))
-    return lines
+    return whole(COLUMNS, [_values(scene, offer) for offer in offered], scene.width)
+
+
+def _values(scene: Scene, offer: Offer) -> dict[str, Line]:
+    speed = offer.choice.speed if offer.choice else None
+    return {
+        "id": (Span(offer.model.id, "strong" if offer.model.stored else ""),),
+        "size": (Span(size(offer.model.bytes)),),
+        "licence": (Span(offer.model.licence or unknown(), "dim"),),
+        "speed": (Span(_about(speed.decode_tps_one if speed else None)),),
+        "all": (Span(_about(speed.decode_tps_all if speed else None)),),
+        "here": (Span(_("here") if offer.model.stored else "", "ok"),),
+        "fits": offer.word.line(scene.glyphs),
+    }
 
 
 def _about(value: float | None) -> str:
