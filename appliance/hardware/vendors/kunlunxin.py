@@ -62,9 +62,10 @@ _USED, _TOTAL, _USE, _MODEL = 17, 18, 19, 21
 
 
 def _machine_readable(text: str) -> list[Reading]:
-    """One line a card, fields parted by blanks, the model in quotes."""
+    """One line a card, fields parted by blanks, the model in quotes: it shows none is missing."""
     rows = (re.findall(r'"[^"]*"|\S+', line) for line in text.splitlines())
-    return [_row(row) for row in rows if len(row) > _MODEL and parse.pci_address(row[_PCI])]
+    whole = (row for row in rows if len(row) > _MODEL and row[_MODEL].startswith('"'))
+    return [_row(row) for row in whole if parse.pci_address(row[_PCI])]
 
 
 def _row(row: list[str]) -> Reading:

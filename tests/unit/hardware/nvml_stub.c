@@ -59,7 +59,7 @@ static void obey(void) {
     if (file) fclose(file);
 }
 
-static uintptr_t handle_of(int card) { return FIRST_HANDLE + 16 * (uintptr_t)(cards - 1 - card); }
+static uintptr_t handle_of(int card) { return FIRST_HANDLE + 16 * (uintptr_t)(MOST_CARDS - 1 - card); }
 
 static int card_of(const void *handle) {
     for (int card = 0; card < cards && card < MOST_CARDS; card++)
