@@ -200,15 +200,16 @@ def _best_of_each(found: Iterable[Candidate], *, variants: bool) -> list[Candida
 
 def _choices(ordered: Sequence[Candidate], *, named: bool) -> list[Choice]:
     roles = _roles(ordered)
-    shown = ordered if named else _shown(ordered)
+    shown = ordered if named else _shown(ordered, roles)
     return [_choice(one, roles.get(id(one), [])) for one in shown]
 
 
-def _shown(ordered: Sequence[Candidate]) -> list[Candidate]:
-    """The first ones, and the first few of what a process of ours can start."""
-    kept = list(ordered[:MOST_CHOICES])
-    startable = [one for one in ordered if one.recipe.start == "process"][:3]
-    return kept + [one for one in startable if one not in kept]
+def _shown(ordered: Sequence[Candidate], roles: Collection[int]) -> list[Candidate]:
+    """The first ones, those with a role, and the first few that a process of ours can start."""
+    first = {id(one) for one in ordered[:MOST_CHOICES]}
+    ready = [one for one in ordered if one.recipe.start == "process"][:MOST_ASKED]
+    kept = first | set(roles) | {id(one) for one in ready}
+    return [one for one in ordered if id(one) in kept]
 
 
 def _roles(ordered: Sequence[Candidate]) -> dict[int, list[Text]]:

@@ -69,6 +69,7 @@ class SpeedRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     enough_tps: float
     worth_of_twice: float
     assumed_bandwidth_gbs: float
+    assumed_tflops_per_gbs: float
     range_pct: int
     cpu: CpuSpeed
     tensor: TensorSpeed

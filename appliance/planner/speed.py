@@ -59,7 +59,7 @@ def machine_of_layers(
 def machine_of_ranks(a: Architecture, cards: int, facts: CardFacts | None) -> Machine:
     """Cards that share each layer (tensor parallel)."""
     tensor = rules().speed.tensor
-    rate = (facts.fp16_tflops if facts else None) or 0.05 * _bandwidth_gbs(facts)
+    rate = (facts.fp16_tflops if facts else None) or _assumed_tflops(facts)
     share = tensor.fp16_share * (tensor.large_share if is_large(a) else 1.0)
     return Machine(
         gbs=_bandwidth_gbs(facts) * cards * tensor.bandwidth_share,
@@ -93,6 +93,10 @@ def _bandwidth_gbs(facts: CardFacts | None) -> float:
     return (facts.bandwidth_gbs if facts else None) or rules().speed.assumed_bandwidth_gbs
 
 
+def _assumed_tflops(facts: CardFacts | None) -> float:
+    return rules().speed.assumed_tflops_per_gbs * _bandwidth_gbs(facts)
+
+
 def _prompt_gflops(a: Architecture, facts: CardFacts | None) -> float:
     """llama.cpp's rate for prompts; by bandwidth where the compute is not known."""
     speed = rules().speed
@@ -101,7 +105,7 @@ def _prompt_gflops(a: Architecture, facts: CardFacts | None) -> float:
     elif facts and facts.fp16_tflops and facts.fp16_tflops > 1:
         rate = facts.fp16_tflops * speed.prefill_fp16_share
     else:
-        rate = 0.02 * _bandwidth_gbs(facts)
+        rate = _assumed_tflops(facts) * speed.prefill_fp16_share
     if is_large(a):
         rate *= speed.prefill_large_share
     elif a.is_moe:

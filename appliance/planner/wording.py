@@ -12,40 +12,48 @@ from appliance.planner.rules import rules
 
 def why(candidate: Candidate, roles: list[Text]) -> list[str]:
     """The reasons, the most important first."""
-    return [str(text) for text in (*roles, *_reasons(candidate))]
+    parts = (roles, _place(candidate), _experience(candidate), _reservations(candidate))
+    return [str(text) for part in parts for text in part]
 
 
-def _reasons(candidate: Candidate) -> Iterator[Text]:
-    choice, place, speed = candidate.choice, candidate.place, candidate.choice.speed
-    first = choice.memory.per_card[0]
-    if place.is_host:
+def _place(candidate: Candidate) -> Iterator[Text]:
+    choice = candidate.choice
+    cards = len(choice.memory.per_card)
+    fullest = max(choice.memory.per_card, key=lambda card: card.total_mib)
+    if candidate.place.is_host:
         yield say("runs on the processor and needs no card")
-    elif len(choice.memory.per_card) > 1:
-        yield say("spread over {count} cards", count=len(choice.memory.per_card))
+    elif cards > 1:
+        yield say("spread over {count} cards", count=cards)
     if choice.replicas > 1:
         yield say("{count} replicas share the requests", count=choice.replicas)
-    if first.available_mib is not None:
-        yield say(
-            "takes {needs:.1f} of {has:.1f} GiB{each}",
-            needs=first.total_mib / 1024,
-            has=first.available_mib / 1024,
-            each=say(" on the fullest card") if len(choice.memory.per_card) > 1 else "",
-        )
-    if speed.decode_tps_one:
-        share = rules().speed.range_pct / 100
-        yield say(
-            "one person alone sees about {words:.0f} words a second ({low:.0f} to {high:.0f})",
-            words=_words(speed.decode_tps_one),
-            low=math.floor(_words(speed.decode_tps_one) * (1 - share)),
-            high=math.ceil(_words(speed.decode_tps_one) * (1 + share)),
-        )
+    if fullest.available_mib is not None:
+        needs, has = fullest.total_mib / 1024, fullest.available_mib / 1024
+        yield say("takes {needs:.1f} of {has:.1f} GiB (the fullest card)", needs=needs, has=has)
+
+
+def _experience(candidate: Candidate) -> Iterator[Text]:
+    """What people will see, with the range that the speed's error leaves."""
+    alone = _words(candidate.choice.speed.decode_tps_one or 0.0)
+    share = rules().speed.range_pct / 100
+    yield say(
+        "one person alone sees about {words:.0f} words a second ({low:.0f} to {high:.0f})",
+        words=alone,
+        low=math.floor(alone * (1 - share)),
+        high=math.ceil(alone * (1 + share)),
+    )
     yield say(
         "{people} people can chat, each sees about {words:.0f} words a second",
         people=candidate.people,
         words=_words(candidate.people_tps),
     )
-    if choice.kv_type != "f16":
-        yield say("the cache holds {kind} values to make room", kind=choice.kv_type)
+
+
+def _reservations(candidate: Candidate) -> Iterator[Text]:
+    place = candidate.place
+    if candidate.choice.kv_type != "f16":
+        yield say("the cache holds {kind} values to make room", kind=candidate.choice.kv_type)
+    if not place.is_host and not (place.facts and place.facts.bandwidth_gbs):
+        yield say("how fast this card reads its memory is not known: the speed is a guess")
     if not candidate.usable:
         yield say("slower than people read")
     elif not candidate.meets_wish:

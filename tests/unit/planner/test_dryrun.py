@@ -1,0 +1,96 @@
+"""The engine's own figures: real engine, real child processes."""
+
+import os
+from pathlib import Path
+
+import pytest
+import tiny_models
+
+from appliance.catalog.compose import write_composed
+from appliance.catalog.models import load_catalogue
+from appliance.engines.llamacpp.dryrun import Question, dry_run
+
+FLASH = load_catalogue().families
+ARCHITECTURES = {family.architecture.id: family.architecture for family in FLASH}
+
+
+@pytest.fixture
+def header(tmp_path: Path) -> Path:
+    path = tmp_path / "header.gguf"
+    write_composed(path, ARCHITECTURES["deepseek4-flash"])
+    return path
+
+
+def children() -> set[str]:
+    mine = str(os.getpid())
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if fields[1] == mine:
+            found.add(stat.parent.name)
+    return found
+
+
+def test_half_a_terabyte_is_sized_without_loading_it(header: Path) -> None:
+    answer = dry_run(header, Question(context=131072))
+    assert answer is not None
+    assert answer.kv_mib == pytest.approx(903.89, abs=0.02)
+    assert 300 < answer.compute_mib < 500
+    assert not children()
+
+
+def test_slots_cache_types_and_batches_count(header: Path) -> None:
+    one = dry_run(header, Question(context=65536))
+    four = dry_run(header, Question(context=65536, slots=4))
+    small = dry_run(header, Question(context=65536, kv_type="q8_0"))
+    wide = dry_run(header, Question(context=65536, ubatch=2048))
+    assert one
+    assert four
+    assert small
+    assert wide
+    assert small.kv_mib < one.kv_mib < four.kv_mib
+    assert wide.compute_mib > one.compute_mib
+
+
+@pytest.mark.parametrize("architecture", tiny_models.ARCHITECTURES)
+def test_a_whole_file_is_sized_too(tmp_path: Path, architecture: str) -> None:
+    path = tiny_models.build(architecture, tmp_path / "m.gguf")
+    answer = dry_run(path, Question(context=4096))
+    assert answer is not None
+    assert answer.kv_mib > 0
+
+
+def test_an_answer_is_asked_for_once(header: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = dry_run(header, Question(context=4096), cache=cache)
+    kept = list(cache.iterdir())
+    assert len(kept) == 1
+    again = dry_run(header, Question(context=4096), cache=cache, deadline_s=0.0)
+    assert again == first
+    assert dry_run(header, Question(context=8192), cache=cache, deadline_s=0.0) is None
+
+
+def test_a_spoilt_cache_is_asked_again(header: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    first = dry_run(header, Question(context=4096), cache=cache)
+    for kept in cache.iterdir():
+        kept.write_bytes(b"{")
+    assert dry_run(header, Question(context=4096), cache=cache) == first
+
+
+@pytest.mark.parametrize("content", [b"", b"GGUF", b"noise" * 100])
+def test_a_file_that_the_engine_cannot_read_costs_only_the_answer(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "bad.gguf"
+    path.write_bytes(content)
+    assert dry_run(path, Question(context=4096)) is None
+    assert not children()
+
+
+def test_a_child_that_is_too_slow_is_ended(header: Path) -> None:
+    assert dry_run(header, Question(context=4096), deadline_s=0.01) is None
+    assert not children()
