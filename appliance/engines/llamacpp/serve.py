@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from xllamacpp import CommonParams
 
 LOOPBACK = "127.0.0.1"
+_HTTP_THREADS = 64
+"""They only wait. With fewer, a crowd that queues for a slot also keeps probes waiting."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -73,6 +75,7 @@ def parameters(options: argparse.Namespace) -> CommonParams:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     if numa_nodes() > 1:
         params.numa = llama.ggml_numa_strategy.GGML_NUMA_STRATEGY_DISTRIBUTE
+    params.n_threads_http = _HTTP_THREADS + 2 * options.slots
     params.cache_ram_mib = options.prompt_cache_mib
     params.use_jinja = True
     params.reasoning_format = llama.common_reasoning_format.COMMON_REASONING_FORMAT_DEEPSEEK

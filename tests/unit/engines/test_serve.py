@@ -75,6 +75,18 @@ def test_conversations_run_side_by_side_and_the_next_one_waits(engine: RealEngin
     assert all(answer.result()["choices"] for answer in answers)
 
 
+def test_a_crowd_keeps_no_probe_waiting(engine: RealEngine) -> None:
+    with ThreadPoolExecutor(24) as people:
+        answers = [people.submit(engine.chat, "Hello", max_tokens=20) for _ in range(24)]
+        waited = 0
+        while not all(answer.done() for answer in answers):
+            assert engine.get("/health").is_success
+            if metrics := scrape(engine.port, timeout_s=20):
+                waited = max(waited, metrics.requests_waiting or 0)
+
+    assert waited > 12
+
+
 def test_tokens_are_counted_while_they_are_made(engine: RealEngine) -> None:
     before = scrape(engine.port)
     meter = Meter(engine.port)
