@@ -112,7 +112,9 @@ def _die_id(part: Part) -> str | None:
 def _memory(part: Part) -> tuple[float | None, int | None]:
     """Used and total; the tool tells the share in use in whole per cent only."""
     for kind in ("hbm ", "ddr ", "memory ", ""):
-        total = mib(part.get(f"{kind}capacity(mb)"))
+        total = mib(part.get(f"{kind}capacity(mb)", "0"))
+        if total is None:
+            return None, None
         if total:
             share = percent(part.get(f"{kind}usage rate(%)"))
             return (None if share is None else total * share / 100), total

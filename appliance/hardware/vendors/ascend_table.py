@@ -154,7 +154,7 @@ def _take_chip(table: Table, headers: _Headers, upper: Row, lower: Row, driver: 
     table.numbered |= len(ids) > 1
     table.readings[(npu, chip)] = Reading(
         index=integer(named.get("phy-id", named.get("device"))),
-        name=" ".join(words[1:]),
+        name=text_or_none(" ".join(words[1:])),
         pci=pci_address(lower[-2]),
         driver=driver,
         health=health(upper[-2]),
@@ -167,10 +167,13 @@ def _take_chip(table: Table, headers: _Headers, upper: Row, lower: Row, driver: 
 
 
 def _memory(values: dict[str, str]) -> tuple[int | None, int | None]:
-    """Used and total of the memory that models use: HBM where there is some, else DDR."""
+    """Used and total of the memory that models use: HBM where there is some, else DDR.
+
+    Only a printed 0 says that there is no HBM; an unreadable cell is unknown.
+    """
     for name in ("hbm-usage(mb)", "memory-usage(mb)"):
-        used, _, total = values.get(name, "").partition("/")
-        if mib(total):
+        used, _, total = values.get(name, "0/0").partition("/")
+        if mib(total) != 0:
             return mib(used), mib(total)
     return None, None
 

@@ -156,6 +156,17 @@ def test_the_card_memory_is_hbm_where_there_is_some() -> None:
     assert (first.memory_used_mib, first.memory_mib) == (0, 32768)
 
 
+def test_an_unreadable_hbm_cell_is_not_made_good_with_ddr() -> None:
+    table = A2.replace("0    / 0          3411 / 65536 ", "2931 / 15077      3411 / N/A   ")
+    assert table != A2
+    assert [card.memory_mib for card in read(VENDOR, {INFO: table})] == [65536, None]
+    usages = {
+        f"{INFO} -l": "NPU ID : 0\n",
+        f"{INFO} -t usages -i 0": "DDR Capacity(MB) : 15077\nHBM Capacity(MB) : NA\n",
+    }
+    assert [card.memory_mib for card in read(VENDOR, usages)] == [None]
+
+
 def test_an_a5_without_bus_address_or_chip_column() -> None:
     first, second = read(VENDOR, {INFO: A5})
     assert (first.index, first.name, first.pci) == (0, "Ascend950DT", None)
