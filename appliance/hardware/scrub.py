@@ -101,8 +101,9 @@ class Scrubber:
 
     def _pseudonym(self, value: str) -> str:
         stream = self._digest(value) * (1 + len(value) // 32)
-        hexadecimal = all(char in string.hexdigits or not char.isalnum() for char in value)
         prefix = 2 if value.lower().startswith("0x") else 0
+        letters = [char for char in value[prefix:] if char.isalpha()]
+        hexadecimal = bool(letters) and all(char in string.hexdigits for char in letters)
         made = (
             _same_kind(char, byte, hexadecimal) for char, byte in zip(value, stream, strict=False)
         )
