@@ -1,10 +1,11 @@
 """Filling in the templates of recipes.
 
 Words a template may use: `model` (the path), `alias`, `port`, `context` (one conversation),
-`slots`, `total_context`, `kv_type`, `ubatch`, `threads`, `tp`, `pp`, `cards`, `indexes` ("0,1"),
-`arch` and `name` of the first card, `quant` (these three "" when unknown), `flags` and `draft`
-(of the model's class), `experts`, `prompt_cache_mib`, `python`, `config` (a directory for the
-recipe's files) and `build` (of an engine built here). An unknown word is an error, never "".
+`slots`, `total_context`, `kv_type`, `ubatch`, `threads`, `cores` (of this server), `tp`, `pp`,
+`cards`, `indexes` ("0,1"), `arch` and `name` of the first card, `quant` (these three "" when
+unknown), `flags` and `draft` (of the model's class), `experts`, `prompt_cache_mib`, `python`,
+`config` (a directory for the recipe's files) and `build` (of an engine built here). An unknown
+word is an error, never "".
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.engines.classes import class_of
+from appliance.engines.llamacpp.threads import usable_threads
 from appliance.engines.recipes import Recipe, command_parts
 from appliance.engines.request import EngineRequest
 
@@ -38,6 +40,7 @@ def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dic
         "kv_type": request.kv_type,
         "ubatch": request.ubatch,
         "threads": request.threads,
+        "cores": usable_threads(),
         "tp": request.tensor_parallel,
         "pp": request.pipeline_parallel,
         "cards": request.cards,

@@ -11,13 +11,17 @@
     --batch-size 512 \
     --ubatch-size 512 \
     --cache-ram 512 \
+    --threads-http 80 \
+    --cors-origins http://127.0.0.1 \
     --fit off \
     --metrics \
     --slots \
-    --no-webui \
+    --no-ui \
     --jinja \
     --reasoning-format deepseek \
-    --offline
+    --offline \
+    --threads 16 \
+    --threads-batch 16
 
 ### r1
 /var/lib/appliance/data/engines/llama.cpp/cpu/current/bin/llama-server \
@@ -32,13 +36,17 @@
     --batch-size 512 \
     --ubatch-size 512 \
     --cache-ram 512 \
+    --threads-http 80 \
+    --cors-origins http://127.0.0.1 \
     --fit off \
     --metrics \
     --slots \
-    --no-webui \
+    --no-ui \
     --jinja \
     --reasoning-format deepseek \
-    --offline
+    --offline \
+    --threads 16 \
+    --threads-batch 16
 
 ### v4
 /var/lib/appliance/data/engines/llama.cpp/cpu/current/bin/llama-server \
@@ -53,10 +61,14 @@
     --batch-size 512 \
     --ubatch-size 512 \
     --cache-ram 512 \
+    --threads-http 80 \
+    --cors-origins http://127.0.0.1 \
     --fit off \
     --metrics \
     --slots \
-    --no-webui \
+    --no-ui \
     --jinja \
     --reasoning-format deepseek \
-    --offline
+    --offline \
+    --threads 16 \
+    --threads-batch 16

@@ -13,13 +13,17 @@ export CUDA_DEVICE_ORDER=PCI_BUS_ID
     --batch-size 512 \
     --ubatch-size 512 \
     --cache-ram 512 \
+    --threads-http 80 \
+    --cors-origins http://127.0.0.1 \
     --fit off \
     --metrics \
     --slots \
-    --no-webui \
+    --no-ui \
     --jinja \
     --reasoning-format deepseek \
     --offline \
+    --threads 16 \
+    --threads-batch 16 \
     --n-gpu-layers 999 \
     --flash-attn on \
     --split-mode layer
@@ -39,13 +43,17 @@ export CUDA_DEVICE_ORDER=PCI_BUS_ID
     --batch-size 512 \
     --ubatch-size 512 \
     --cache-ram 512 \
+    --threads-http 80 \
+    --cors-origins http://127.0.0.1 \
     --fit off \
     --metrics \
     --slots \
-    --no-webui \
+    --no-ui \
     --jinja \
     --reasoning-format deepseek \
     --offline \
+    --threads 16 \
+    --threads-batch 16 \
     --n-gpu-layers 999 \
     --flash-attn on \
     --split-mode layer
@@ -65,13 +73,17 @@ export CUDA_DEVICE_ORDER=PCI_BUS_ID
     --batch-size 512 \
     --ubatch-size 512 \
     --cache-ram 512 \
+    --threads-http 80 \
+    --cors-origins http://127.0.0.1 \
     --fit off \
     --metrics \
     --slots \
-    --no-webui \
+    --no-ui \
     --jinja \
     --reasoning-format deepseek \
     --offline \
+    --threads 16 \
+    --threads-batch 16 \
     --n-gpu-layers 999 \
     --flash-attn on \
     --split-mode layer

@@ -14,13 +14,17 @@ export ZES_ENABLE_SYSMAN=1
     --batch-size 512 \
     --ubatch-size 512 \
     --cache-ram 512 \
+    --threads-http 80 \
+    --cors-origins http://127.0.0.1 \
     --fit off \
     --metrics \
     --slots \
-    --no-webui \
+    --no-ui \
     --jinja \
     --reasoning-format deepseek \
     --offline \
+    --threads 16 \
+    --threads-batch 16 \
     --n-gpu-layers 999 \
     --flash-attn on \
     --split-mode layer
@@ -41,13 +45,17 @@ export ZES_ENABLE_SYSMAN=1
     --batch-size 512 \
     --ubatch-size 512 \
     --cache-ram 512 \
+    --threads-http 80 \
+    --cors-origins http://127.0.0.1 \
     --fit off \
     --metrics \
     --slots \
-    --no-webui \
+    --no-ui \
     --jinja \
     --reasoning-format deepseek \
     --offline \
+    --threads 16 \
+    --threads-batch 16 \
     --n-gpu-layers 999 \
     --flash-attn on \
     --split-mode layer
@@ -68,13 +76,17 @@ export ZES_ENABLE_SYSMAN=1
     --batch-size 512 \
     --ubatch-size 512 \
     --cache-ram 512 \
+    --threads-http 80 \
+    --cors-origins http://127.0.0.1 \
     --fit off \
     --metrics \
     --slots \
-    --no-webui \
+    --no-ui \
     --jinja \
     --reasoning-format deepseek \
     --offline \
+    --threads 16 \
+    --threads-batch 16 \
     --n-gpu-layers 999 \
     --flash-attn on \
     --split-mode layer

@@ -9,6 +9,7 @@
     --slots 8 \
     --kv-type f16 \
     --ubatch 512 \
+    --threads 16 \
     --prompt-cache-mib 512
 
 ### r1
@@ -22,6 +23,7 @@
     --slots 8 \
     --kv-type f16 \
     --ubatch 512 \
+    --threads 16 \
     --prompt-cache-mib 512
 
 ### v4
@@ -35,4 +37,5 @@
     --slots 8 \
     --kv-type f16 \
     --ubatch 512 \
+    --threads 16 \
     --prompt-cache-mib 512
