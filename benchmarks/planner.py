@@ -10,6 +10,7 @@ import argparse
 import csv
 import re
 import statistics
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,13 +18,21 @@ from typing import NamedTuple
 
 from appliance.catalog.models import Catalogue, load_catalogue
 from appliance.core.cards import CardFacts
-from appliance.core.inventory import Cpu, Host
+from appliance.core.inventory import Card, Cpu, Host, Inventory
+from appliance.core.plan import Wish
 from appliance.core.reference import CatalogReference
+from appliance.engines.recipes import load_recipes
 from appliance.hardware.cards import all_facts
 from appliance.planner.measured import measured
 from appliance.planner.memory import Setup, compute_mib, kv_mib
 from appliance.planner.model import Model, of_catalogue
-from appliance.planner.speed import decode_step_s, machine_of_host, machine_of_layers
+from appliance.planner.plan import plan
+from appliance.planner.speed import (
+    decode_step_s,
+    machine_of_host,
+    machine_of_layers,
+    machine_of_ranks,
+)
 
 TRUTH = Path(__file__).parents[2] / "shared" / "truth"
 SWA_FULL = re.compile(r"swa_full=1|kv_unified=1")
@@ -93,6 +102,55 @@ def speed_rows(catalogue: Catalogue) -> Iterator[Row]:
             yield Row(group, "decode", label, predicted, float(row["decode_tps"]))
 
 
+QUANTS = {"AWQ int4": "awq", "FP8": "fp8", "BF16": "bf16"}
+CARDS = {
+    "H100/H200": "H100 SXM 80GB",
+    "H200": "H200 SXM 141GB",
+    "A100 80GB": "A100 SXM 80GB",
+    "H100 80GB": "H100 SXM 80GB",
+    "MI300X": "MI300X",
+    "H20": "H20 96GB",
+    "A40 48GB": "A40",
+}
+
+
+def served_rows(catalogue: Catalogue) -> Iterator[Row]:
+    """Aggregates of vLLM and its kin, where the number of requests at once is told."""
+    facts = {fact.name: fact for fact in all_facts()}
+    for row in _read("speed_truth.csv"):
+        known = row["quant"] in QUANTS and row["card"] in CARDS and row["concurrency"].isdigit()
+        if not known or "TOTAL" in row["notes"]:
+            continue
+        model = _model(catalogue, row["variant"], QUANTS[row["quant"]])
+        streams, cards = int(row["concurrency"]), int(row["n_cards"])
+        machine = machine_of_ranks(model.architecture, cards, facts[CARDS[row["card"]]])
+        setup = Setup(context=1024 * streams, slots=streams)
+        predicted = streams / decode_step_s(model, machine, setup, streams)
+        label = f"{row['variant']} {row['quant']} {cards}x{row['card']} {streams} at once"
+        yield Row(
+            "moe" if model.architecture.is_moe else "dense",
+            "served",
+            label,
+            predicted,
+            float(row["decode_tps"]),
+        )
+
+
+def planning_s() -> float:
+    """Seconds of a plan over the whole catalogue for 16 cards."""
+    fact = next(fact for fact in all_facts() if fact.name.startswith("Ascend 910B ("))
+    cards = [
+        Card(id=str(index), vendor="ascend", index=index, name=fact.name, memory_mib=65536)
+        for index in range(16)
+    ]
+    inventory = Inventory(host=Host(memory_mib=1 << 20, cpu=Cpu(cores=64)), cards=cards)
+    facts = {card.id: fact for card in cards}
+    catalogue, recipes = load_catalogue(), load_recipes()
+    begin = time.perf_counter()
+    plan(Wish(users=40), inventory, catalogue, recipes, facts)
+    return time.perf_counter() - begin
+
+
 def _decode_tps(model: Model, card: str, count: int, facts: dict[str, CardFacts]) -> float | None:
     setup = Setup(context=2048)
     if card in CORES:
@@ -159,6 +217,8 @@ def main() -> None:
     catalogue = load_catalogue()
     report(memory_rows(catalogue, engine=options.engine), every=options.rows)
     report(speed_rows(catalogue), every=options.rows)
+    report(served_rows(catalogue), every=options.rows)
+    print(f"a plan over the whole catalogue for 16 cards: {planning_s():.2f} s")
 
 
 if __name__ == "__main__":

@@ -14,12 +14,11 @@ def architecture_of(header: GgufHeader) -> Architecture:
     """What a plan needs to know. Raises `VerificationFailed` where the header does not say it."""
     experts = header.number("expert_count") or None
     kv_lora = header.number("attention.kv_lora_rank")
-    parameters_b = header.parameters / 1e9
     return Architecture(
         id=header.name or header.architecture,
         gguf=header.architecture,
         hf="",
-        parameters_b=parameters_b,
+        parameters_b=header.parameters * header.parts / 1e9,
         active_b=_active_b(header, experts),
         layers=_needed(header, "block_count"),
         hidden=_needed(header, "embedding_length"),
@@ -38,8 +37,7 @@ def architecture_of(header: GgufHeader) -> Architecture:
         rope_dim=header.number("rope.dimension_count") if kv_lora else None,
         nope_dim=_nope_dim(header) if kv_lora else None,
         value_dim=_value_dim(header) if kv_lora else None,
-        legacy_cache=bool(kv_lora)
-        and not any(tensor.name.endswith("attn_k_b.weight") for tensor in header.tensors),
+        legacy_cache=any(tensor.name.endswith("attn_kv_b.weight") for tensor in header.tensors),
         experts=experts,
         experts_used=header.number("expert_used_count") if experts else None,
         experts_shared=header.number("expert_shared_count") if experts else None,
@@ -71,7 +69,7 @@ def _active_b(header: GgufHeader, experts: int | None) -> float:
         if len(tensor.shape) == 3 and tensor.name.endswith("_exps.weight")
     )
     used = (header.number("expert_used_count") or 0) / experts if experts else 0.0
-    return (header.parameters - routed * (1 - used)) / 1e9
+    return (header.parameters - routed * (1 - used)) * header.parts / 1e9
 
 
 def _vocabulary(header: GgufHeader) -> int:

@@ -102,6 +102,16 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
         return sum(tensor.bytes for tensor in self.tensors)
 
     @property
+    def parts(self) -> float:
+        """The whole model in units of this file, by its count of tensors: 1 where it is not split.
+
+        Zero tensors here (some publishers keep the first part for metadata) tell nothing: 1, too.
+        """
+        if not (self.split and self.split.tensors and self.tensors):
+            return 1.0
+        return max(1.0, self.split.tensors / len(self.tensors))
+
+    @property
     def quant(self) -> str | None:
         """The label of the quantization; mixes carry the label of a stock one."""
         return self.file_type

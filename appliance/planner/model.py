@@ -81,11 +81,18 @@ def of_catalogue(family: Family, variant: Variant) -> Model | None:
     )
 
 
-def of_header(header: GgufHeader, reference: str, architecture: Architecture) -> Model:
-    """The model of a GGUF header. Of a split file the first part speaks for its own tensors."""
+def of_header(
+    header: GgufHeader, reference: str, architecture: Architecture, all_bytes: int | None
+) -> Model:
+    """The model of a GGUF header. Of a split one `all_bytes` is the size of all its files.
+
+    Without it a split model is estimated from the part that is known.
+    """
     quant = header.file_type or "unknown"
     embedding = next((t.bytes for t in header.tensors if t.name == "token_embd.weight"), 0)
-    tensor_mib = header.tensor_bytes / MIB
+    tensor_mib = header.tensor_bytes * header.parts / MIB
+    if all_bytes is not None:
+        tensor_mib = max(tensor_mib, (all_bytes - header.data_offset) / MIB)
     return Model(
         id=reference,
         variant=reference,
@@ -95,7 +102,7 @@ def of_header(header: GgufHeader, reference: str, architecture: Architecture) ->
         format="gguf",
         tensor_mib=tensor_mib,
         embedding_mib=embedding / MIB,
-        disk_mib=header.bytes / MIB,
+        disk_mib=max(tensor_mib, header.bytes / MIB),
         downloadable=True,
         score=CAPABILITY_UNKNOWN - rules().quality.get(quant, QUALITY_UNKNOWN),
         context_max=header.context_length or architecture.context_train,

@@ -71,12 +71,14 @@ def plan_header(
     stored: Collection[str] = (),
     disk_free_mib: float | None = None,
     host_memory_free_mib: float | None = None,
+    all_bytes: int | None = None,
 ) -> Plan:
     """Choices for the GGUF file that `header` belongs to and `reference` names.
 
+    Of a split one `header` is the first part's and `all_bytes` the size of all parts together.
     Raises `VerificationFailed` where the header does not say what a plan needs.
     """
-    model = of_header(header, reference, architecture_of(header))
+    model = of_header(header, reference, architecture_of(header), all_bytes)
     found, rejected = _all(wish, [model], recipes, places(inventory, facts, host_memory_free_mib))
     found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
     found.sort(key=lambda one: one.order, reverse=True)

@@ -13,6 +13,7 @@ class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     prompt_tokens: int
     answer_tokens: int
+    tokens_in_use: int
     think_s: float
     patience_s: float
     worth_of_stored: float

@@ -115,8 +115,9 @@ def _prompt_gflops(a: Architecture, facts: CardFacts | None) -> float:
 
 def decode_step_s(model: Model, machine: Machine, setup: Setup, streams: int = 1) -> float:
     """Seconds in which each of `streams` conversations gets its next token."""
-    per_stream_kv = kv_mib(model.architecture, setup) / setup.slots * 0.5
-    read = read_mib(model, streams) + streams * per_stream_kv
+    filled = min(1.0, rules().people.tokens_in_use / setup.slot_context)
+    cache = kv_mib(model.architecture, setup) / setup.slots * filled
+    read = read_mib(model, streams) + streams * cache
     multiply = streams * 2 * model.architecture.active_b / machine.gflops
     fixed = model.architecture.layers * machine.layer_s + machine.hop_s
     return max(read * MB / 1e3 / machine.gbs, multiply) + fixed

@@ -6,7 +6,7 @@ import pytest
 import tiny_models
 from boxes import FACTS, box
 
-from appliance.catalog.gguf import read_header_of
+from appliance.catalog.gguf import Split, read_header_of
 from appliance.catalog.models import load_catalogue
 from appliance.core.cards import CardFacts
 from appliance.core.errors import UsageError
@@ -183,3 +183,19 @@ def test_a_header_of_a_stranger_is_planned_like_the_catalogue(tmp_path: Path) ->
     assert best.fits
     assert best.download_mib == 0
     assert best.context == tiny_models.CONTEXT
+
+
+def test_the_first_part_of_a_split_model_speaks_for_all(tmp_path: Path) -> None:
+    whole = read_header_of(tiny_models.build("llama", tmp_path / "m.gguf"))
+    half = whole.tensors[: len(whole.tensors) // 2]
+    first = msgspec.structs.replace(
+        whole, tensors=half, split=Split(0, 2, tensors=len(whole.tensors))
+    )
+    inventory, facts = CPU_ONLY
+    all_bytes = 5 << 30
+    known = plan_header(
+        Wish(), first, "file:x", inventory, RECIPES, facts, all_bytes=all_bytes
+    ).choices[0]
+    assert known.memory.per_card[0].weights_mib == pytest.approx(5120, abs=1)
+    guessed = plan_header(Wish(), first, "file:x", inventory, RECIPES, facts).choices[0]
+    assert guessed.memory.per_card[0].weights_mib > sum(t.bytes for t in half) / 2**20
