@@ -26,7 +26,7 @@ class Gateway:
 
     def __init__(self, routes: Routes, keys: KeyStore, *, hold_s: float = HOLD_S) -> None:
         self._metrics = Metrics()
-        self._router = Router(routes, self._metrics, hold_s=hold_s)
+        self._router = Router(routes, hold_s=hold_s)
         self._passing = PassThrough(self._router, self._metrics)
         self.open: ASGIApp = self._endpoints()
         self.guarded: ASGIApp = Door(self.open, keys, self._metrics)

@@ -20,10 +20,13 @@ class Metrics:
         self.first_bytes = 0
         self.first_byte_seconds = 0.0
 
-    def first_byte(self, seconds: float) -> None:
-        """An answer began after `seconds`."""
-        self.first_bytes += 1
-        self.first_byte_seconds += seconds
+    def answer(self, model: str, status: int | None, waited_s: float | None) -> None:
+        """Count a request that ended; one without a status was left by its client."""
+        if status is not None:
+            self.answered[model, status] += 1
+        if waited_s is not None:
+            self.first_bytes += 1
+            self.first_byte_seconds += waited_s
 
     def text(self) -> str:
         """The page that a Prometheus server reads."""

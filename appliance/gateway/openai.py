@@ -26,11 +26,6 @@ def error_response(
     return Response(body, status, headers=headers, media_type="application/json")
 
 
-def error_event(code: str, message: Text) -> bytes:
-    """An error as the end of a stream that has begun; the empty line ends what came before."""
-    return b"\ndata: " + error_body(500, code, message) + b"\n\n"
-
-
 def model_document(model: ModelRoute) -> dict[str, Any]:
     """One entry of /v1/models."""
     return {"id": model.id, "object": "model", "created": 0, "owned_by": "appliance"}

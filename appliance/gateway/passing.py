@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Coroutine
 
 from starlette.types import Receive, Scope, Send
@@ -72,18 +71,27 @@ class PassThrough:
         if not answering.cancelled():
             answering.result()
 
+    async def _pass(self, model: str, path: str, body: bytes, reply: Reply) -> None:
+        """Once more, on a fresh connection, where the worker was lost before it gave anything."""
+        for fresh in (False, True):
+            try:
+                async with self._router.ask(model, path, body, fresh=fresh) as answer:
+                    await _pass_on(answer, reply)
+                return
+            except Lost:
+                if fresh or reply.delivered:
+                    raise
+                self._metrics.retries += 1
+
     async def _answer(self, model: str, path: str, body: bytes, reply: Reply) -> None:
-        started = time.monotonic()
         self._metrics.in_flight += 1
         try:
-            async with self._router.ask(model, path, body) as answer:
-                self._metrics.first_byte(time.monotonic() - started)
-                await _pass_on(answer, reply)
+            await self._pass(model, path, body, reply)
         except NoWorker:
             message = say("{model} is not ready; ask again in a moment", model=model)
             await reply.fail(503, "model_not_ready", message, retry_after="5")
         except Lost:
-            self._metrics.broken_streams += reply.status is not None
+            self._metrics.broken_streams += reply.delivered
             message = say("the engine was lost while it answered; asking again is safe")
             await reply.fail(502, "engine_lost", message)
         except asyncio.CancelledError:
@@ -93,10 +101,11 @@ class PassThrough:
             await reply.fail(503, "gateway_stopping", message, retry_after="1")
         finally:
             self._metrics.in_flight -= 1
-            self._metrics.answered[model, reply.status or 0] += 1
+            self._metrics.answer(model, reply.status, reply.waited_s)
 
 
 async def _pass_on(answer: Answer, reply: Reply) -> None:
+    """Raises `Lost` for a stream that ends before it is done, however politely."""
     if not answer.is_stream:
         await reply.whole(answer.status, answer.content_type, answer.body)
         return
@@ -104,7 +113,7 @@ async def _pass_on(answer: Answer, reply: Reply) -> None:
     done = False
     async for lines in _whole_lines(answer.chunks()):
         done = done or _DONE in lines
-        await reply.piece(lines)
+        await reply.lines(lines)
     if not done:
         raise Lost("the stream ended before it was done")
     await reply.end()

@@ -1,8 +1,8 @@
 """Which replica answers: the inner of the gateway's two layers.
 
-It picks the least busy worker of a model, holds a request while the model has none, and asks again
-where nothing was lost by it. A router of its own (one worker in the routes file that knows the
-replicas) can take its place without a change to the outer layer.
+It picks the least busy worker of a model, and holds a request while the model has none. A router of
+its own (one worker in the routes file that knows the replicas) can take its place without a change
+to the outer layer.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 
-from appliance.gateway.metrics import Metrics
 from appliance.gateway.routes import ModelRoute, Routes, RouteTable, Worker
-from appliance.gateway.upstream import Answer, Lost, NotReached, Upstream
+from appliance.gateway.upstream import Answer, NotReached, Upstream
 
 HOLD_S = 30.0
 """How long a request waits for a worker; an engine restarts well within it."""
@@ -32,9 +31,8 @@ class NoWorker(Exception):
 class Router:
     """Sends requests to the workers of the routes file."""
 
-    def __init__(self, routes: Routes, metrics: Metrics, *, hold_s: float = HOLD_S) -> None:
+    def __init__(self, routes: Routes, *, hold_s: float = HOLD_S) -> None:
         self._routes = routes
-        self._metrics = metrics
         self._hold_s = hold_s
         self._upstream = Upstream()
         self._busy: Counter[str] = Counter()
@@ -51,25 +49,19 @@ class Router:
         return self._routes.current()
 
     @asynccontextmanager
-    async def ask(self, model: str, path: str, body: bytes) -> AsyncIterator[Answer]:
-        """The answer of a worker of `model`, from the moment its first byte is there.
+    async def ask(
+        self, model: str, path: str, body: bytes, *, fresh: bool = False
+    ) -> AsyncIterator[Answer]:
+        """The answer of a worker of `model`, from the moment its head is there.
 
-        Raises `NoWorker` when none came up in time, and `Lost` when the request was lost twice.
+        `fresh` takes no connection that was used before. Raises `NoWorker` when none came up in
+        time, and `Lost` when the connection broke.
         """
-        fresh = False
         deadline = time.monotonic() + self._hold_s
         while True:
             worker = await self._free_worker(model, deadline)
             with self._occupied(worker):
-                try:
-                    answer = await self._attempt(worker, path, body, fresh=fresh)
-                except Lost:
-                    if fresh:
-                        raise
-                    self._metrics.retries += 1
-                    fresh = True
-                    deadline = time.monotonic() + self._hold_s
-                    continue
+                answer = await self._attempt(worker, path, body, fresh=fresh)
                 if answer is not None:
                     try:
                         yield answer

@@ -172,6 +172,52 @@ async def test_a_request_lost_before_its_answer_is_asked_again_on_a_fresh_connec
     assert connections == [1, 1, 2, 3, 4]
 
 
+async def test_a_stream_that_only_had_its_head_is_asked_again(gateway: RunningGateway) -> None:
+    async def die_before_the_first_event(asked: Asked) -> None:
+        await asked.send(STREAM_HEAD)
+        await asked.chunk(b": waiting\n\n")
+        asked.die()
+
+    async with ScriptedEngine(die_before_the_first_event) as engine, gateway.client() as client:
+        gateway.route(engine.url)
+        answer = await client.post(CHAT, json=ask(stream=True))
+    whole = b"".join(EVENT % number for number in range(3)) + LAST
+    assert answer.content == b": waiting\n\n" + whole
+
+
+async def test_the_head_of_a_stream_is_not_held_back(gateway: RunningGateway) -> None:
+    go_on = asyncio.Event()
+
+    async def long_prompt(asked: Asked) -> None:
+        await asked.send(STREAM_HEAD)
+        await go_on.wait()
+        await asked.chunk(LAST)
+        await asked.send(b"0\r\n\r\n")
+
+    async with ScriptedEngine(long_prompt) as engine, gateway.client() as client:
+        gateway.route(engine.url)
+        async with client.stream("POST", CHAT, json=ask(stream=True)) as answer:
+            assert answer.status_code == 200
+            go_on.set()
+            assert await answer.aread() == LAST
+
+
+async def test_a_refusal_after_a_lost_head_is_an_event(gateway: RunningGateway) -> None:
+    async def only_a_head(asked: Asked) -> None:
+        await asked.send(STREAM_HEAD)
+        asked.die()
+
+    async def refuse(asked: Asked) -> None:
+        body = b'{"error":{"message":"context too long"}}'
+        head = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%b"
+        await asked.send(head % (len(body), body))
+
+    async with ScriptedEngine(only_a_head, refuse) as engine, gateway.client() as client:
+        gateway.route(engine.url)
+        answer = await client.post(CHAT, json=ask(stream=True))
+    assert events(answer.text) == [{"error": {"message": "context too long"}}]
+
+
 async def test_a_document_cut_short_is_asked_again(gateway: RunningGateway) -> None:
     async def half(asked: Asked) -> None:
         await asked.send(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{")
