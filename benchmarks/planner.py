@@ -152,7 +152,7 @@ def planning_s() -> float:
 
 
 def _decode_tps(model: Model, card: str, count: int, facts: dict[str, CardFacts]) -> float | None:
-    setup = Setup(context=2048)
+    setup = Setup(context=4096)
     if card in CORES:
         name, cores = CORES[card]
         arch = "aarch64" if "Raspberry" in card else "x86_64"
