@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -50,11 +51,13 @@ class Box:
 
     def inventory(self) -> Inventory:
         """Every card, also those that do not answer; at most 4 s."""
-        self._look_around()
-        entries = self._named(self._entries(thorough=True))
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(self._source.host)
+            self._look_around()
+            entries = self._named(self._entries(thorough=True))
+            host = asked.result()
         cards = cards_of(entries, self._remembered)
         cards += gone(cards, self._remembered)
-        host = self._source.host()
         self._memory_mib = host.memory_mib
         inventory = Inventory(
             host=host,

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -66,12 +67,15 @@ def disks() -> list[Disk]:
     """Mounted file systems of at least 1 GiB that could hold models, each device once."""
     import psutil
 
+    partitions = [
+        partition
+        for partition in sorted(psutil.disk_partitions(all=True), key=lambda p: len(p.mountpoint))
+        if _could_hold_models(partition.fstype, partition.mountpoint)
+    ]
     found: dict[str, Disk] = {}
-    for partition in sorted(psutil.disk_partitions(all=True), key=lambda p: len(p.mountpoint)):
-        if _could_hold_models(partition.fstype, partition.mountpoint):
-            disk = _within(_DISK_DEADLINE_S, partial(_disk, partition))
-            if disk is not None and (disk.total_mib or 0) >= _SMALLEST_DISK_MIB:
-                found.setdefault(disk.device or disk.mount, disk)
+    for disk in _within(_DISK_DEADLINE_S, [partial(_disk, partition) for partition in partitions]):
+        if (disk.total_mib or 0) >= _SMALLEST_DISK_MIB:
+            found.setdefault(disk.device or disk.mount, disk)
     return sorted(found.values(), key=lambda disk: disk.mount)
 
 
@@ -96,13 +100,21 @@ def _disk(partition: object) -> Disk | None:
     )
 
 
-def _within(seconds: float, work: Callable[[], Disk | None]) -> Disk | None:
-    """`work` in a thread that may be left behind; `None` when it takes longer than `seconds`."""
-    result: list[Disk | None] = []
-    thread = threading.Thread(target=lambda: result.append(work()), daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return result[0] if result else None
+def _within(seconds: float, work: list[Callable[[], Disk | None]]) -> list[Disk]:
+    """What is done in time, in the order of `work`; threads that hang are left behind."""
+    results: dict[int, Disk | None] = {}
+
+    def run(number: int) -> None:
+        results[number] = work[number]()
+
+    threads = [threading.Thread(target=run, args=(n,), daemon=True) for n in range(len(work))]
+    ends = time.monotonic() + seconds
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, ends - time.monotonic()))
+    done = (results.get(number) for number in range(len(work)))
+    return [disk for disk in done if disk is not None]
 
 
 def sample_host() -> HostSample:

@@ -21,6 +21,8 @@ from appliance.hardware.vendors.base import PciDevice, ToolAnswer
 
 _WSL_GPU = Path("/dev/dxg")
 """Under Windows the cards are behind this device, not on the bus that Linux sees."""
+_LSPCI_S = 0.3
+"""Names are a courtesy: they are asked for last, and must not take long."""
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 
 
@@ -44,7 +46,7 @@ class LiveSource:
 
     def lspci(self) -> list[PciDevice]:
         """The bus with names, from the system's list of PCI ids."""
-        answer = self.ask("lspci", "-nn")
+        answer = LiveRunner(deadline_s=_LSPCI_S).ask("lspci", "-nn")
         return pci.read_lspci(answer.stdout) if answer is not None else []
 
     def looks(self, bus: list[PciDevice] | None) -> list[Look]:

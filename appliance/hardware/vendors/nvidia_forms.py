@@ -1,7 +1,6 @@
 """What `nvidia-smi` prints, in all its forms, as readings.
 
-The XML (schemas v10 to v13) and `-q` hold the same tree under other names, so one table of paths
-serves each. Paths of older drivers stand beside the newer ones.
+The XML (schemas v10 to v13) and `-q` hold the same tree under other names: see `nvidia_paths`.
 """
 
 from __future__ import annotations
@@ -13,7 +12,9 @@ from xml.etree import ElementTree
 import msgspec
 
 from appliance.core.sample import CardProcess, Pcie
+from appliance.hardware.vendors import smi_table
 from appliance.hardware.vendors.base import Reading
+from appliance.hardware.vendors.nvidia_paths import TEXT, XML, Path, Paths
 from appliance.hardware.vendors.parse import (
     Block,
     Row,
@@ -106,85 +107,6 @@ def arch_of(name: str | None) -> str | None:
 
 # -- XML and -q --------------------------------------------------------------------------------
 
-Path = Sequence[str]
-Paths = Mapping[str, Sequence[Path]]
-
-_XML: Paths = {
-    "name": [("product_name",)],
-    "uuid": [("uuid",)],
-    "pci": [("pci", "pci_bus_id")],
-    "minor": [("minor_number",)],
-    "mig": [("mig_mode", "current_mig")],
-    "util_pct": [("utilization", "gpu_util")],
-    "memory_used_mib": [("fb_memory_usage", "used")],
-    "memory_mib": [("fb_memory_usage", "total")],
-    "temp_c": [("temperature", "gpu_temp")],
-    "temp_memory_c": [("temperature", "memory_temp")],
-    "margin": [("temperature", "gpu_temp_tlimit")],
-    "slowdown": [("temperature", "gpu_temp_slow_threshold")],
-    "shutdown": [("temperature", "gpu_temp_max_threshold")],
-    "slowdown_margin": [("temperature", "gpu_temp_slow_tlimit_threshold")],
-    "shutdown_margin": [("temperature", "gpu_temp_max_tlimit_threshold")],
-    "power_w": [
-        ("gpu_power_readings", "power_draw"),
-        ("gpu_power_readings", "instant_power_draw"),
-        ("gpu_power_readings", "average_power_draw"),
-        ("power_readings", "power_draw"),
-    ],
-    "power_limit_w": [
-        ("gpu_power_readings", "current_power_limit"),
-        ("gpu_power_readings", "enforced_power_limit"),
-        ("gpu_power_readings", "power_limit"),
-        ("power_readings", "enforced_power_limit"),
-        ("power_readings", "power_limit"),
-    ],
-    "clock_mhz": [("clocks", "graphics_clock"), ("clocks", "sm_clock")],
-    "fan_pct": [("fan_speed",)],
-    "gen": [("pci", "pci_gpu_link_info", "pcie_gen", "current_link_gen")],
-    "gen_max": [("pci", "pci_gpu_link_info", "pcie_gen", "max_link_gen")],
-    "width": [("pci", "pci_gpu_link_info", "link_widths", "current_link_width")],
-    "width_max": [("pci", "pci_gpu_link_info", "link_widths", "max_link_width")],
-    "reasons": [("clocks_event_reasons",), ("clocks_throttle_reasons",)],
-    "ecc": [("ecc_errors", "volatile")],
-}
-
-_TEXT: Paths = {
-    "name": [("Product Name",)],
-    "uuid": [("GPU UUID",)],
-    "pci": [("PCI", "Bus Id")],
-    "minor": [("Minor Number",)],
-    "mig": [("MIG Mode", "Current")],
-    "util_pct": [("Utilization", "Gpu"), ("Utilization", "GPU")],
-    "memory_used_mib": [("FB Memory Usage", "Used")],
-    "memory_mib": [("FB Memory Usage", "Total")],
-    "temp_c": [("Temperature", "GPU Current Temp")],
-    "temp_memory_c": [("Temperature", "Memory Current Temp")],
-    "margin": [("Temperature", "GPU T.Limit Temp")],
-    "slowdown": [("Temperature", "GPU Slowdown Temp")],
-    "shutdown": [("Temperature", "GPU Shutdown Temp")],
-    "slowdown_margin": [("Temperature", "GPU Slowdown T.Limit Temp")],
-    "shutdown_margin": [("Temperature", "GPU Shutdown T.Limit Temp")],
-    "power_w": [
-        ("GPU Power Readings", "Power Draw"),
-        ("GPU Power Readings", "Instantaneous Power Draw"),
-        ("GPU Power Readings", "Average Power Draw"),
-        ("Power Readings", "Power Draw"),
-    ],
-    "power_limit_w": [
-        ("GPU Power Readings", "Current Power Limit"),
-        ("Power Readings", "Enforced Power Limit"),
-        ("Power Readings", "Power Limit"),
-    ],
-    "clock_mhz": [("Clocks", "Graphics"), ("Clocks", "SM")],
-    "fan_pct": [("Fan Speed",)],
-    "gen": [("PCI", "GPU Link Info", "PCIe Generation", "Current")],
-    "gen_max": [("PCI", "GPU Link Info", "PCIe Generation", "Max")],
-    "width": [("PCI", "GPU Link Info", "Link Width", "Current")],
-    "width_max": [("PCI", "GPU Link Info", "Link Width", "Max")],
-    "reasons": [("Clocks Event Reasons",), ("Clocks Throttle Reasons",)],
-    "ecc": [("ECC Errors", "Volatile")],
-}
-
 
 def read_xml(text: str) -> list[Reading]:
     """`nvidia-smi -q -x`; of a document that was cut off, the cards that are whole."""
@@ -194,7 +116,7 @@ def read_xml(text: str) -> list[Reading]:
     cards = root.all("gpu ")
     whole = integer(root.get("attached_gpus")) in (None, len(cards))
     return [
-        _reading(card, _XML, driver, cuda, index if whole else None)
+        _reading(card, XML, driver, cuda, index if whole else None)
         for index, card in enumerate(cards)
     ]
 
@@ -207,7 +129,7 @@ def read_q(text: str) -> list[Reading]:
     cards = [block for block in root.all("GPU ") if pci_address(block.key[4:]) is not None]
     whole = integer(root.get("Attached GPUs")) in (None, len(cards))
     return [
-        _reading(card, _TEXT, driver, cuda, index if whole else None)
+        _reading(card, TEXT, driver, cuda, index if whole else None)
         for index, card in enumerate(cards)
     ]
 
@@ -364,7 +286,8 @@ def _process(pid: str | None, memory: str | None, command: str | None) -> CardPr
     number_of = integer(pid)
     if number_of is None:
         return None
-    return CardProcess(pid=number_of, memory_mib=mib(memory), command=text_or_none(command))
+    program = re.split(r"\s-", command or "")[0]  # arguments may hold secrets
+    return CardProcess(pid=number_of, memory_mib=mib(memory), command=text_or_none(program))
 
 
 # -- one line a card ---------------------------------------------------------------------------
@@ -409,58 +332,36 @@ def _csv_reading(row: Mapping[str, str]) -> Reading:
 
 # -- the table ---------------------------------------------------------------------------------
 
-_TITLE = re.compile(r"(\d+)\s+(\S.*?)\s+(?:On|Off|N/A|TCC|WDDM|MCDM|ERR!)")
-_BUS = re.compile(r"([0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7])\b.*")
-_STATE = re.compile(
-    r"(?P<fan>\S+)\s+(?P<temp>\S+)\s+(?P<perf>\S+)\s+(?P<power>\S.*?)\s*/\s*(?P<cap>\S+)"
-)
+_BUS = re.compile(r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7]")
 
 
 def read_table(text: str) -> list[Reading]:
-    """Plain `nvidia-smi`. A card is a group of rows: identity, readings, MIG mode."""
-    driver = _said(r"Driver Version:\s*(\S+)", text)
-    cuda = _said(r"CUDA Version:\s*(\S+)", text)
-    readings = (_table_reading(group, driver, cuda) for group in table_groups(text))
-    return [reading for reading in readings if reading is not None]
-
-
-def _said(pattern: str, text: str) -> str | None:
-    match = re.search(pattern, text)
-    return text_or_none(match[1]) if match else None
-
-
-def _table_reading(group: list[Row], driver: str | None, cuda: str | None) -> Reading | None:
-    if len(group) < 2 or min(len(group[0]), len(group[1])) < 3:
-        return None
-    title, bus = _TITLE.fullmatch(group[0][0]), _BUS.fullmatch(group[0][1])
-    state = _STATE.fullmatch(group[1][0])
-    if title is None or bus is None:
-        return None
-    used, _, total = group[1][1].partition("/")
-    name = title[2]
-    reading = Reading(
-        index=int(title[1]),
-        name=name,
-        pci=pci_address(bus[1]),
-        memory_mib=mib(total),
-        memory_used_mib=mib(used),
-        driver=driver,
-        runtime=cuda,
-        arch=arch_of(name),
-        util_pct=percent(group[1][2].split("  ")[0]),
-        ecc_uncorrected=integer(group[0][2]),
-        notes=["MIG enabled"] if len(group) > 2 and group[2][-1] == "Enabled" else [],
+    """Plain `nvidia-smi`."""
+    found = smi_table.readings(
+        smi_table.read(text),
+        driver=smi_table.version(text, "Driver Version"),
+        runtime=smi_table.version(text, "CUDA Version"),
     )
-    return _with_state(reading, state) if state else reading
+    rows = _rows_by_card(text)
+    return [_table_reading(reading, rows.get(reading.pci or "", [])) for reading in found]
 
 
-def _with_state(reading: Reading, state: re.Match[str]) -> Reading:
+def _rows_by_card(text: str) -> dict[str, list[Row]]:
+    """Identity, readings and MIG mode of a card stand between two rules."""
+    found = {}
+    for group in table_groups(text):
+        address = _BUS.search(" ".join(group[0]))
+        found[pci_address(address[0]) if address else None] = group
+    return {address: group for address, group in found.items() if address is not None}
+
+
+def _table_reading(reading: Reading, rows: list[Row]) -> Reading:
+    cells = [cell for row in rows for cell in row]
     return msgspec.structs.replace(
         reading,
-        temp_c=celsius(state["temp"]),
-        power_w=positive(state["power"]),
-        power_limit_w=positive(state["cap"]),
-        fan_pct=positive(state["fan"]),
+        arch=arch_of(reading.name),
+        state="lost" if is_lost(cells) else reading.state,
+        notes=["MIG enabled"] if len(rows) > 2 and rows[2][-1] == "Enabled" else [],
     )
 
 

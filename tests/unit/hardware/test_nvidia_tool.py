@@ -269,6 +269,23 @@ Mon Jan 20 10:18:26 2025
 |    0   N/A  N/A      3021      C   python                                        900MiB |
 +-----------------------------------------------------------------------------------------+
 """
+OLD_TABLE = """\
++-----------------------------------------------------------------------------+
+| NVIDIA-SMI 450.51.06    Driver Version: 450.51.06    CUDA Version: 11.0     |
+|-------------------------------+----------------------+----------------------+
+| GPU  Name        Persistence-M| Bus-Id        Disp.A | Volatile Uncorr. ECC |
+| Fan  Temp  Perf  Pwr:Usage/Cap|         Memory-Usage | GPU-Util  Compute M. |
+|===============================+======================+======================|
+|   0  Tesla T4            Off  | 00000000:00:1E.0 Off |                    0 |
+| N/A   40C    P0    26W /  70W |   1032MiB / 15109MiB |      5%      Default |
++-------------------------------+----------------------+----------------------+
+|   1  GeForce RTX 208...  On   | 00000000:00:1F.0 Off |                  N/A |
+| 28%   40C    P8   ERR! / 250W |     11MiB / 11019MiB |      0%      Default |
++-------------------------------+----------------------+----------------------+
+|   2  GeForce RTX 208...  ERR! | 00000000:00:20.0 Off |                 ERR! |
+|ERR!  ERR! ERR!    ERR! / ERR! |  GPU is lost         |     ERR!        ERR! |
++-------------------------------+----------------------+----------------------+
+"""
 LISTED = """\
 GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-dddddddd-0000-4000-8000-000000000000)
   MIG 3g.40gb     Device  0: (UUID: MIG-eeeeeeee-0000-4000-8000-000000000000)
@@ -288,9 +305,18 @@ def test_the_table_with_the_list() -> None:
     assert (first.temp_c, first.power_w, first.power_limit_w) == (27.0, 72.0, 400.0)
     assert (first.memory_used_mib, first.memory_mib, first.util_pct) == (1, 81920, 0.0)
     assert second.memory_mib == 24576
+    assert first.processes == [CardProcess(pid=3021, memory_mib=900, command="python")]
     unreadable = (second.temp_c, second.fan_pct, second.power_w, second.memory_used_mib)
     assert unreadable == (None, None, None, None)
     assert (second.util_pct, second.ecc_uncorrected) == (None, None)
+
+
+def test_an_older_and_narrower_table() -> None:
+    first, second, third = forms.read_table(OLD_TABLE)
+    assert (first.name, first.memory_mib, first.memory_used_mib) == ("Tesla T4", 15109, 1032)
+    assert (first.util_pct, first.power_w, first.temp_c, first.fan_pct) == (5, 26, 40, None)
+    assert (second.fan_pct, second.power_w, second.power_limit_w) == (28, None, 250)
+    assert (third.state, third.temp_c, third.memory_mib) == ("lost", None, None)
 
 
 def test_the_list_alone() -> None:
