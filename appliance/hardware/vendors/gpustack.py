@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from appliance.core.inventory import VendorName
-from appliance.core.sample import HealthWord
 from appliance.hardware.vendors.base import Library, LibraryGone, Reading, Report
+from appliance.hardware.vendors.gpustack_extras import extras, tells_utilization
 from appliance.hardware.vendors.parse import celsius, pci_address, percent, positive, text_or_none
 
 _DETECTORS: dict[VendorName, tuple[str, str]] = {
@@ -76,7 +77,7 @@ class _Detected:
     def _reading(self, device: Any) -> Reading:
         appendix = device.appendix or {}
         memory_mib = int(device.memory) if device.memory else None
-        return Reading(
+        reading = Reading(
             index=device.index,
             name=text_or_none(device.name),
             uuid=text_or_none(device.uuid),
@@ -90,8 +91,8 @@ class _Detected:
             temp_c=celsius(device.temperature),
             power_w=_watts(device.power_used),
             power_limit_w=_watts(device.power) or None,
-            health=self._health(device, appendix),
         )
+        return msgspec.structs.replace(reading, **extras(self._vendor, device))
 
     def _arch(self, device: Any, appendix: dict[str, Any]) -> str | None:
         """What the toolchain calls the chip, where the detector knows it by that name."""
@@ -107,17 +108,9 @@ class _Detected:
         place = (appendix.get("card_id"), appendix.get("device_id"))
         if self._warnings.unknown_utilization & {(device.index,), place}:
             return None
-        confirm = _CONFIRM_ZERO.get(self._vendor)
-        if device.cores_utilization == 0 and confirm is not None and not confirm(device.index):
+        if device.cores_utilization == 0 and not tells_utilization(self._vendor, device):
             return None
         return percent(device.cores_utilization)
-
-    def _health(self, device: Any, appendix: dict[str, Any]) -> HealthWord | None:
-        ask = _HEALTH.get(self._vendor)
-        try:
-            return ask(device, appendix) if ask is not None else None
-        except Exception:  # each binding has an exception of its own
-            return None
 
     def close(self) -> None:
         """The libraries end with the process."""
@@ -148,52 +141,3 @@ class _Warnings(logging.Handler):
     def forget(self) -> None:
         """Before each reading."""
         self.unknown_utilization.clear()
-
-
-# -- questions that the detectors do not ask ---------------------------------------------------
-
-
-def _cambricon_tells_utilization(index: int) -> bool:
-    """Cambricon's detector swallows the error without a word; so its 0 is asked for again."""
-    from gpustack_runtime.detector import pycndev
-
-    try:
-        pycndev.cndevGetDeviceUtilizationInfo(pycndev.cndevGetDeviceHandleByIndex(index))
-    except pycndev.CNDevError:
-        return False
-    return True
-
-
-_CONFIRM_ZERO: dict[VendorName, Callable[[int], bool]] = {"cambricon": _cambricon_tells_utilization}
-
-
-_DCMI_HEALTH: dict[int, HealthWord] = {0: "ok", 1: "warning", 2: "critical", 3: "critical"}
-"""dcmi_get_device_health: none, minor, major, critical alarm; `npu-smi` says OK to Critical."""
-
-
-def _ascend_health(device: Any, appendix: dict[str, Any]) -> HealthWord | None:
-    from gpustack_runtime.detector import pydcmi
-
-    level = pydcmi.dcmi_get_device_health(appendix["card_id"], appendix["device_id"])
-    return _DCMI_HEALTH.get(level)
-
-
-def _cambricon_health(device: Any, appendix: dict[str, Any]) -> HealthWord | None:
-    from gpustack_runtime.detector import pycndev
-
-    handle = pycndev.cndevGetDeviceHandleByIndex(device.index)
-    return "ok" if pycndev.cndevGetCardHealthStateV2(handle).health else "critical"
-
-
-def _iluvatar_health(device: Any, appendix: dict[str, Any]) -> HealthWord | None:
-    from gpustack_runtime.detector import pyixml
-
-    faults = pyixml.ixmlDeviceGetHealth(pyixml.nvmlDeviceGetHandleByIndex(device.index))
-    return "ok" if faults == pyixml.IXML_HEALTH_OK else "critical"
-
-
-_HEALTH: dict[VendorName, Callable[[Any, dict[str, Any]], HealthWord | None]] = {
-    "ascend": _ascend_health,
-    "cambricon": _cambricon_health,
-    "iluvatar": _iluvatar_health,
-}

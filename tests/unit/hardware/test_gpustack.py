@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from appliance.core.inventory import VendorName
+from appliance.core.sample import Pcie
 from appliance.hardware.vendors import gpustack
 from appliance.hardware.vendors.base import Library, LibraryGone
 
@@ -136,7 +137,9 @@ def test_a_zero_that_nobody_warned_about_is_asked_for_again(
     found.usages = {"GPU-0": IDLE, "GPU-1": USAGE}
     library = _open("cambricon")
     assert [card.util_pct for card in library.read(processes=False).readings] == [None, 7]
-    monkeypatch.setattr(gpustack, "_CONFIRM_ZERO", {"cambricon": lambda index: True})
+    pycndev = import_module("gpustack_runtime.detector.pycndev")
+    monkeypatch.setattr(pycndev, "cndevGetDeviceHandleByIndex", lambda index: index)
+    monkeypatch.setattr(pycndev, "cndevGetDeviceUtilizationInfo", lambda handle: object())
     assert [card.util_pct for card in library.read(processes=False).readings] == [0, 7]
 
 
@@ -175,6 +178,46 @@ def test_sentinels_of_the_library(found: Cards) -> None:
     card = _open("hygon").read(processes=False).readings[0]
     assert (card.temp_c, card.power_w, card.power_limit_w) == (None, None, None)
     assert card.arch == "gfx928"
+
+
+@pytest.mark.parametrize("found", ["ascend"], indirect=True)
+@pytest.mark.parametrize(
+    ("level", "word"), [(0, "ok"), (1, "warning"), (2, "critical"), (3, "critical"), (99, None)]
+)
+def test_health_by_the_vendors_own_question(
+    found: Cards, monkeypatch: pytest.MonkeyPatch, level: int, word: str | None
+) -> None:
+    found.infos = [_info(0, appendix={"card_id": 3, "device_id": 1}, memory_status="healthy")]
+    pydcmi = import_module("gpustack_runtime.detector.pydcmi")
+    asked: list[tuple[int, int]] = []
+
+    def health(card: int, device: int) -> int:
+        asked.append((card, device))
+        return level
+
+    monkeypatch.setattr(pydcmi, "dcmi_get_device_health", health)
+    assert _open("ascend").read(processes=False).readings[0].health == word
+    assert asked == [(3, 1)]
+
+
+@pytest.mark.parametrize("found", ["amd"], indirect=True)
+def test_more_of_amd(found: Cards, monkeypatch: pytest.MonkeyPatch) -> None:
+    found.infos = [_info(0)]
+    found.usages = {"GPU-0": USAGE | {"temperature": 80}}
+    metrics = {
+        "temperature_edge": 61, "temperature_hotspot": 80, "temperature_mem": "N/A",
+        "current_gfxclk": 2100, "pcie_link_speed": 320, "pcie_link_width": 16,
+    }  # fmt: skip
+    pyamdsmi = import_module("gpustack_runtime.detector.pyamdsmi")
+    monkeypatch.setattr(pyamdsmi, "amdsmi_get_processor_handles", lambda: ["handle"])
+    monkeypatch.setattr(
+        pyamdsmi, "amdsmi_get_gpu_metrics_info", {"handle": metrics}.get, raising=False
+    )
+    (card,) = _open("amd").read(processes=False).readings
+    assert (card.temp_c, card.temp_hotspot_c, card.temp_memory_c) == (61, 80, None)
+    assert card.clock_mhz == 2100
+    assert card.pcie == Pcie(gen=5, width=16)
+    assert card.ecc_uncorrected is None
 
 
 @pytest.mark.parametrize("found", ["amd"], indirect=True)
