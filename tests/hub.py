@@ -151,6 +151,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _dispatch(self, parts: list[str], query: dict[str, str]) -> None:
         match parts:
+            case ["_sent"]:
+                self._json(200, self.hub.bytes_sent)
             case ["cdn", org, name, *path] if path:
                 self._content(f"{org}/{name}", "/".join(path), query)
             case ["api", "models", org, name, *rest]:
@@ -312,7 +314,7 @@ class _Handler(BaseHTTPRequestHandler):
         take = self.hub.faults.take
         fault = take("content", path, "drop", "stall", "drip")
         corrupt = take("content", path, "corrupt")
-        if fault is None and corrupt is None and self.hub.bps is None:
+        if fault is None and corrupt is None and not self.hub.is_slow:
             self._send_fast(file, start, end)
             return
         for offset, block in _blocks(file, start, end, 16 * 1024 if fault else BLOCK):
@@ -346,6 +348,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, block: bytes) -> None:
         self.hub.throttle(len(block))
+        if self.hub.connection_bps is not None:
+            self.hub.stopping.wait(len(block) / self.hub.connection_bps)
         self.wfile.write(block)
         self._count(len(block))
 
@@ -459,6 +463,7 @@ class LoopbackHub:
     ms_listing_limit: int = 3000
     url_life_s: float = 3600.0
     bps: float | None = None
+    connection_bps: float | None = None
     requests: list[Request] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
     bytes_sent: int = 0
@@ -512,6 +517,11 @@ class LoopbackHub:
     def is_lfs(self, file: Path) -> bool:
         """Whether the hub keeps this file outside git."""
         return file.suffix in LFS_SUFFIXES or file.stat().st_size > 1024 * 1024
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the line has a limit."""
+        return self.bps is not None or self.connection_bps is not None
 
     def knows_revision(self, revision: str) -> bool:
         """Whether it is a branch or a commit here."""

@@ -1,0 +1,240 @@
+"""What fetching weights costs: against curl and hf, over fast and slow lines, under kills.
+
+    python benchmarks/weights.py [--size-mib 2048] [--kills 1000] [--work DIR] [--hf PATH/TO/hf]
+
+The hub is a process of its own on loopback, so client and server share this machine's cores. curl
+and hf check nothing but the length; "verified" means SHA-256 of every byte against the listing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from hub import LoopbackHub
+
+from appliance.catalog.models import Catalogue
+from appliance.core.progress import Cancel
+from appliance.core.reference import parse_reference
+from appliance.weights.adopt import hash_file
+from appliance.weights.meter import Meter
+from appliance.weights.pull import pull, request_for
+from appliance.weights.store import Store
+
+MIB = 1 << 20
+REPO = "bench/model"
+NAME = "model.safetensors"
+KILL_MIB = 128
+
+
+def serve(root: str, bps: str, connection_bps: str) -> None:
+    """Be the hub until standard input ends."""
+    limits = [float(text) or None for text in (bps, connection_bps)]
+    with LoopbackHub(Path(root), bps=limits[0], connection_bps=limits[1]) as hub:
+        hub.sha256(hub.root / REPO / NAME)
+        print(hub.url, flush=True)
+        sys.stdin.read()
+
+
+@contextmanager
+def hub_over(root: Path, bps: float = 0, connection_bps: float = 0) -> Iterator[str]:
+    """A hub process; its address, also in HF_ENDPOINT."""
+    argv = [sys.executable, __file__, "--serve", str(root), str(bps), str(connection_bps)]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        url = process.stdout.readline().strip()
+        os.environ.update(HF_ENDPOINT=url, HF_HUB_DISABLE_XET="1", NO_PROXY="*")
+        yield url
+        process.stdin.close()
+
+
+def make_model(root: Path, size: int) -> str:
+    """A safetensors file of this size in a repository; its SHA-256."""
+    path = root / REPO / NAME
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}})
+    noise = random.Random(1).randbytes(MIB)
+    digest = hashlib.sha256()
+    with path.open("wb") as stream:
+        parts = [len(header).to_bytes(8, "little") + header.encode()]
+        parts += [(i.to_bytes(8, "big") + noise[8:]) for i in range(size // MIB)]
+        for part in parts:
+            digest.update(part)
+            stream.write(part)
+    return digest.hexdigest()
+
+
+def timed(argv: list[str]) -> tuple[float, float]:
+    """Seconds and peak memory in MiB of a command."""
+    began = time.monotonic()
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{argv[0]} failed with {status}")
+    return time.monotonic() - began, usage.ru_maxrss / 1024
+
+
+def ours(work: Path) -> list[str]:
+    """The command of a pull into an empty store."""
+    return [sys.executable, __file__, "--pull", str(work / "store")]
+
+
+def do_pull(store: str) -> None:
+    """Pull the benchmark's model."""
+    request = request_for(parse_reference(f"hf:{REPO}"), Catalogue((), ""))
+    pull(request, Store(Path(store), floor_bytes=0))
+
+
+def contenders(url: str, work: Path, hf: str | None) -> dict[str, list[str]]:
+    """Commands that fetch the same file."""
+    address = f"{url}/{REPO}/resolve/main/{NAME}"
+    out = str(work / "out")
+    commands = {
+        "curl": ["curl", "-sSfL", "-o", out, address],
+        "curl, then sha256sum": [
+            *("sh", "-c", f"curl -sSfL -o {out} {address} && sha256sum {out}")
+        ],
+        "appliance (verified)": ours(work),
+    }
+    if shutil.which("aria2c"):
+        commands["aria2c -x8"] = ["aria2c", "-q", "-x8", "-d", str(work), "-o", "out", address]
+    if hf:
+        commands["hf download"] = [hf, "download", REPO, NAME, "--local-dir", str(work / "hf")]
+    return commands
+
+
+def race(title: str, root: Path, work: Path, hf: str | None, **line: float) -> None:
+    """Everybody fetches the file once; a table."""
+    size = (root / REPO / NAME).stat().st_size
+    print(f"\n{title}\n| client | s | MiB/s | peak MiB |\n|---|---|---|---|")
+    with hub_over(root, **line) as url:
+        for name, argv in contenders(url, work, hf).items():
+            shutil.rmtree(work, ignore_errors=True)
+            work.mkdir(parents=True)
+            seconds, memory = timed(argv)
+            print(f"| {name} | {seconds:.2f} | {size / seconds / MIB:.0f} | {memory:.0f} |")
+    shutil.rmtree(work)
+
+
+def hashing(root: Path) -> None:
+    """Whole-file and chunk digests together, against openssl's own figure."""
+    path = root / REPO / NAME
+    digest_of(path)  # into the page cache
+    began = time.monotonic()
+    hash_file(path, Meter(lambda progress: None), Cancel())
+    rate = 2 * path.stat().st_size / (time.monotonic() - began) / 1e6
+    out = subprocess.run(
+        ["openssl", "speed", "-seconds", "2", "-bytes", "1048576", "sha256"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    openssl = float(out.split()[-1].rstrip("k")) / 1e3
+    print(f"\nhashing: {rate:.0f} MB/s, openssl speed {openssl:.0f} MB/s ({rate / openssl:.0%})")
+
+
+def sent(url: str) -> int:
+    """Bytes of files that left the hub so far."""
+    with urllib.request.urlopen(f"{url}/_sent") as answer:
+        return int(answer.read())
+
+
+def kills(root: Path, work: Path, count: int) -> None:
+    """Kill pulls at random moments, go on, and look at every result."""
+    expected = make_model(root, KILL_MIB * MIB)
+    fork = multiprocessing.get_context("fork")
+    chance = random.Random(2)
+    killed = files = torn = refetched = worst = 0
+    with hub_over(root) as url:
+        while killed < count:
+            shutil.rmtree(work, ignore_errors=True)
+            before, kills_here = sent(url), 0
+            while True:
+                child = fork.Process(target=do_pull, args=(str(work),))
+                child.start()
+                child.join(chance.random() * 0.5)
+                if not child.is_alive():
+                    break
+                os.kill(child.pid or 0, signal.SIGKILL)
+                child.join()
+                kills_here += 1
+                placed = list(work.glob(f"models/*/{NAME}"))
+                torn += any(digest_of(path) != expected for path in placed)
+            torn += [digest_of(path) for path in work.glob(f"models/*/{NAME}")] != [expected]
+            torn += len(list((work / "blobs").iterdir())) != 1
+            extra = sent(url) - before - (root / REPO / NAME).stat().st_size
+            killed, files, refetched = killed + kills_here, files + 1, refetched + extra
+            worst = max(worst, extra // max(1, kills_here))
+    print(
+        f"\nkills: {killed} of pulls of {KILL_MIB} MiB, {files} files finished, {torn} torn or "
+        f"left over; sent again {refetched / max(1, killed) / MIB:.1f} MiB a kill on average "
+        f"(in socket buffers included), {worst / MIB:.1f} MiB in the worst file"
+    )
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def main() -> None:
+    """Run what the arguments ask for."""
+    if sys.argv[1:2] == ["--serve"]:
+        serve(*sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["--pull"]:
+        do_pull(sys.argv[2])
+        return
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size-mib", type=int, default=2048)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--hf", default=shutil.which("hf"))
+    options = parser.parse_args()
+    place = Path(tempfile.mkdtemp(dir=options.work))
+    root, work = place / "hub", place / "work"
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        if options.size_mib:
+            make_model(root, options.size_mib * MIB)
+            hashing(root)
+            race("loopback, as fast as it goes", root, work, options.hf)
+            race("a line of 1 Gbit/s", root, work, options.hf, bps=119 * MIB)
+            race(
+                "a line of 1 Gbit/s, 20 MiB/s a connection",
+                root,
+                work,
+                options.hf,
+                bps=119 * MIB,
+                connection_bps=20 * MIB,
+            )
+        if options.kills:
+            kills(root, work, options.kills)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
