@@ -16,12 +16,12 @@ from appliance.core.inventory import Inventory
 from appliance.core.plan import Choice, Memory, Plan, Wish
 from appliance.core.reference import CatalogReference
 from appliance.engines.recipes import Recipe
-from appliance.planner.candidates import machine_for, speed_of
 from appliance.planner.measured import needs_engine, with_engine
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model, of_catalogue
 from appliance.planner.placement import Place, places
 from appliance.planner.sizing import fits, size
+from appliance.planner.speed import machine_for, speed_of
 
 
 class Exactly(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +121,7 @@ def _sized(model: Model, recipe: Recipe, place: Place, setup: Setup) -> Memory:
 
 def _choice(model: Model, recipe: Recipe, place: Place, setup: Setup, memory: Memory) -> Choice:
     cards = len(memory.per_card)
-    tensor = cards if model.format == "safetensors" else 1
+    tensor = cards if model.is_tensor_parallel else 1
     machine = machine_for(model, place, cards)
     return Choice(
         model=model.id,

@@ -55,6 +55,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     fork: bool = False
     engines: dict[str, str] = {}
 
+    @property
+    def is_tensor_parallel(self) -> bool:
+        """Whether its engines split each layer over the cards, and not the layers among them."""
+        return self.format == "safetensors"
+
 
 def of_catalogue(family: Family, variant: Variant) -> Model | None:
     """The model of a catalogue entry; `None` where its size is not known."""

@@ -20,7 +20,7 @@ def size(model: Model, recipe: Recipe, place: Place, setup: Setup, cards: int) -
     """What `model` takes in `setup` on the first `cards` cards of `place`."""
     if place.is_host:
         return _on_host(model, recipe, place, setup)
-    if model.format == "safetensors":
+    if model.is_tensor_parallel:
         return _on_ranks(model, place, setup, cards)
     return _in_layers(model, place, setup, cards)
 

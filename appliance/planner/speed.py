@@ -14,8 +14,10 @@ import msgspec
 from appliance.catalog.architecture import Architecture
 from appliance.core.cards import CardFacts
 from appliance.core.inventory import Host
+from appliance.core.plan import Speed
 from appliance.planner.memory import Setup, kv_mib
 from appliance.planner.model import Model
+from appliance.planner.placement import Place
 from appliance.planner.rules import rules
 
 MB = (1 << 20) / 1e6
@@ -34,6 +36,31 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     gflops: float
     layer_s: float
     hop_s: float = 0.0
+
+
+def machine_for(model: Model, place: Place, cards: int) -> Machine:
+    """What computes when `model` runs on the first `cards` cards of `place`."""
+    a = model.architecture
+    if place.is_host:
+        return machine_of_host(a, place.host, place.facts)
+    if model.is_tensor_parallel:
+        return machine_of_ranks(a, cards, place.facts)
+    return machine_of_layers(a, cards, place.arch, place.facts)
+
+
+def speed_of(model: Model, machine: Machine, setup: Setup, busy: int, replicas: int) -> Speed:
+    """One stream alone, and `busy` at once on each of `replicas`."""
+    one = 1 / decode_step_s(model, machine, setup)
+    together = busy / decode_step_s(model, machine, setup, busy) * replicas
+    prompt = rules().people.prompt_tokens
+    seconds = prompt_s(model, machine, prompt)
+    return Speed(
+        decode_tps_one=round(one, 1),
+        decode_tps_all=round(together, 1),
+        prefill_tps=round(prompt / seconds, 1),
+        first_token_s=round(seconds + 1 / one, 2),
+        method="roofline",
+    )
 
 
 def machine_of_layers(

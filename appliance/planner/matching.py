@@ -1,0 +1,138 @@
+"""A model, an engine and a kind of card: how they could be set up, best first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import msgspec
+
+from appliance.core.plan import Memory, Wish
+from appliance.engines.recipes import Recipe
+from appliance.planner.memory import Setup
+from appliance.planner.model import Model
+from appliance.planner.people import context_of, streams_of
+from appliance.planner.placement import Place
+from appliance.planner.rules import rules
+from appliance.planner.safetensors import divides
+from appliance.planner.sizing import fits, size
+from appliance.planner.speed import Machine, machine_for
+
+RANKS = (1, 2, 4, 8, 16)
+STREAMS_PER_REPLICA = 4
+"""Requests at once from which a second replica is better than longer waits at the first."""
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """Who works: `slots` conversations on each of `replicas`, of which `streams` ask at once."""
+
+    machine: Machine
+    streams: int
+    replicas: int
+    slots: int
+
+    @property
+    def busy(self) -> int:
+        """Requests at once on one replica."""
+        return math.ceil(self.streams / self.replicas)
+
+
+class Fit(msgspec.Struct, frozen=True, kw_only=True):
+    """A setup that fits, and the load it is for."""
+
+    load: Load
+    setup: Setup
+    memory: Memory
+
+
+class Match(msgspec.Struct, frozen=True, kw_only=True):
+    """What may go together."""
+
+    wish: Wish
+    model: Model
+    recipe: Recipe
+    place: Place
+
+    @property
+    def context(self) -> int:
+        """Tokens of one conversation that are wished for, or usual."""
+        return context_of(self.wish.context, self.model)
+
+    def best_fit(self) -> Fit | None:
+        """On as few cards as it fits on: the rest is for replicas."""
+        for cards in self.card_counts():
+            load = self._load(cards)
+            for setup in self._setups(load.slots):
+                memory = size(self.model, self.recipe, self.place, setup, cards)
+                if fits(memory, self.model):
+                    return Fit(load=load, setup=setup, memory=memory)
+        return None
+
+    def smallest_memory(self) -> Memory:
+        """The least it could take, on all cards."""
+        context = min(self._contexts())
+        cards = max(self.card_counts(), default=len(self.place.cards))
+        return size(self.model, self.recipe, self.place, Setup(context=context), cards)
+
+    def card_counts(self) -> Iterator[int]:
+        """How many cards to try, few first; not so few that they cannot hold the weights."""
+        if self.place.is_host:
+            yield 1
+            return
+        most = min(len(self.place.cards), self.recipe.limits.max_cards or len(self.place.cards))
+        weights = self.model.tensor_mib - self.model.embedding_mib
+        available = self.place.available_mib
+        least = max(1, math.ceil(weights / available)) if available else 1
+        for count in range(least, most + 1):
+            if not self.model.is_tensor_parallel or self._divides(count):
+                yield count
+
+    def _divides(self, ranks: int) -> bool:
+        return ranks in RANKS and divides(self.model.architecture, ranks)
+
+    def _load(self, cards: int) -> Load:
+        machine = machine_for(self.model, self.place, cards)
+        streams = streams_of(self.wish.users, self.model, machine, Setup(context=self.context))
+        possible = 1 if self.place.is_host else len(self.place.cards) // cards
+        replicas = max(1, min(possible, math.ceil(streams / STREAMS_PER_REPLICA)))
+        return Load(
+            machine=machine,
+            streams=streams,
+            replicas=replicas,
+            slots=self._slots(streams, replicas),
+        )
+
+    def _slots(self, streams: int, replicas: int) -> int:
+        """Those at work, and one more so that nobody waits for long."""
+        spare = 1 if self.wish.users > 1 else 0
+        wanted = math.ceil(streams / replicas) + spare
+        most = rules().people.slots_max
+        return max(1, min(wanted, self.recipe.limits.max_slots or most, most, self.wish.users))
+
+    def _setups(self, slots: int) -> Iterator[Setup]:
+        """All slots with all the context; else a smaller cache, fewer slots, less context."""
+        for context in self._contexts():
+            for count in _fewer(slots):
+                for kv_type in self._kv_types():
+                    yield Setup(context=context * count, slots=count, kv_type=kv_type)
+
+    def _contexts(self) -> Iterator[int]:
+        context, least = self.context, rules().people.context_min
+        yield context
+        while self.wish.context is None and context > least:
+            context = max(least, context // 2)
+            yield context
+
+    def _kv_types(self) -> tuple[str, ...]:
+        """The full cache, then one of 8 bits where the engine has it and it is not small anyway."""
+        a = self.model.architecture
+        small = a.is_mla or bool(a.compress_ratios)
+        has_bytes = "q8_0" in self.recipe.limits.kv_types
+        return ("f16", "q8_0") if has_bytes and not small else ("f16",)
+
+
+def _fewer(slots: int) -> Iterator[int]:
+    while slots > 1:
+        yield slots
+        slots = slots * 2 // 3
+    yield 1
