@@ -143,8 +143,11 @@ class ApplianceApp(Work):
     def on_looked(self, message: Looked) -> None:
         """Keep the picture; draw it unless the operator holds this one."""
         snapshot = message.snapshot
+        moment = snapshot.taken.timestamp()
         if snapshot.sample:
-            self.history.add(snapshot.sample, snapshot.taken.timestamp())
+            self.history.add(snapshot.sample, moment)
+        else:
+            self.history.gap(moment)
         if not self.paused:
             self.snapshot = snapshot
             self.redraw()

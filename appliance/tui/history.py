@@ -72,6 +72,11 @@ class History:
         for key, value in _readings(sample):
             self._tracks.setdefault(key, Track()).add(value, at)
 
+    def gap(self, at: float) -> None:
+        """A second of which nothing is known."""
+        for track in self._tracks.values():
+            track.add(None, at)
+
     def last(self, card: str, reading: str, window: str, count: int) -> list[float | None]:
         """The newest `count` points; all gaps for what was never read."""
         track = self._tracks.get((card, reading))

@@ -106,7 +106,7 @@ class Canvas(ScrollView, can_focus=False):
             self.virtual_size = Size(width, len(lines))
             self._repaint(old, lines)
         if self.follows:
-            self.scroll_end(animate=False, immediate=True)
+            self.scroll_end(animate=False)
 
     def _repaint(self, old: Sequence[Line], new: Sequence[Line]) -> None:
         for y in range(max(len(old), len(new))):

@@ -91,8 +91,11 @@ def _bar(scene: Scene, value: float | None, text: str, width: int) -> Line:
 def graphs(scene: Scene, card: str, height: int) -> list[Line]:
     """Use and memory of a card over the chosen period, side by side."""
     half = (scene.width - 3) // 2
-    left = _graph(scene, card, "util", _("in use"), half, height)
-    right = _graph(scene, card, "memory", _("memory"), scene.width - 3 - half, height)
+    every = card == "all"
+    used = _("in use, all cards") if every else _("in use")
+    memory = _("memory, all cards") if every else _("memory")
+    left = _graph(scene, card, "util", used, half, height)
+    right = _graph(scene, card, "memory", memory, scene.width - 3 - half, height)
     return [(*a, Span("   "), *b) for a, b in zip(left, right, strict=True)]
 
 
@@ -100,8 +103,7 @@ def _graph(scene: Scene, card: str, reading: str, name: str, width: int, height:
     points, seconds = WINDOWS[scene.window]
     count = min(width, points)
     history = scene.history.last(card, reading, scene.window, count)
-    known = [value for value in history if value is not None]
-    note = f"{percent(known[-1])}  {duration(count * seconds)}" if known else unknown()
+    note = f"{percent(history[-1])}  {duration(count * seconds)}"
     rows = stacked([None] * (width - count) + history, height - 1, scene.glyphs)
     return [
         section(name, width, scene.glyphs, note),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from appliance.core.i18n import _
 from appliance.tui.actions import ACTIONS, PLACES, Action, actions_of
 from appliance.tui.drawing import Line, Span, cells, clip, ends, line_cells
@@ -9,7 +11,7 @@ from appliance.tui.scene import Scene
 from appliance.tui.summary import sentence
 from appliance.tui.words import SEVERITIES, UNKNOWN
 
-_LABELS = {action.id: action.label for action in ACTIONS}
+BY_ID = {action.id: action for action in ACTIONS}
 BAR_MOST = 6
 
 
@@ -33,7 +35,7 @@ def _tabs(place: str, gap: str) -> Line:
         key = "tab_on" if name == place else "tab_key"
         if spans:
             spans.append(Span(gap, "tab"))
-        spans += [Span(str(number), key, action), Span(f" {_LABELS[action]}", style, action)]
+        spans += [Span(str(number), key, action), Span(f" {BY_ID[action].label}", style, action)]
     return tuple(spans)
 
 
@@ -63,6 +65,9 @@ def key_bar(scene: Scene, screen: str) -> Line:
     """At most six keys of this screen, then where to find the others."""
     shown = [a for a in actions_of(screen) if a.bar and not (scene.readonly and a.writes)]
     shown.sort(key=lambda action: action.bar)
+    if scene.snapshot.down_s is not None:
+        shown = [a for a in shown if a.bar >= 7 or not a.writes]
+        shown.insert(0, replace(BY_ID["start_daemon"], bar=1))
     left = [action for action in shown if action.bar < 7][:BAR_MOST]
     right = _keys([action for action in shown if action.bar >= 7], screen)
     while left and line_cells(_keys(left, screen)) + line_cells(right) > scene.width:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from appliance.core.i18n import _
 from appliance.node.wishes import Event
-from appliance.tui.drawing import BLANK, Line, Span, clip, section, wrap
+from appliance.tui.drawing import BLANK, Line, Span, fit_line, section, wrap
 from appliance.tui.scene import Scene
 from appliance.tui.summary import Notice, notices
 from appliance.tui.table import Column, arrange, row
@@ -19,9 +19,8 @@ NOTICES = (
 EVENTS = (
     Column("time", "", 8, 11, snug=True),
     Column("severity", "", 6, 9, snug=True),
-    Column("code", "", 6, 20, rank=2, snug=True),
-    Column("subject", "", 1, 32, rank=1, snug=True),
-    Column("text", "", 32, 400),
+    Column("code", "", 6, 20, rank=1, snug=True),
+    Column("text", "", 44, 400),
 )
 
 
@@ -54,34 +53,43 @@ def _notice(scene: Scene, notice: Notice) -> list[Line]:
 
 
 def attention(scene: Scene, most: int) -> list[Line]:
-    """The worst notices, one line each, for the board."""
+    """The worst notices for the board, in at most so many lines; advice where there is room."""
     found = notices(scene.snapshot)
     if not found or most < 2:
         return []
+    if scene.snapshot.down_s is not None:
+        return now(scene)
     shown = found[: most - 1]
     more = len(found) - len(shown)
     note = _("{count} more: 7").format(count=more) if more else ""
-    rows = [_cells(scene, notice) for notice in shown]
-    return [section(_("ATTENTION"), scene.width, scene.glyphs, note), *_rows(scene, NOTICES, rows)]
+    heading = section(_("ATTENTION"), scene.width, scene.glyphs, note)
+    advised = 1 + 2 * len(found) <= most
+    return [heading, *_rows(scene, NOTICES, [_cells(scene, n) for n in shown], advised=advised)]
 
 
 def _cells(scene: Scene, notice: Notice) -> dict[str, Line]:
-    text = notice.text + (f" ({notice.advice})" if notice.advice else "")
     return {
         "severity": SEVERITIES.get(notice.severity, UNKNOWN).line(scene.glyphs),
         "code": (Span(notice.code, "dim"),),
         "subject": (Span(notice.subject, "strong"),),
-        "text": (Span(text),),
+        "text": (Span(notice.text),),
+        "advice": (Span(notice.advice, "dim"),),
     }
 
 
-def _rows(scene: Scene, columns: tuple[Column, ...], rows: list[dict[str, Line]]) -> list[Line]:
-    """Rows without a header; the text is cut to its column."""
+def _rows(
+    scene: Scene, columns: tuple[Column, ...], rows: list[dict[str, Line]], *, advised: bool = False
+) -> list[Line]:
+    """Rows without a header; the text is cut to its column, the advice stands under it."""
     widths = arrange(columns, scene.width, rows)
-    lines = []
+    width = widths["text"]
+    lines: list[Line] = []
     for values in rows:
-        text = clip(values["text"][0].text, widths["text"], scene.glyphs.ellipsis)
-        lines.append(row(columns, widths, {**values, "text": (Span(text),)}))
+        text = fit_line(values["text"], width, scene.glyphs.ellipsis)
+        lines.append(row(columns, widths, {**values, "text": text}))
+        if advised and values["advice"][0].text:
+            advice = fit_line(values["advice"], width, scene.glyphs.ellipsis)
+            lines.append((Span(" " * (scene.width - width)), *advice))
     return lines
 
 
@@ -93,8 +101,7 @@ def happened(scene: Scene, most: int, events: list[Event] | None = None) -> list
             "time": (Span(local_time(event.time), "dim"),),
             "severity": SEVERITIES.get(event.severity, UNKNOWN).line(scene.glyphs),
             "code": (Span(event.code, "dim"),),
-            "subject": (Span(event.subject, "strong"),),
-            "text": (Span(event.text),),
+            "text": (Span(f"{event.subject}  ", "strong"), Span(event.text)),
         }
         for event in reversed(chosen[-most:] if most > 0 else [])
     ]

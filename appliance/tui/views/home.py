@@ -37,7 +37,7 @@ def _spaced(lines: list[Line]) -> list[Line]:
 
 
 def _trouble(scene: Scene) -> list[Line]:
-    return health.attention(scene, max(3, scene.height // 5))
+    return health.attention(scene, max(4, scene.height // 5))
 
 
 def _work(scene: Scene) -> list[Line]:

@@ -59,7 +59,7 @@ def _cards(scene: Scene, inventory: Inventory) -> list[Line]:
     cards = inventory.accelerators()
     if not cards:
         text = _("none found; the processor computes, slowly")
-        return _fact(scene, CARD_STATES["degraded"], _("cards"), text)
+        return _fact(scene, CARD_STATES["degraded"], _("card"), text)
     lines: list[Line] = []
     for (name, state, driver), count in Counter(map(_kind, cards)).items():
         parts = [
@@ -67,7 +67,7 @@ def _cards(scene: Scene, inventory: Inventory) -> list[Line]:
             _("driver {version}").format(version=driver) if driver else "",
         ]
         text = ", ".join(part for part in parts if part)
-        lines += _fact(scene, CARD_STATES.get(state, UNKNOWN), _("cards"), text)
+        lines += _fact(scene, CARD_STATES.get(state, UNKNOWN), _("card"), text)
     for problem in inventory.problems:
         texts = wrap(problem.advice, scene.width - _TEXT)
         lines += [(Span(" " * _TEXT + text, "dim"),) for text in texts]
