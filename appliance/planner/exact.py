@@ -100,7 +100,7 @@ def _model(asked: Exactly, catalogue: Catalogue) -> Model:
 def _recipe(model: Model, place: Place, recipes: Sequence[Recipe]) -> Recipe:
     """The first engine for such files on such cards, without its cache of idle prompts."""
     for recipe in recipes:
-        if place.vendor in recipe.vendors and model.format in recipe.formats:
+        if recipe.takes(place.typical) and model.format in recipe.formats:
             limits = msgspec.structs.replace(recipe.limits, prompt_cache_mib=0)
             return msgspec.structs.replace(recipe, limits=limits)
     raise DoesNotFit(

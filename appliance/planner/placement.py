@@ -42,6 +42,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         return self.cards[0].arch or (self.facts.arch if self.facts else None)
 
     @property
+    def typical(self) -> Card:
+        """A card of this place, its architecture filled in where only the facts know it."""
+        return msgspec.structs.replace(self.cards[0], arch=self.arch)
+
+    @property
     def formats(self) -> Sequence[str]:
         """Number formats the card computes in; empty where not known."""
         return self.facts.formats if self.facts else ()

@@ -47,7 +47,8 @@ def plan(
     Raises `UsageError` for a model that the catalogue does not have.
     """
     models = _by_size(_models(wish, catalogue))
-    found, rejected = _all(wish, models, recipes, places(inventory, facts, host_memory_free_mib))
+    where = places(inventory, facts, host_memory_free_mib)
+    found, rejected = _all(wish, models, recipes, where)
     found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
     kept = _best_of_each(found, variants=wish.model is not None)
     kept.sort(key=lambda one: one.order, reverse=True)
@@ -56,7 +57,9 @@ def plan(
     return Plan(
         wish=wish,
         choices=_choices(kept, named=wish.model is not None),
-        rejected=_worth_telling([*no_room, *rejected], kept, named=wish.model is not None),
+        rejected=_worth_telling(
+            [*no_room, *rejected], _on_best(kept, where), named=wish.model is not None
+        ),
     )
 
 
@@ -124,7 +127,7 @@ def _all(
             (recipe, place)
             for place in where
             for recipe in recipes
-            if place.vendor in recipe.vendors and model.format in recipe.formats
+            if recipe.takes(place.typical) and model.format in recipe.formats
         ]
         if not engines:
             rejected.append(_no_engine(model, where))
@@ -244,6 +247,11 @@ def _choice(one: Candidate, roles: list[Text]) -> Choice:
         download_mib=0.0 if one.stored else round(one.model.disk_mib, 1),
         why=why(one, roles),
     )
+
+
+def _on_best(kept: Sequence[Candidate], where: Sequence[Place]) -> list[Candidate]:
+    """Those on cards where there are cards: that the processor could do it excuses no card."""
+    return [one for one in kept if where[0].is_host or not one.place.is_host]
 
 
 def _worth_telling(

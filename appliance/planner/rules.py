@@ -102,6 +102,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     archs: list[str] | None = None
     format: str | None = None
     quants: list[str] | None = None
+    quants_except: list[str] | None = None
     architectures: list[str] | None = None
     formats_lack: list[str] | None = None
 

@@ -199,3 +199,20 @@ def test_the_first_part_of_a_split_model_speaks_for_all(tmp_path: Path) -> None:
     assert known.memory.per_card[0].weights_mib == pytest.approx(5120, abs=1)
     guessed = plan_header(Wish(), first, "file:x", inventory, RECIPES, facts).choices[0]
     assert guessed.memory.per_card[0].weights_mib > sum(t.bytes for t in half) / 2**20
+
+
+@pytest.mark.parametrize(
+    ("card", "quant", "served"),
+    [
+        ("Ascend 910B (Atlas 800T A2)", "q8_0", True),
+        ("Ascend 910B (Atlas 800T A2)", "q4_0", True),
+        ("Ascend 910B (Atlas 800T A2)", "q4_k_m", False),
+        ("Ascend 310P3 (Atlas 300I Duo, per chip)", "q8_0", False),
+        ("Ascend 310P3 (Atlas 300I Duo, per chip)", "f16", True),
+    ],
+)
+def test_llama_cpp_multiplies_few_types_on_ascend(card: str, quant: str, served: bool) -> None:
+    result = planned(box((card, 1)), Wish(model=f"deepseek-r1-distill-qwen-7b:{quant}"))
+    on_cards = [choice for choice in result.choices if choice.cards != ["cpu"]]
+    assert bool(on_cards) == served
+    assert served or "FORMAT-UNSUPPORTED" in {one.code for one in result.rejected}
