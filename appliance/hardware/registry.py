@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
 from appliance.hardware.vendors.base import Vendor
 
@@ -32,13 +31,11 @@ ALL: tuple[type[Vendor], ...]
 
 @cache
 def _load() -> tuple[type[Vendor], ...]:
-    found = []
-    for line in _CLASSES:
-        module, _, name = line.partition(":")
-        path = f"appliance.hardware.vendors.{module}"
-        if find_spec(path) is not None:
-            found.append(getattr(import_module(path), name))
-    return tuple(found)
+    lines = (line.partition(":") for line in _CLASSES)
+    return tuple(
+        getattr(import_module(f"appliance.hardware.vendors.{module}"), name)
+        for module, _, name in lines
+    )
 
 
 def __getattr__(name: str) -> tuple[type[Vendor], ...]:

@@ -60,7 +60,7 @@ class Nvidia(Vendor):
         report = inquiry.report(readings, lost=lost)
         known = {reading.pci for reading in readings}
         missing = [device.address for device in bus or () if device.address not in known]
-        if readings and not missing and not lost:
+        if readings and bus is not None and not missing and not lost:
             return report
         return _with_kernel_log(report, inquiry("dmesg", "-T"), known)
 

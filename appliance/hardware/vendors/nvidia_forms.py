@@ -182,7 +182,7 @@ def _reading(
     name = text_or_none(get("name"))
     temp_c = celsius(get("temp_c"))
     warn_c, critical_c = _limits(get, temp_c)
-    return Reading(
+    reading = Reading(
         index=index if index is not None else integer(get("minor")),
         name=name,
         uuid=text_or_none(get("uuid")),
@@ -191,7 +191,6 @@ def _reading(
         driver=driver,
         runtime=cuda,
         arch=arch_of(name),
-        state="lost" if is_lost(value for block in card.walk() if (value := block.value)) else "ok",
         notes=_mig_notes(card, get("mig")),
         util_pct=percent(get("util_pct")),
         memory_used_mib=mib(get("memory_used_mib")),
@@ -209,11 +208,20 @@ def _reading(
         temp_critical_c=critical_c,
         temp_margin_c=celsius(get("margin")),
     )
+    return _judged(reading, (value for block in card.walk() if (value := block.value)))
 
 
-def is_lost(values: Iterable[str]) -> bool:
-    """Whether the tool says in a card's values that the card is gone."""
-    return any("gpu is lost" in value.lower() for value in values)
+def _judged(reading: Reading, values: Iterable[str]) -> Reading:
+    """`reading` with the state that its own cells tell: lost, or errors in place of values."""
+    words = [value.lower() for value in values]
+    if any("gpu is lost" in word for word in words):
+        return msgspec.structs.replace(reading, state="lost")
+    silent = (
+        reading.temp_c is reading.power_w is reading.util_pct is reading.memory_used_mib is None
+    )
+    if silent and any("unknown error" in word or word == "err!" for word in words):
+        return msgspec.structs.replace(reading, state="no_answer")
+    return reading
 
 
 def _section(card: Block, paths: Sequence[Path]) -> Block | None:
@@ -309,14 +317,13 @@ def read_csv(text: str, fields: str = CSV_FIELDS) -> list[Reading]:
 
 def _csv_reading(row: Mapping[str, str]) -> Reading:
     name = text_or_none(row.get("name"))
-    return Reading(
+    reading = Reading(
         index=integer(row.get("index")),
         uuid=text_or_none(row.get("uuid")),
         name=name,
         pci=pci_address(row.get("pci.bus_id")),
         driver=text_or_none(row.get("driver_version")),
         arch=arch_of(name),
-        state="lost" if is_lost(row.values()) else "ok",
         temp_c=celsius(row.get("temperature.gpu")),
         temp_memory_c=celsius(row.get("temperature.memory")),
         power_w=positive(row.get("power.draw")),
@@ -328,6 +335,7 @@ def _csv_reading(row: Mapping[str, str]) -> Reading:
         throttle=_mask(row.get("clocks_throttle_reasons.active")),
         fan_pct=positive(row.get("fan.speed")),
     )
+    return _judged(reading, row.values())
 
 
 # -- the table ---------------------------------------------------------------------------------
@@ -357,12 +365,9 @@ def _rows_by_card(text: str) -> dict[str, list[Row]]:
 
 def _table_reading(reading: Reading, rows: list[Row]) -> Reading:
     cells = [cell for row in rows for cell in row]
-    return msgspec.structs.replace(
-        reading,
-        arch=arch_of(reading.name),
-        state="lost" if is_lost(cells) else reading.state,
-        notes=["MIG enabled"] if len(rows) > 2 and rows[2][-1] == "Enabled" else [],
-    )
+    notes = ["MIG enabled"] if len(rows) > 2 and rows[2][-1] == "Enabled" else []
+    named = msgspec.structs.replace(reading, arch=arch_of(reading.name), notes=notes)
+    return _judged(named, (word for cell in cells for word in (cell, *cell.split())))
 
 
 # -- the list ----------------------------------------------------------------------------------

@@ -119,6 +119,24 @@ def test_a_lost_card_says_so() -> None:
     assert {card.temp_c for card in forms.read_xml(lost)} == {None}
 
 
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [("[GPU is lost]", "lost"), ("[Unknown Error]", "no_answer"), ("[N/A]", "ok")],
+)
+def test_a_line_of_errors(word: str, state: str) -> None:
+    first, second = forms.read_csv(
+        CSV_LINE.format(i=0, bus="21")
+        + f"1, GPU-1, NVIDIA L40S, 00000000:A1:00.0, 550.1, {', '.join([word] * 12)}\n"
+    )
+    assert (first.state, second.state) == ("ok", state)
+    assert second.pci == "0000:a1:00.0"
+
+
+def test_the_kernel_log_is_read_where_no_bus_is_known() -> None:
+    report = Nvidia().read_tool(asking({"nvidia-smi -q -x": XML, "dmesg -T": DMESG}), None)
+    assert [card.state for card in report.readings] == ["ok", "ok", "no_answer", "lost"]
+
+
 def test_absolute_limits_of_older_cards() -> None:
     old = XML.replace("gpu_temp_max_tlimit_threshold>-8", "gpu_temp_max_threshold>92").replace(
         "gpu_temp_slow_tlimit_threshold>-2", "gpu_temp_slow_threshold>89"
