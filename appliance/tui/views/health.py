@@ -20,7 +20,7 @@ EVENTS = (
     Column("time", "", 8, 11, snug=True),
     Column("severity", "", 6, 9, snug=True),
     Column("code", "", 6, 20, rank=1, snug=True),
-    Column("text", "", 44, 400),
+    Column("text", "", 36, 400),
 )
 
 
