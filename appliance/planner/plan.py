@@ -50,7 +50,7 @@ def plan(
     where = places(inventory, facts, host_memory_free_mib)
     found, rejected = _all(wish, models, recipes, where)
     found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
-    kept = _best_of_each(found, variants=wish.model is not None)
+    kept = _best_of_each(found, where, variants=wish.model is not None)
     kept.sort(key=lambda one: one.order, reverse=True)
     if cache is not None:
         kept = _sized_by_engine(kept, cache)
@@ -192,11 +192,17 @@ def _with_disk(
     return kept, list(rejected.values())
 
 
-def _best_of_each(found: Iterable[Candidate], *, variants: bool) -> list[Candidate]:
-    """The best of each family (or variant) for each engine and kind of card."""
+def _best_of_each(
+    found: Iterable[Candidate], where: Sequence[Place], *, variants: bool
+) -> list[Candidate]:
+    """The best of each family (or variant) for each engine and kind of card.
+
+    Beside cards the processor is second best: its best variant is enough.
+    """
     best: dict[tuple[str, str, str], Candidate] = {}
     for one in found:
-        name = one.model.variant if variants else one.model.id
+        second = one.place.is_host and not where[0].is_host
+        name = one.model.variant if variants and not second else one.model.id
         key = (name, one.recipe.engine, one.place.vendor)
         if key not in best or one.order > best[key].order:
             best[key] = one

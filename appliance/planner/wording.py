@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from appliance.core.i18n import Text, say
@@ -28,24 +27,29 @@ def _place(candidate: Candidate) -> Iterator[Text]:
         yield say("{count} replicas share the requests", count=choice.replicas)
     if fullest.available_mib is not None:
         needs, has = fullest.total_mib / 1024, fullest.available_mib / 1024
-        yield say("takes {needs:.1f} of {has:.1f} GiB (the fullest card)", needs=needs, has=has)
+        text = (
+            say("takes {needs:.1f} of {has:.1f} GiB", needs=needs, has=has)
+            if cards == 1
+            else say("takes {needs:.1f} of {has:.1f} GiB on each card", needs=needs, has=has)
+        )
+        yield text
 
 
 def _experience(candidate: Candidate) -> Iterator[Text]:
     """What people will see, with the range that the speed's error leaves."""
-    alone = _words(candidate.choice.speed.decode_tps_one or 0.0)
-    share = rules().speed.range_pct / 100
+    tps, share = candidate.choice.speed.decode_tps_one or 0.0, rules().speed.range_pct / 100
     yield say(
-        "one person alone sees about {words:.0f} words a second ({low:.0f} to {high:.0f})",
-        words=alone,
-        low=math.floor(alone * (1 - share)),
-        high=math.ceil(alone * (1 + share)),
+        "one person alone sees about {words} words a second ({low} to {high})",
+        words=_words(tps),
+        low=_words(tps * (1 - share)),
+        high=_words(tps * (1 + share)),
     )
-    yield say(
-        "{people} people can chat, each sees about {words:.0f} words a second",
-        people=candidate.people,
-        words=_words(candidate.people_tps),
-    )
+    if candidate.usable:
+        yield say(
+            "{people} people can chat, each sees about {words} words a second",
+            people=candidate.people,
+            words=_words(candidate.people_tps),
+        )
 
 
 def _reservations(candidate: Candidate) -> Iterator[Text]:
@@ -67,4 +71,6 @@ def _reservations(candidate: Candidate) -> Iterator[Text]:
 
 
 def _words(tokens: float) -> float:
-    return tokens * rules().people.words_per_token
+    """Words, with as many digits as the prediction is good for."""
+    words = tokens * rules().people.words_per_token
+    return round(words) if words >= 10 else round(words, 1)
