@@ -101,11 +101,12 @@ def _entry(seen: Seen, reading: Reading, source: ReaderName) -> Entry:
     devices = {device.address: device for device in seen.devices or ()}
     device = devices.get(reading.pci or "")
     gone = device is not None and not device.answers
+    bare = reading.name is reading.uuid is reading.memory_mib is None
     return Entry(
         vendor=seen.vendor,
         reading=reading,
         device=device,
-        source=source,
+        source="pci" if bare and device is not None else source,
         state="lost" if gone else _judged(reading),
         age_s=seen.age_s,
     )
@@ -154,7 +155,8 @@ def _silent(
     *,
     only: bool = False,
 ) -> Entry:
-    state, note = _why_silent(seen, report, device, bool(entries), only=only)
+    answering = any(entry.state in ("ok", "degraded") for entry in entries)
+    state, note = _why_silent(seen, report, device, answering, only=only)
     return Entry(
         vendor=seen.vendor,
         reading=Reading(

@@ -20,7 +20,7 @@ from appliance.hardware.vendors.base import (
     Vendor,
 )
 from appliance.hardware.vendors.inquiry import Inquiry, fill
-from appliance.hardware.vendors.parse import pci_address
+from appliance.hardware.vendors.parse import integer, pci_address
 
 _SMI = "nvidia-smi"
 _NO_DRIVER = (
@@ -56,13 +56,13 @@ class Nvidia(Vendor):
 
         inquiry = Inquiry(listen, no_driver=_NO_DRIVER)
         readings = _readings(inquiry)
-        lost = _named_lost("\n".join(heard))
-        report = inquiry.report(readings, lost=lost)
-        known = {reading.pci for reading in readings}
-        missing = [device.address for device in bus or () if device.address not in known]
-        if readings and bus is not None and not missing and not lost:
+        answering = {reading.pci for reading in readings}
+        lost = [card for card in _named_lost("\n".join(heard)) if card.pci not in answering]
+        report = inquiry.report([*readings, *lost])
+        missing = [device for device in bus or () if device.address not in answering]
+        if readings and bus is not None and not missing:
             return report
-        return _with_kernel_log(report, inquiry("dmesg", "-T"), known)
+        return _with_kernel_log(report, inquiry("dmesg", "-T"), answering)
 
     def open_library(self) -> Library | None:
         """NVML, through `nvidia-ml-py`."""
@@ -100,10 +100,12 @@ _LOST = re.compile(
 )
 
 
-def _named_lost(messages: str) -> list[str]:
-    """Addresses that the tool itself gives up on."""
-    found = (pci_address(match["pci"]) for match in _LOST.finditer(messages))
-    return list(dict.fromkeys(address for address in found if address is not None))
+def _named_lost(messages: str) -> list[Reading]:
+    """Cards that the tool itself gives up on, each once."""
+    found = {
+        pci_address(match["pci"]): integer(match["index"]) for match in _LOST.finditer(messages)
+    }
+    return [Reading(index=index, pci=pci, state="lost") for pci, index in found.items()]
 
 
 # -- kernel log --------------------------------------------------------------------------------
@@ -135,20 +137,19 @@ def read_xids(dmesg: str) -> list[Xid]:
     return found
 
 
-def _with_kernel_log(report: Report, dmesg: str, known: set[str | None]) -> Report:
-    """`report` with the cards that it does not know and the kernel log explains."""
+def _with_kernel_log(report: Report, dmesg: str, answering: set[str | None]) -> Report:
+    """`report` with the cards that do not answer and what the kernel log says about them."""
     uuids = {pci_address(match[1]): match[2] for match in _UUID.finditer(dmesg)}
     by_card: dict[str, list[Xid]] = {}
     for xid in read_xids(dmesg):
-        if xid.pci not in known:
+        if xid.pci not in answering:
             by_card.setdefault(xid.pci, []).append(xid)
-    readings = [_silent_card(pci, uuids.get(pci), xids) for pci, xids in by_card.items()]
-    readings = [reading for reading in readings if reading.state != "ok"]
-    if not readings:
-        return report
-    if report.answer == "absent":
+    silent = {pci: _silent_card(pci, uuids.get(pci), xids) for pci, xids in by_card.items()}
+    readings = [fill(reading, silent.pop(reading.pci or "", None)) for reading in report.readings]
+    readings += [reading for reading in silent.values() if reading.state != "ok"]
+    if report.answer == "absent" and readings:
         return Report(answer="no_answer", readings=readings)
-    return msgspec.structs.replace(report, readings=[*report.readings, *readings])
+    return msgspec.structs.replace(report, readings=readings)
 
 
 def _silent_card(pci: str, uuid: str | None, xids: list[Xid]) -> Reading:
