@@ -101,7 +101,7 @@ def _entry(seen: Seen, reading: Reading, source: ReaderName) -> Entry:
     devices = {device.address: device for device in seen.devices or ()}
     device = devices.get(reading.pci or "")
     gone = device is not None and not device.answers
-    bare = reading.name is reading.uuid is reading.memory_mib is None
+    bare = (reading.name, reading.uuid, reading.memory_mib) == (None, None, None)
     return Entry(
         vendor=seen.vendor,
         reading=reading,
