@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _BY_ID = {action.id: action for action in ACTIONS}
 _KEYS = sorted({key for action in ACTIONS for key in action.keys})
-SLOW_INTERVAL_S = 5.0
+SLOW_INTERVAL_S = 6.0
 
 
 def _home() -> Screen[None]:

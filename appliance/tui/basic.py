@@ -205,8 +205,18 @@ class Prompts:
         model = self._ask(_("Model (Enter: the best that fits): "))
         if not self._yes(_("Fetch it if need be, and serve it?")):
             return
+        try:
+            self._serve(UpOptions(model=model or None))
+        except ApplianceError as error:
+            if error.code != "ENGINE-ON-CPU":
+                raise
+            self._tell(str(error))
+            if self._yes(_("Serve from the processor all the same?")):
+                self._serve(UpOptions(model=model or None, allow_cpu=True))
+
+    def _serve(self, options: UpOptions) -> None:
         state = JobState("up", "")
-        for document in self._backend.node.up(UpOptions(model=model or None)):
+        for document in self._backend.node.up(options):
             before, state = state, advance(state, document)
             self._progress(before, state)
         if state.result:

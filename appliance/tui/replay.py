@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
@@ -34,9 +37,9 @@ class Replay:
             return self._inventory
 
     def sample(self) -> Sample:
-        """The captured readings."""
+        """The captured readings, as if they were of now."""
         with self._lock:
-            return self._box.sample()
+            return replace(self._box.sample(), time=datetime.now(UTC).isoformat())
 
     def status(self) -> Status:
         """Cards, and nothing that runs."""

@@ -93,13 +93,13 @@ class Work(App[int]):
             _("Serve {model} on {host}?").format(model=what, host=self._host()),
             _("It is fetched and verified first if it is not here. Other models keep serving."),
             _("Serve"),
-            lambda: self._serve(model),
+            lambda: self._serve(model, allow_cpu=False),
         )
 
-    def _serve(self, model: str | None) -> None:
+    def _serve(self, model: str | None, *, allow_cpu: bool) -> None:
         title = _("serve {model}").format(model=model) if model else _("the main job")
         job = JobState(f"up:{model or ''}", title)
-        self._start(job, lambda: self.node.up(UpOptions(model=model)))
+        self._start(job, lambda: self.node.up(UpOptions(model=model, allow_cpu=allow_cpu)))
         self.go("setup")
 
     def pull(self, model: str) -> None:
@@ -123,8 +123,21 @@ class Work(App[int]):
         before = self.jobs.get(message.job.id)
         self.jobs[message.job.id] = message.job
         if message.job.error and (before is None or before.error is None):
-            self.notify(str(message.job.error), severity="error", timeout=8)
+            self._failed(message.job, message.job.error)
         self.redraw()
+
+    def _failed(self, job: JobState, error: ApplianceError) -> None:
+        """Say why; the one fault that an answer heals is asked about."""
+        if error.code != "ENGINE-ON-CPU":
+            self.notify(str(error), severity="error", timeout=8)
+            return
+        model = job.id.removeprefix("up:") or None
+        self._confirm(
+            _("Serve from the processor all the same?"),
+            str(error),
+            _("Serve"),
+            lambda: self._serve(model, allow_cpu=True),
+        )
 
     def do_start_daemon(self) -> None:
         """Start the daemon that does not answer."""

@@ -22,6 +22,8 @@ from appliance.tui.words import (
 )
 
 _TWO_COLUMNS = 76
+_FOUR = 14
+"""Rows from which on four graphs are better than two."""
 COLUMNS = (
     Column("label", say("card"), 4, 4),
     Column("name", say("kind"), 10, 26, rank=4, snug=True),
@@ -43,11 +45,17 @@ BOARD = tuple(
 
 
 def table(scene: Scene, cards: list[CardRow], columns: tuple[Column, ...] = COLUMNS) -> list[Line]:
-    """A header line, then one line a card."""
+    """A header line, then one line a card; columns that all would leave empty are left out."""
+    idle = {"age": not any(c.stale for c in cards), "throttle": not any(map(_slowed, cards))}
+    columns = tuple(column for column in columns if not idle.get(column.key))
     names: list[Values] = [{"name": (Span(card.name or card.vendor),)} for card in cards]
     widths = arrange(columns, scene.width, names)
     body = [row(columns, widths, values(card, widths, scene)) for card in cards]
     return [header(columns, widths), *body]
+
+
+def _slowed(card: CardRow) -> bool:
+    return bool(card.reading and card.reading.throttle)
 
 
 def values(card: CardRow, widths: Widths, scene: Scene) -> dict[str, Line]:
@@ -89,21 +97,37 @@ def _bar(scene: Scene, value: float | None, text: str, width: int) -> Line:
 
 
 def graphs(scene: Scene, card: str, height: int) -> list[Line]:
-    """Use and memory of a card over the chosen period, side by side."""
-    half = (scene.width - 3) // 2
+    """The chosen period of a card: use and memory, and where there is room heat and power."""
     every = card == "all"
-    used = _("in use, all cards") if every else _("in use")
-    memory = _("memory, all cards") if every else _("memory")
-    left = _graph(scene, card, "util", used, half, height)
-    right = _graph(scene, card, "memory", memory, scene.width - 3 - half, height)
-    return [(*a, Span("   "), *b) for a, b in zip(left, right, strict=True)]
+    used = _pair(
+        scene,
+        height if height < _FOUR or every else height // 2,
+        (card, "util", _("in use, all cards") if every else _("in use")),
+        (card, "memory", _("memory, all cards") if every else _("memory")),
+    )
+    if height < _FOUR or every:
+        return used
+    heat = (card, "temp", _("temperature"))
+    return [*used, *_pair(scene, height - len(used), heat, (card, "power", _("power")))]
 
 
-def _graph(scene: Scene, card: str, reading: str, name: str, width: int, height: int) -> list[Line]:
+Subject = tuple[str, str, str]
+
+
+def _pair(scene: Scene, height: int, left: Subject, right: Subject) -> list[Line]:
+    half = (scene.width - 3) // 2
+    one = _graph(scene, left, half, height)
+    two = _graph(scene, right, scene.width - 3 - half, height)
+    return [(*a, Span("   "), *b) for a, b in zip(one, two, strict=True)]
+
+
+def _graph(scene: Scene, subject: Subject, width: int, height: int) -> list[Line]:
+    card, reading, name = subject
     points, seconds = WINDOWS[scene.window]
     count = min(width, points)
     history = scene.history.last(card, reading, scene.window, count)
-    note = f"{percent(history[-1])}  {duration(count * seconds)}"
+    newest = temperature(history[-1], scene.glyphs) if reading == "temp" else percent(history[-1])
+    note = f"{newest}  {duration(count * seconds)}"
     rows = stacked([None] * (width - count) + history, height - 1, scene.glyphs)
     return [
         section(name, width, scene.glyphs, note),
@@ -125,7 +149,7 @@ def details(scene: Scene, card: CardRow) -> list[Line]:
         lines += [_fact(fact, scene.width) for fact in facts]
     room = scene.height - len(lines) - 1
     if room >= 4 and not scene.slow:
-        lines += [BLANK, *graphs(scene, card.id, min(room, 14))]
+        lines += [BLANK, *graphs(scene, card.id, min(room, 20))]
     return lines
 
 

@@ -522,6 +522,23 @@ async def test_a_failed_job_says_why_and_what_to_do() -> None:
         await until(pilot, lambda: "x the daemon ended without a result" in shown(pilot.app))
 
 
+async def test_the_processor_is_never_used_without_a_yes() -> None:
+    node = FakeNode()
+    node.wants_consent = True
+    node.job = [{"schema": "appliance.up/1", "endpoint": "http://127.0.0.1:1/v1"}]
+    async with app_of(node).run_test(size=(100, 40)) as pilot:
+        await until(pilot, lambda: MODEL in shown(pilot.app))
+        await pilot.press("U", "y")
+        await until(pilot, lambda: "it would run on the processor" in shown(pilot.app))
+        await pilot.press("enter")
+        assert node.asked("up") == [None]
+
+        await pilot.press("U", "y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: node.asked("up") == [None] * 3)
+
+
 async def test_any_size_and_any_resize() -> None:
     app = app_of(FakeNode(cards=20), glyphs=UNICODE)
     async with app.run_test(size=SIZE) as pilot:

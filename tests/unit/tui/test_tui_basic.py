@@ -81,6 +81,16 @@ def test_serving_tells_phases_and_shows_the_key_once() -> None:
     assert "It answers at http://127.0.0.1:1/v1\nKey, shown this once: sk-1\n" in said
 
 
+def test_the_processor_is_never_used_without_a_yes() -> None:
+    node = FakeNode()
+    node.wants_consent = True
+    node.job = [{"schema": "appliance.up/1", "endpoint": "http://127.0.0.1:1/v1"}]
+
+    assert "It answers" not in talk(node, "4\n\ny\n\n0\n")
+    assert "It answers" in talk(node, "4\n\ny\ny\n0\n")
+    assert node.asked("up") == [None] * 3
+
+
 def test_read_only_offers_nothing_that_writes() -> None:
     said = talk(FakeNode(), "0\n", readonly=True)
 

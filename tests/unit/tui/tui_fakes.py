@@ -113,6 +113,7 @@ class FakeNode:
         self.calls: list[tuple[str, str | None]] = []
         self.job: list[dict[str, Any]] = []
         self.sampled_at: str | None = None
+        self.wants_consent = False
 
     def _answer(self) -> None:
         self.hang.wait()
@@ -173,6 +174,8 @@ class FakeNode:
     def up(self, options: UpOptions) -> Iterator[dict[str, Any]]:
         self._answer()
         self.calls.append(("up", options.model))
+        if self.wants_consent and not options.allow_cpu:
+            raise ApplianceError("it would run on the processor", code="ENGINE-ON-CPU")
         yield from self.job
 
     def pull(self, options: PullOptions) -> Iterator[dict[str, Any]]:
