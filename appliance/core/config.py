@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,13 +25,13 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class UiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`language`: "en" or "zh"; `None` follows the environment."""
 
-    language: str | None = None
+    language: Literal["en", "zh"] | None = None
 
 
 class HubConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`order`: which hubs may be asked, best first; empty means none: never leave this server."""
+    """`order`: which hubs may be asked, best first; empty means that none ever is."""
 
-    order: tuple[str, ...] = ("hf", "ms")
+    order: tuple[Literal["hf", "ms"], ...] = ("hf", "ms")
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +54,7 @@ def load_config(paths: Paths) -> Config:
         config = msgspec.toml.decode(path.read_bytes(), type=Config)
     except (FileNotFoundError, NotADirectoryError):
         return Config()
-    except (msgspec.DecodeError, OSError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, OSError, UnicodeDecodeError) as error:
         raise UsageError(
             say("cannot read {path}: {error}", path=path, error=error),
             hint=say("`appliance config schema` shows what may stand there"),
@@ -69,12 +69,18 @@ def load_config(paths: Paths) -> Config:
     return config
 
 
+def configured_language(paths: Paths) -> str | None:
+    """`ui.language`; `None` where nothing usable is set: a bad file is told of by who needs it."""
+    try:
+        return load_config(paths).ui.language
+    except UsageError:
+        return None
+
+
 def origins(paths: Paths) -> dict[str, dict[str, Any]]:
     """Every setting with its value and its origin (`default` or the file)."""
     config = load_config(paths)
-    written: dict[str, Any] = {}
-    if config_file(paths).exists():
-        written = msgspec.toml.decode(config_file(paths).read_bytes())
+    written = _written(paths)
     found: dict[str, dict[str, Any]] = {}
     for section, values in msgspec.to_builtins(config).items():
         for name, value in values.items():
@@ -82,6 +88,14 @@ def origins(paths: Paths) -> dict[str, dict[str, Any]]:
             origin = str(config_file(paths)) if in_file else "default"
             found[f"{section}.{name}"] = {"value": value, "origin": origin}
     return found
+
+
+def _written(paths: Paths) -> dict[str, Any]:
+    try:
+        written: dict[str, Any] = msgspec.toml.decode(config_file(paths).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return written
 
 
 def schema() -> dict[str, Any]:

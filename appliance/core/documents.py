@@ -9,7 +9,7 @@ import msgspec
 
 from appliance.core.inventory import Document
 
-DocumentT = TypeVar("DocumentT", bound=Document)
+KindT = TypeVar("KindT")
 
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 _building = threading.Lock()
@@ -21,9 +21,12 @@ def to_json(document: Document, *, indent: int = 0) -> str:
     return (msgspec.json.format(raw, indent=indent) if indent else raw).decode()
 
 
-def from_json(raw: bytes | str, kind: type[DocumentT]) -> DocumentT:
-    """Read a document of ours. Raises `msgspec.ValidationError` for anything else."""
-    document: DocumentT = _decoder_of(kind).decode(raw)
+def from_json(raw: bytes | str, kind: type[KindT]) -> KindT:
+    """Read a document of ours, or a list of them. Raises `msgspec.MsgspecError` for anything else.
+
+    Safe to use from several threads, unlike `msgspec.json.decode` (see `prepare`).
+    """
+    document: KindT = _decoder_of(kind).decode(raw)
     return document
 
 

@@ -68,24 +68,30 @@ _INDEX = re.compile(r"(?P<project>[A-Za-z0-9][\w.-]*)==(?P<version>[\w.+!-]+):(?
 _CATALOG = re.compile(r"(?P<model>[a-z0-9][a-z0-9._-]*)(?::(?P<quant>[a-z0-9][a-z0-9._-]*))?")
 
 
-def _parts_are_safe(path: str) -> bool:
-    return not path.startswith("/") and ".." not in path.split("/") and "\\" not in path
+_SCHEMES = ("hf", "ms", "index", "file")
+
+
+def _is_safe(path: str | None) -> bool:
+    """Whether a path stays where it is put: in a repository, a wheel, the store."""
+    return path is None or not (
+        path.startswith("/") or "\\" in path or ".." in path.split("/") or not path.isprintable()
+    )
 
 
 def parse_reference(text: str) -> Reference:
     """Read a reference. Raises `UsageError` for a text that is none."""
     scheme, colon, rest = text.partition(":")
-    if colon and scheme in ("hf", "ms") and (match := _HUB.fullmatch(rest)):
-        if match["glob"] is None or _parts_are_safe(match["glob"]):
-            hub: Literal["hf", "ms"] = "hf" if scheme == "hf" else "ms"
-            return HubReference(hub, match["repo"], match["revision"], match["glob"])
-    elif scheme == "index" and (match := _INDEX.fullmatch(rest)):
-        if _parts_are_safe(match["path"]):
-            return IndexReference(match["project"], match["version"], match["path"])
-    elif scheme == "file" and rest and "\0" not in rest:
-        return FileReference(rest)
-    elif match := _CATALOG.fullmatch(text.lower()):
-        return CatalogReference(match["model"], match["quant"])
+    found: Reference | None = None
+    if not colon or scheme not in _SCHEMES:
+        found = _catalogue_entry(text.lower())
+    elif scheme == "file":
+        found = FileReference(rest) if rest and "\0" not in rest else None
+    elif scheme == "index":
+        found = _index_file(rest)
+    else:
+        found = _hub_repository("hf" if scheme == "hf" else "ms", rest)
+    if found is not None:
+        return found
     raise UsageError(
         say("not a model reference: {text}", text=text),
         hint=say(
@@ -94,3 +100,22 @@ def parse_reference(text: str) -> Reference:
         ),
         code="BAD-REFERENCE",
     )
+
+
+def _catalogue_entry(text: str) -> CatalogReference | None:
+    match = _CATALOG.fullmatch(text)
+    return CatalogReference(match["model"], match["quant"]) if match else None
+
+
+def _index_file(text: str) -> IndexReference | None:
+    match = _INDEX.fullmatch(text)
+    if match is None or not _is_safe(match["path"]):
+        return None
+    return IndexReference(match["project"], match["version"], match["path"])
+
+
+def _hub_repository(hub: Literal["hf", "ms"], text: str) -> HubReference | None:
+    match = _HUB.fullmatch(text)
+    if match is None or not all(map(_is_safe, match.groups())):
+        return None
+    return HubReference(hub, match["repo"], match["revision"], match["glob"])

@@ -1,10 +1,12 @@
 """The local API: HTTP over a Unix socket that only its owner can open.
 
-One table of routes drives the server and its OpenAPI document.
+One table of endpoints drives the server and its OpenAPI document. A stream is JSON lines:
+documents, empty lines that mean nothing, and where it failed a last `{"error": {…}}`.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -19,19 +21,24 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from appliance import __version__
+from appliance.core.documents import from_json
 from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.i18n import say, use_language
 from appliance.core.inventory import Document, Inventory
 from appliance.core.progress import Cancel
-from appliance.core.pull import Pull
+from appliance.core.pull import Progress, Pull
 from appliance.core.sample import Sample
 from appliance.core.status import DaemonStatus, Listener, Status, Up
-from appliance.node.jobs import Job
+from appliance.node.jobs import Job, JobStarted, internal_fault
 from appliance.node.node import Node
 from appliance.node.statuses import card_statuses
-from appliance.node.wishes import Event, PullOptions, UpOptions
+from appliance.node.streams import streamed
+from appliance.node.wishes import Event, LogLine, LogLines, PullOptions, UpOptions
+from appliance.ops.events import Notice, Phase
 
+_LINES = "application/x-ndjson"
 BodyT = TypeVar("BodyT", bound=Document)
+log = logging.getLogger(__name__)
 _STATUS_OF_EXIT = {2: 400, 3: 503, 4: 504, 5: 403, 6: 507, 7: 422}
 
 
@@ -42,6 +49,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     path: str
     summary: str
     handler: Callable[[Node, Request, bytes], Response]
+    query: tuple[str, ...] = ()
     body: type[Document] | None = None
     result: Any = None
     stream: bool = False
@@ -54,7 +62,7 @@ def document(value: object) -> Response:
 
 def _body(raw: bytes, kind: type[BodyT]) -> BodyT:
     try:
-        return msgspec.json.decode(raw or b"{}", type=kind)
+        return from_json(raw or b"{}", kind)
     except msgspec.MsgspecError as error:
         raise UsageError(say("bad request: {error}", error=error)) from error
 
@@ -101,6 +109,7 @@ def _do_up(node: Node, options: UpOptions, tell: Callable[[Any], None], cancel: 
     from appliance.ops.up import MainJob
 
     while not node.up_lock.acquire(timeout=0.2):
+        node.refuse_when_stopping()
         cancel.check()
     try:
         return MainJob(node, options, tell, cancel).run()
@@ -117,7 +126,7 @@ def _pull(node: Node, _request: Request, raw: bytes) -> Response:
 
 
 def _follow(job: Job) -> Response:
-    return StreamingResponse(job.follow(), media_type="application/x-ndjson")
+    return StreamingResponse(streamed(job.follow), media_type=_LINES)
 
 
 def _cancel(node: Node, request: Request, _raw: bytes) -> Response:
@@ -126,32 +135,28 @@ def _cancel(node: Node, request: Request, _raw: bytes) -> Response:
 
 
 def _logs(node: Node, request: Request, _raw: bytes) -> Response:
-    keeper = node.log_of(request.path_params["deployment"])
-    return document({"lines": keeper.log_file.tail(_number(request, "lines", 200))})
+    log_file = node.log_of(request.path_params["deployment"])
+    return document(LogLines(lines=log_file.tail(_number(request, "lines", 200))))
 
 
 def _follow_logs(node: Node, request: Request, _raw: bytes) -> Response:
-    keeper = node.log_of(request.path_params["deployment"])
-    cancel = Cancel()
-    lines = keeper.log_file.follow(_number(request, "lines", 50), cancel=cancel)
+    log_file = node.log_of(request.path_params["deployment"])
+    lines = _number(request, "lines", 50)
 
-    def encoded() -> Iterator[bytes]:
-        try:
-            for line in lines:
-                yield msgspec.json.encode({"line": line}) + b"\n"
-        finally:
-            cancel.set()
+    def encoded(cancel: Cancel) -> Iterator[bytes]:
+        for line in log_file.follow(lines, cancel=cancel):
+            yield msgspec.json.encode(LogLine(line=line)) + b"\n"
 
-    return StreamingResponse(encoded(), media_type="application/x-ndjson")
+    return StreamingResponse(streamed(encoded), media_type=_LINES)
 
 
 def _stop_deployment(node: Node, request: Request, _raw: bytes) -> Response:
-    node.stop_deployment(node.known(request.path_params["deployment"]).id)
+    node.stop_deployment(request.path_params["deployment"])
     return document({})
 
 
 def _restart_deployment(node: Node, request: Request, _raw: bytes) -> Response:
-    node.restart_deployment(node.known(request.path_params["deployment"]).id)
+    node.restart_deployment(request.path_params["deployment"])
     return document({})
 
 
@@ -178,20 +183,35 @@ def _events(node: Node, request: Request, _raw: bytes) -> Response:
     return document(node.state.events(_number(request, "after", 0)))
 
 
+_UpLine = JobStarted | Phase | Notice | Progress | Up
+_PullLine = JobStarted | Progress | Pull
+_DEPLOYMENT = "/deployments/{deployment:path}"  # a name may hold slashes
+
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/status", "what runs", _status, result=Status),
     Endpoint("GET", "/inventory", "what is in this server", _inventory, result=Inventory),
     Endpoint("GET", "/sample", "the newest readings", _sample, result=Sample),
-    Endpoint("GET", "/events", "what happened after a number", _events, result=list[Event]),
-    Endpoint("GET", "/logs/{deployment}", "the end of an engine's log", _logs),
-    Endpoint("GET", "/logs/{deployment}/follow", "a log as it grows", _follow_logs, stream=True),
-    Endpoint("POST", "/up", "the main job", _up, body=UpOptions, result=Up, stream=True),
-    Endpoint("POST", "/pull", "fetch a model", _pull, body=PullOptions, result=Pull, stream=True),
+    Endpoint(
+        "GET", "/events", "what happened after a number", _events,
+        query=("after",), result=list[Event],
+    ),
+    Endpoint("POST", "/up", "the main job", _up, body=UpOptions, result=_UpLine, stream=True),
+    Endpoint(
+        "POST", "/pull", "fetch a model", _pull, body=PullOptions, result=_PullLine, stream=True
+    ),
     Endpoint("POST", "/jobs/{job}/cancel", "end a job at its next safe point", _cancel),
-    Endpoint("POST", "/deployments/{deployment}/stop", "stop it", _stop_deployment),
-    Endpoint("POST", "/deployments/{deployment}/restart", "start it afresh", _restart_deployment),
+    Endpoint(
+        "GET", f"{_DEPLOYMENT}/log/follow", "an engine's log as it grows", _follow_logs,
+        query=("lines",), result=LogLine, stream=True,
+    ),
+    Endpoint(
+        "GET", f"{_DEPLOYMENT}/log", "the end of an engine's log", _logs,
+        query=("lines",), result=LogLines,
+    ),
+    Endpoint("POST", f"{_DEPLOYMENT}/stop", "stop it", _stop_deployment),
+    Endpoint("POST", f"{_DEPLOYMENT}/restart", "start it afresh", _restart_deployment),
     Endpoint("POST", "/stop", "stop everything of ours", _stop),
-)
+)  # fmt: skip
 
 
 def build_app(node: Node, leave: Callable[[], None]) -> Starlette:
@@ -223,6 +243,13 @@ def _answer(node: Node, endpoint: Endpoint, request: Request, raw: bytes) -> Res
     try:
         return endpoint.handler(node, request, raw)
     except ApplianceError as error:
-        body = msgspec.json.encode({"error": error.document()})
-        status = _STATUS_OF_EXIT.get(int(error.exit_code), 500)
-        return Response(body, status_code=status, media_type="application/json")
+        return _refusal(error)
+    except Exception as error:
+        log.exception("%s %s", endpoint.method, endpoint.path)
+        return _refusal(internal_fault(error))
+
+
+def _refusal(error: ApplianceError) -> Response:
+    body = msgspec.json.encode({"error": error.document()})
+    status = _STATUS_OF_EXIT.get(int(error.exit_code), 500)
+    return Response(body, status_code=status, media_type="application/json")

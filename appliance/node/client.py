@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from appliance.core.documents import DocumentT, from_json
+from appliance.core.documents import KindT, from_json
 from appliance.core.errors import ApplianceError, Unreachable, error_from_document
 from appliance.core.i18n import current_language, say
 from appliance.core.inventory import Inventory
@@ -17,7 +18,10 @@ from appliance.core.loopback import no_tls
 from appliance.core.paths import Paths
 from appliance.core.sample import Sample
 from appliance.core.status import Status
-from appliance.node.wishes import Event, PullOptions, UpOptions
+from appliance.node.wishes import Event, LogLines, PullOptions, UpOptions
+
+_STOP_S = 90.0
+_SILENCE_S = 60.0  # a stream has an empty line every few seconds at least
 
 
 class NodeClient:
@@ -37,6 +41,12 @@ class NodeClient:
         """Close the connection."""
         self._http.close()
 
+    def __enter__(self) -> NodeClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def status(self) -> Status:
         """Daemon, listeners, deployments and cards."""
         return self._get("/status", Status)
@@ -51,17 +61,17 @@ class NodeClient:
 
     def events(self, after: int = 0) -> list[Event]:
         """What happened since the event number `after`, oldest first."""
-        raw = self._request("GET", "/events", params={"after": after}).content
-        return msgspec.json.decode(raw, type=list[Event])
+        return self._get("/events", list[Event], params={"after": after})
 
     def logs(self, deployment: str, lines: int = 200) -> list[str]:
         """The last lines of the engine's log."""
-        answer = self._request("GET", f"/logs/{deployment}", params={"lines": lines})
-        return list(answer.json()["lines"])
+        path = f"{_deployment(deployment)}/log"
+        return self._get(path, LogLines, params={"lines": lines}).lines
 
     def follow_logs(self, deployment: str, lines: int = 50) -> Iterator[str]:
         """The log from `lines` back, then for ever."""
-        for message in self._stream("GET", f"/logs/{deployment}/follow", {"lines": lines}):
+        path = f"{_deployment(deployment)}/log/follow"
+        for message in self._stream("GET", path, {"lines": lines}):
             yield str(message["line"])
 
     def up(self, options: UpOptions) -> Iterator[dict[str, Any]]:
@@ -74,8 +84,8 @@ class NodeClient:
 
     def down(self, deployment: str | None = None) -> None:
         """Stop a deployment, or everything of ours, the daemon too."""
-        path = f"/deployments/{deployment}/stop" if deployment else "/stop"
-        self._request("POST", path, timeout=90.0)
+        path = f"{_deployment(deployment)}/stop" if deployment else "/stop"
+        self._request("POST", path, timeout=_STOP_S)
 
     def cancel_job(self, job_id: str) -> None:
         """End a running `up` or `pull` at its next safe point."""
@@ -83,10 +93,14 @@ class NodeClient:
 
     def restart(self, deployment: str) -> None:
         """Stop a deployment's engines and start them afresh."""
-        self._request("POST", f"/deployments/{deployment}/restart", timeout=90.0)
+        self._request("POST", f"{_deployment(deployment)}/restart", timeout=_STOP_S)
 
-    def _get(self, path: str, kind: type[DocumentT]) -> DocumentT:
-        return from_json(self._request("GET", path).content, kind)
+    def _get(self, path: str, kind: type[KindT], **options: Any) -> KindT:
+        raw = self._request("GET", path, **options).content
+        try:
+            return from_json(raw, kind)
+        except msgspec.MsgspecError as error:
+            raise _other_version(error) from error
 
     def _headers(self) -> dict[str, str]:
         return {"Accept-Language": current_language()}
@@ -105,7 +119,7 @@ class NodeClient:
     ) -> Iterator[dict[str, Any]]:
         try:
             with self._http.stream(
-                method, path, params=params, json=body, headers=self._headers(), timeout=None
+                method, path, params=params, json=body, headers=self._headers(), timeout=_SILENCE_S
             ) as response:
                 if response.status_code >= 400:
                     raise _error_of(response.read().decode())
@@ -114,6 +128,18 @@ class NodeClient:
                         yield _message(line)
         except httpx.TransportError as error:
             raise daemon_down(error) from error
+
+
+def _deployment(name: str) -> str:
+    return f"/deployments/{quote(name, safe='')}"
+
+
+def _other_version(error: Exception) -> ApplianceError:
+    return ApplianceError(
+        say("the appliance daemon is of another version: {error}", error=error),
+        hint=say("end the daemon's process; the next command starts one of this version"),
+        code="DAEMON-VERSION",
+    )
 
 
 def daemon_down(error: Exception) -> Unreachable:

@@ -14,7 +14,7 @@ from appliance.core.config import load_config
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
 from appliance.core.paths import Paths
-from appliance.node.start import check_socket_path, make_directories, only_daemon
+from appliance.node.start import check_socket_path, daemon_log, make_directories, sole_daemon
 
 log = logging.getLogger(__name__)
 _LOG_BYTES = 4 * 1024 * 1024
@@ -28,7 +28,7 @@ def run_daemon(paths: Paths) -> int:
     check_socket_path(paths)
     make_directories(paths)
     os.umask(0o077)
-    with only_daemon(paths) as first:
+    with sole_daemon(paths) as first:
         if not first:
             return 0
         _log_to_file(paths)
@@ -43,7 +43,8 @@ def run_daemon(paths: Paths) -> int:
 
 
 def _log_to_file(paths: Paths) -> None:
-    handler = RotatingFileHandler(paths.logs / "daemon.log", maxBytes=_LOG_BYTES, backupCount=3)
+    logging.raiseExceptions = False  # a full disk must not fill another file with complaints
+    handler = RotatingFileHandler(daemon_log(paths), maxBytes=_LOG_BYTES, backupCount=3)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
@@ -80,6 +81,7 @@ def _serve(paths: Paths, listening: socket.socket) -> None:
     node = Node(paths)
 
     def leave() -> None:
+        paths.node_socket.unlink(missing_ok=True)  # whoever comes now needs the next daemon
         server.should_exit = True
 
     config = uvicorn.Config(

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 
 import msgspec
 
 from appliance.core.config import DEFAULT_PORT, load_config
+from appliance.core.documents import from_json
 from appliance.core.errors import ApplianceError, Unreachable
 from appliance.core.i18n import Text, say
 from appliance.core.paths import Paths
 from appliance.engines.command import EngineCommand
 from appliance.gateway.process import gateway_argv
 from appliance.gateway.routes import ModelRoute, RouteTable, Worker, write_routes
-from appliance.node.orphans import mark
+from appliance.node.keeper import Keeper
+from appliance.node.orphans import GATEWAY, mark
 from appliance.node.state import State
 from appliance.supervisor.backoff import Backoff
 from appliance.supervisor.logs import LogFile
-from appliance.supervisor.ports import LOOPBACK, is_free
+from appliance.supervisor.ports import LOOPBACK, is_free, is_held_by
 from appliance.supervisor.probe import answers
 from appliance.supervisor.process import ProcessIdentity, alive, exit_status, spawn, stop
 
@@ -28,23 +29,33 @@ _TICK_S = 0.25
 _PATIENCE_S = 15.0
 _PORTS_TO_TRY = 100
 _SETTLED_S = 5.0
+_RETRY_S = 1.0
+_GRACE_S = 5.0
+_PORT = "endpoint_port"
+_IDENTITY = "gateway"
 
 
-class GatewayKeeper:
-    """A thread that keeps the gateway process running."""
+class GatewayKeeper(Keeper):
+    """Keeps the gateway process running."""
 
     def __init__(self, paths: Paths, state: State) -> None:
+        super().__init__("keep-gateway", every_s=_TICK_S)
         self._paths = paths
         self._state = state
         self._log_file = LogFile(paths.logs / "gateway.log")
         self._identity = self._remembered()
+        self._kept_port = self._remembered_port()
         self._backoff = Backoff()
         self._start_at = 0.0
         self._launched = 0.0
         self._fault: ApplianceError | None = None
+        self._move = False
         self._routes: RouteTable | None = None
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keep-gateway", daemon=True)
+
+    @property
+    def kept_port(self) -> int | None:
+        """The port that people's programs know, once the gateway has answered there."""
+        return self._kept_port
 
     @property
     def identity(self) -> ProcessIdentity | None:
@@ -57,19 +68,14 @@ class GatewayKeeper:
 
     def known_endpoint(self) -> str | None:
         """The base URL as far as it is known, without waiting."""
-        port = self._state.setting("endpoint_port")
-        return url_of(int(port)) if port else None
-
-    def start(self) -> None:
-        """Begin to keep it."""
-        self._thread.start()
+        return url_of(self._kept_port) if self._kept_port else None
 
     def stop(self) -> None:
         """End the gateway, for good."""
-        self._end.set()
-        self._thread.join()
+        self.leave()
+        self.join()
         if self._identity:
-            stop(self._identity, grace_s=5.0)
+            stop(self._identity, grace_s=_GRACE_S)
             self._remember(None)
 
     def route(self, models: list[ModelRoute]) -> None:
@@ -82,13 +88,17 @@ class GatewayKeeper:
     def endpoint(self) -> str:
         """The base URL people use, once the gateway answers there.
 
-        Raises `ApplianceError` when it cannot listen.
+        A port that was set anew in `config.toml` is moved to. Raises `ApplianceError` when the
+        gateway cannot listen.
         """
+        configured = load_config(self._paths).gateway.port
+        self._move = configured not in (None, self._kept_port)
         self._fault, self._start_at = None, 0.0  # what was in the way may be gone
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
             identity = self._identity
-            if identity and answers(identity.port):
+            if identity and not self._move and _listens(identity):
+                self._keep_port(identity.port)
                 return url_of(identity.port)
             if self._fault:
                 raise self._fault
@@ -99,18 +109,10 @@ class GatewayKeeper:
             code="GATEWAY-DOWN",
         )
 
-    def _run(self) -> None:
-        while not self._end.is_set():
-            try:
-                self._tick()
-            except ApplianceError as error:
-                self._put_off(error)
-            except Exception as error:
-                log.exception("gateway keeper")
-                self._put_off(ApplianceError(say("internal fault: {error}", error=repr(error))))
-            self._end.wait(_TICK_S)
-
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Start it, note that it died, or see to its log."""
+        if self._move:
+            self._leave_port()
         if self._identity is None:
             if time.monotonic() >= self._start_at:
                 self._launch()
@@ -119,17 +121,35 @@ class GatewayKeeper:
             self._event(say("the gateway died; it is started again"))
             self._remember(None)
             self._start_at = time.monotonic() + self._backoff.died("gateway")
-        else:
-            if time.monotonic() - self._launched > _SETTLED_S:
-                self._backoff.answered()
+        elif time.monotonic() - self._launched > _SETTLED_S:
+            self._backoff.answered()
             self._log_file.rotate()
+
+    def failed(self, error: ApplianceError) -> None:
+        """Try again in a second; tell the history once."""
+        if str(error) != str(self._fault or ""):
+            self._event(say("{what}", what=str(error)))
+        self._fault = error
+        self._start_at = time.monotonic() + _RETRY_S
+
+    def _leave_port(self) -> None:
+        """Give up the port for the one that is configured, if that one is free."""
+        port = load_config(self._paths).gateway.port
+        if port is not None and not is_free(port):
+            self._move = False
+            raise port_taken(port)
+        if self._identity:
+            stop(self._identity, grace_s=_GRACE_S)
+            exit_status(self._identity)
+            self._remember(None)
+        self._move = False
 
     def _launch(self) -> None:
         port = self._port()
         command = EngineCommand(
             engine="gateway",
             argv=gateway_argv(self._paths.state, port),
-            env=mark(self._paths.state, "gateway"),
+            env=mark(self._paths.state, GATEWAY),
             port=port,
         )
         self._remember(spawn(command, self._log_file.path))
@@ -138,33 +158,41 @@ class GatewayKeeper:
 
     def _port(self) -> int:
         """The configured port, else the one we had before, else the first free one."""
-        configured = load_config(self._paths).gateway.port
-        kept = self._state.setting("endpoint_port")
-        port = configured or (int(kept) if kept else None)
+        port = load_config(self._paths).gateway.port or self._kept_port
         if port is None:
-            port = first_free_port(DEFAULT_PORT)
-        elif not is_free(port):
+            return first_free_port(DEFAULT_PORT)
+        if not is_free(port):
             raise port_taken(port)
-        self._state.set_setting("endpoint_port", str(port))
         return port
 
-    def _put_off(self, error: ApplianceError) -> None:
-        if str(error) != str(self._fault or ""):
-            self._event(say("{what}", what=str(error)))
-        self._fault = error
-        self._start_at = time.monotonic() + 1.0
+    def _keep_port(self, port: int) -> None:
+        if port != self._kept_port:
+            self._state.set_setting(_PORT, str(port))
+            self._kept_port = port
+
+    def _remembered_port(self) -> int | None:
+        port = self._state.setting(_PORT)
+        return int(port) if port else None
 
     def _event(self, text: Text) -> None:
         self._state.record("fail", "GATEWAY-DOWN", "gateway", text)
 
     def _remembered(self) -> ProcessIdentity | None:
-        raw = self._state.setting("gateway")
-        return msgspec.json.decode(raw, type=ProcessIdentity) if raw else None
+        raw = self._state.setting(_IDENTITY)
+        return from_json(raw, ProcessIdentity) if raw else None
 
     def _remember(self, identity: ProcessIdentity | None) -> None:
         self._identity = identity
         raw = msgspec.json.encode(identity).decode() if identity else ""
-        self._state.set_setting("gateway", raw)
+        try:
+            self._state.set_setting(_IDENTITY, raw)
+        except ApplianceError as error:  # a full disk; the process bears our mark all the same
+            log.warning("the gateway is not remembered: %s", error)
+
+
+def _listens(identity: ProcessIdentity) -> bool:
+    """Whether the gateway, and nobody else, answers at its port."""
+    return answers(identity.port) and is_held_by(identity.port, identity.pid)
 
 
 def url_of(port: int) -> str:

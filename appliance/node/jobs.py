@@ -21,7 +21,8 @@ from appliance.core.progress import Cancel
 from appliance.core.pull import Progress
 
 log = logging.getLogger(__name__)
-_KEEP_ALIVE_S = 5.0
+_LOOK_S = 0.5
+_MOST_PROGRESS = 100
 Work = Callable[[Callable[[Any], None], Cancel], Document]
 
 
@@ -41,8 +42,9 @@ class Job:
         self.ended = False
         self._work = work
         self._language = current_language()
-        self._lines: deque[bytes] = deque()
-        self._dropped = 0
+        self._lines: dict[int, bytes] = {}
+        self._count = 0
+        self._stale: deque[int] = deque()
         self._change = threading.Condition()
         self._tell(JobStarted(id=self.id))
 
@@ -60,52 +62,52 @@ class Job:
             self._tell_error(error)
         except Exception as error:
             log.exception("job %s failed", self.id)
-            self._tell_error(
-                ApplianceError(
-                    say("internal fault: {error}", error=repr(error)),
-                    hint=say("the daemon's log has the details; please report it"),
-                    code="INTERNAL",
-                )
-            )
+            self._tell_error(internal_fault(error))
         finally:
             with self._change:
                 self.ended = True
                 self._change.notify_all()
 
     def _tell(self, document: Document) -> None:
-        line = msgspec.json.encode(document)
-        with self._change:
-            if isinstance(document, Progress):
-                self._forget_stale_progress()
-            self._lines.append(line)
-            self._change.notify_all()
-
-    def _forget_stale_progress(self) -> None:
-        """A late follower needs the newest progress, not hours of it."""
-        if len(self._lines) > 200:
-            self._lines.popleft()
-            self._dropped += 1
+        self._add(msgspec.json.encode(document), stale=isinstance(document, Progress))
 
     def _tell_error(self, error: ApplianceError) -> None:
+        self._add(msgspec.json.encode({"error": error.document()}), stale=False)
+
+    def _add(self, line: bytes, *, stale: bool) -> None:
+        """Keep a line for all followers; of those that go stale only the newest are kept."""
         with self._change:
-            self._lines.append(msgspec.json.encode({"error": error.document()}))
+            self._count += 1
+            self._lines[self._count] = line + b"\n"
+            if stale:
+                self._stale.append(self._count)
+                if len(self._stale) > _MOST_PROGRESS:
+                    del self._lines[self._stale.popleft()]
             self._change.notify_all()
 
-    def follow(self) -> Iterator[bytes]:
-        """All lines so far, then each as it comes; an empty line now and then keeps it alive."""
+    def follow(self, cancel: Cancel) -> Iterator[bytes]:
+        """What was told so far, progress of long ago left out, then each line as it comes."""
         at = 0
-        while True:
+        while not cancel.is_set():
             with self._change:
-                behind = at - self._dropped
-                if behind >= len(self._lines) and not self.ended:
-                    self._change.wait(_KEEP_ALIVE_S)
-                    behind = at - self._dropped
-                lines = list(self._lines)[max(behind, 0) :]
-                at = self._dropped + len(self._lines)
+                if at == self._count and not self.ended:
+                    self._change.wait(_LOOK_S)
+                news = b"".join(line for number, line in self._lines.items() if number > at)
+                at = self._count
                 ended = self.ended
-            yield b"".join(line + b"\n" for line in lines) or b"\n"
-            if ended and not lines:
+            if news:
+                yield news
+            elif ended:
                 return
+
+
+def internal_fault(error: Exception) -> ApplianceError:
+    """What people are told of a fault that nobody foresaw."""
+    return ApplianceError(
+        say("internal fault: {error}", error=repr(error)),
+        hint=say("the daemon's log has the details; please report it"),
+        code="INTERNAL",
+    )
 
 
 class Jobs:
@@ -129,14 +131,14 @@ class Jobs:
 
     def cancel(self, job_id: str) -> None:
         """Ask a job to stop; an unknown id is a job that has ended."""
-        if job := self._jobs.get(job_id):
+        with self._lock:
+            job = self._jobs.get(job_id)
+        if job:
             job.cancel.set()
-
-    def running(self) -> list[Job]:
-        """Jobs that have not ended."""
-        return [job for job in self._jobs.values() if not job.ended]
 
     def cancel_all(self) -> None:
         """Ask all to stop."""
-        for job in self.running():
+        with self._lock:
+            jobs = list(self._jobs.values())
+        for job in jobs:
             job.cancel.set()

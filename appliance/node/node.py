@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-
-import msgspec
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 
 from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.i18n import say
@@ -15,21 +15,23 @@ from appliance.core.progress import Cancel
 from appliance.core.status import SERVING, DeploymentStatus
 from appliance.gateway.keys import KeyStore
 from appliance.gateway.process import KEYS_FILE
+from appliance.node.adoption import adopt_gateway, adopt_replicas
 from appliance.node.gateway import GatewayKeeper, model_route
 from appliance.node.jobs import Jobs
-from appliance.node.orphans import identity_of, marked_processes
-from appliance.node.replica import ReplicaKeeper
+from appliance.node.orphans import marked_processes
+from appliance.node.replica import ReplicaKeeper, log_file_of
 from appliance.node.start import state_file
 from appliance.node.state import ReplicaRecord, State, now
 from appliance.node.statuses import deployment_status
 from appliance.ops.deployment import Deployment
-from appliance.supervisor.process import ProcessIdentity, alive, stop
+from appliance.supervisor.logs import LogFile
 from appliance.telemetry.sampler import Sampler
 
 log = logging.getLogger(__name__)
 _RECONCILE_S = 5.0
 _DEATHS_TO_GIVE_UP = 2
 _JOB_GRACE_S = 5.0
+_LEAVE_S = 2.0
 _FIRST_KEY = "first"
 
 
@@ -48,6 +50,7 @@ class Node:
         self._keepers: dict[str, ReplicaKeeper] = {}
         self._lock = threading.Lock()  # the table of keepers; never held while one is stopped
         self._reconciling = threading.RLock()  # one change of the table at a time
+        self._stopping = False
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
 
@@ -64,15 +67,23 @@ class Node:
         """Leave: engines and gateway go on serving."""
         self._end.set()
         self.jobs.cancel_all()
+        keepers = [self.gateway, *self._snapshot().values()]
+        for keeper in keepers:
+            keeper.leave()
+        for keeper in keepers:
+            keeper.join(_LEAVE_S)
         self.sampler.stop()
+        self.keys.close()
         self.state.close()
 
     def stop_all(self) -> None:
         """Stop everything of ours but this daemon, and want nothing any more."""
         self.jobs.cancel_all()
         self.up_lock.acquire(timeout=_JOB_GRACE_S)
-        self.state.unwant()
-        self._reconcile()
+        with self._reconciling:
+            self._stopping = True
+            self.state.unwant()
+            self._reconcile()
         self._end.set()
         self.gateway.stop()
         self.state.record("info", "STOPPED", "daemon", say("everything was stopped"))
@@ -93,23 +104,37 @@ class Node:
         ]
 
     def deploy(self, deployment: Deployment) -> Deployment | None:
-        """Make `deployment` run from now on; returns what ran under its name before."""
-        wanted = [d.deployment for d in self.state.deployments() if d.wanted]
-        before = next((d for d in wanted if d.id == deployment.id), None)
-        self.state.want(deployment)
-        text = say("{variant} is to run on {cards}", variant=deployment.variant,
-                   cards=", ".join(deployment.cards))  # fmt: skip
-        self.state.record("info", "WANTED", deployment.id, text)
-        self._reconcile(restart_failed=deployment.id)
+        """Make `deployment` run from now on; returns what ran under its name before.
+
+        Raises `ApplianceError` while everything is being stopped.
+        """
+        with self._reconciling:
+            self.refuse_when_stopping()
+            before = self._wanted().get(deployment.id)
+            self.state.want(deployment)
+            text = say("{variant} is to run on {cards}", variant=deployment.variant,
+                       cards=", ".join(deployment.cards))  # fmt: skip
+            self.state.record("info", "WANTED", deployment.id, text)
+            self._reconcile(restart_failed=deployment.id)
         return before
+
+    def refuse_when_stopping(self) -> None:
+        """Raise when a `down` of everything has begun."""
+        if self._stopping:
+            raise ApplianceError(
+                say("everything here is being stopped"),
+                hint=say("run the same command again in a moment"),
+                code="STOPPING",
+            )
 
     def withdraw(self, deployment_id: str, before: Deployment | None) -> None:
         """Undo `deploy`: what ran before runs again, or nothing does."""
-        if before:
-            self.state.want(before)
-        else:
-            self.state.unwant(deployment_id)
-        self._reconcile()
+        with self._reconciling:
+            if before and not self._stopping:
+                self.state.want(before)
+            else:
+                self.state.unwant(deployment_id)
+            self._reconcile()
 
     def await_ready(self, deployment_id: str, cancel: Cancel) -> None:
         """Return when every replica serves. Raises, with its last words, when one does not."""
@@ -140,44 +165,39 @@ class Node:
 
     # -- what front ends ask for ------------------------------------------------------------
 
-    def stop_deployment(self, deployment_id: str) -> None:
+    def stop_deployment(self, name: str) -> None:
         """Stop one deployment. Raises `UsageError` for an unknown one."""
-        self.known(deployment_id)
-        self.state.unwant(deployment_id)
+        deployment = self.known(name)
+        self.state.unwant(deployment.id)
         self._reconcile()
-        self.state.record("info", "STOPPED", deployment_id, say("stopped"))
+        self.state.record("info", "STOPPED", deployment.id, say("stopped"))
 
-    def restart_deployment(self, deployment_id: str) -> None:
+    def restart_deployment(self, name: str) -> None:
         """Stop the engines of a deployment and start them afresh."""
-        deployment = self.known(deployment_id)
-        with self._lock:
-            for replica_id in [
-                r for r, k in self._keepers.items() if k.deployment.id == deployment_id
-            ]:
-                self._drop(replica_id)
-        self.state.want(deployment)
-        self.state.record("info", "RESTARTED", deployment_id, say("restarted"))
-        self._reconcile()
+        with self._reconciling:
+            self.refuse_when_stopping()
+            deployment = self.known(name)
+            keepers = self._snapshot().items()
+            self._drop([rid for rid, k in keepers if k.deployment.id == deployment.id])
+            self.state.want(deployment)
+            self.state.record("info", "RESTARTED", deployment.id, say("restarted"))
+            self._reconcile()
 
-    def known(self, deployment_id: str) -> Deployment:
+    def known(self, name: str) -> Deployment:
         """The deployment with this id, model or variant. Raises `UsageError` for an unknown one."""
         known = [d.deployment for d in self.state.deployments()]
         for deployment in known:
-            if deployment_id in (deployment.id, deployment.model, deployment.variant):
+            if name in (deployment.id, deployment.model, deployment.variant):
                 return deployment
         raise UsageError(
-            say("no such deployment: {id}", id=deployment_id),
+            say("no such deployment: {id}", id=name),
             hint=say("there are: {ids}", ids=", ".join(d.id for d in known) or "-"),
             code="NO-SUCH-DEPLOYMENT",
         )
 
-    def log_of(self, deployment_id: str) -> ReplicaKeeper:
-        """The keeper whose log tells of the deployment's first replica."""
-        deployment = self.known(deployment_id)
-        for keeper in self._snapshot().values():
-            if keeper.deployment.id == deployment.id:
-                return keeper
-        return self._keeper(_replica_ids(deployment)[0], deployment, None)
+    def log_of(self, name: str) -> LogFile:
+        """The log of a deployment's first replica."""
+        return log_file_of(next(iter(self.known(name).replica_cards())), self.paths)
 
     # -- reconciling ------------------------------------------------------------------------
 
@@ -189,106 +209,77 @@ class Node:
                 log.exception("reconciling failed")
 
     def _adopt(self) -> None:
-        """Match remembered replicas with live processes; end processes that nobody wants."""
         marked = marked_processes(self.paths.state)
-        records = {r.id: r for r in self.state.replicas()}
-        wanted = {
-            rid: d.deployment
-            for d in self.state.deployments()
-            if d.wanted
-            for rid in _replica_ids(d.deployment)
-        }
-        for pid, replica_id in marked.items():
-            if replica_id == "gateway":
-                continue
-            record = records.get(replica_id)
-            identity = identity_of(pid, (record.port if record else None) or 0)
-            if identity is None:
-                continue
-            known = bool(record and record.identity and alive(record.identity))
-            if replica_id not in wanted or (known and record and record.identity != identity):
-                log.warning("ending process %s of %s: nobody wants it", pid, replica_id)
-                stop(identity, grace_s=5.0)
-            elif record and not known:
-                records[replica_id] = _adopted(record, identity)
-                self.state.save_replica(records[replica_id])
-        self._adopt_gateway(marked)
+        wanted = self._wanted_replicas()
+        records = adopt_replicas(self.state, wanted, marked)
+        adopt_gateway(self.gateway, marked)
         for replica_id, deployment in wanted.items():
-            record = records.get(replica_id)
-            if record and record.identity and record.work != deployment:
-                stop(record.identity, grace_s=5.0)
-            elif record and record.identity and alive(record.identity):
-                log.info("adopted %s, pid %s", replica_id, record.identity.pid)
-            self._add(self._keeper(replica_id, deployment, record))
-        self._publish()
-
-    def _adopt_gateway(self, marked: dict[int, str]) -> None:
-        known = self.gateway.identity
-        for pid, replica_id in marked.items():
-            if replica_id != "gateway" or (known and known.pid == pid):
-                continue
-            port = int(self.state.setting("endpoint_port") or 0)
-            identity = identity_of(pid, port)
-            if identity and (known is None or not alive(known)):
-                self.gateway.adopt(identity)
-                known = identity
-            elif identity:
-                stop(identity, grace_s=5.0)
+            self._add(replica_id, deployment, records.get(replica_id))
 
     def _reconcile(self, restart_failed: str | None = None) -> None:
         with self._reconciling:
-            wanted: dict[str, Deployment] = {}
-            for d in self.state.deployments():
-                if d.wanted:
-                    wanted.update(dict.fromkeys(_replica_ids(d.deployment), d.deployment))
-            for replica_id, keeper in self._snapshot().items():
-                changed = wanted.get(replica_id) != keeper.deployment
-                tired = keeper.deployment.id == restart_failed and keeper.record.state == "failed"
-                if changed or tired:
-                    self._drop(replica_id)
-            for replica_id, deployment in wanted.items():
-                if replica_id not in self._snapshot():
-                    self._add(self._keeper(replica_id, deployment, None))
+            wanted = self._wanted_replicas()
+            self._drop(
+                [
+                    replica_id
+                    for replica_id, keeper in self._snapshot().items()
+                    if wanted.get(replica_id) != keeper.deployment
+                    or (keeper.deployment.id == restart_failed and keeper.record.state == "failed")
+                ]
+            )
+            for replica_id in wanted.keys() - self._snapshot().keys():
+                self._add(replica_id, wanted[replica_id])
         self._publish()
+
+    def _wanted(self) -> dict[str, Deployment]:
+        return {d.deployment.id: d.deployment for d in self.state.deployments() if d.wanted}
+
+    def _wanted_replicas(self) -> dict[str, Deployment]:
+        return {rid: d for d in self._wanted().values() for rid in d.replica_cards()}
 
     def _snapshot(self) -> dict[str, ReplicaKeeper]:
         with self._lock:
             return dict(self._keepers)
 
-    def _add(self, keeper: ReplicaKeeper) -> None:
-        with self._lock:
-            self._keepers[keeper.record.id] = keeper
-        keeper.start()
-
-    def _drop(self, replica_id: str) -> None:
-        """Take a replica from the gateway first, then end it."""
-        with self._lock:
-            keeper = self._keepers.pop(replica_id)
-        self._publish()
-        keeper.stop()
-
-    def _keeper(
-        self, replica_id: str, deployment: Deployment, record: ReplicaRecord | None
-    ) -> ReplicaKeeper:
-        cards = self._cards_of(deployment)
-        fresh = ReplicaRecord(
-            id=replica_id, deployment=deployment.id, cards=deployment.cards, since=now()
-        )
-        same = record if record and record.work == deployment else None
-        return ReplicaKeeper(
-            same or msgspec.structs.replace(fresh, work=deployment),
+    def _add(
+        self, replica_id: str, deployment: Deployment, record: ReplicaRecord | None = None
+    ) -> None:
+        keeper = ReplicaKeeper(
+            record or ReplicaRecord(id=replica_id, work=deployment, since=now()),
             deployment,
-            cards,
+            cards=self._cards_of,
             paths=self.paths,
             state=self.state,
             on_change=self._publish,
         )
+        with self._lock:
+            self._keepers[replica_id] = keeper
+        keeper.start()
 
-    def _cards_of(self, deployment: Deployment) -> list[Card]:
-        if deployment.cards == ["cpu"]:
+    def _drop(self, replica_ids: Collection[str]) -> None:
+        """Take replicas from the gateway first, then end them, all at once."""
+        if not replica_ids:
+            return
+        with self._lock:
+            keepers = [self._keepers.pop(replica_id) for replica_id in replica_ids]
+        self._publish()
+        with ThreadPoolExecutor(len(keepers)) as pool:
+            list(pool.map(ReplicaKeeper.stop, keepers))
+
+    def _cards_of(self, card_ids: Collection[str]) -> list[Card]:
+        """The cards to start on. Raises `ApplianceError` (`CARD-LOST`) unless all are there."""
+        if list(card_ids) == ["cpu"]:
             return [Card(id="cpu", vendor="cpu")]
-        found = [self.sampler.inventory().card(card_id) for card_id in deployment.cards]
-        return [card for card in found if card]
+        cards = _present(card_ids, self.sampler.inventory())
+        if len(cards) < len(card_ids):
+            cards = _present(card_ids, self.sampler.inventory(fresh=True))
+        if missing := set(card_ids) - {card.id for card in cards}:
+            raise ApplianceError(
+                say("these cards are not there: {cards}", cards=", ".join(sorted(missing))),
+                hint=say("see `appliance detect`; `appliance up` plans with what is there"),
+                code="CARD-LOST",
+            )
+        return cards
 
     def _publish(self) -> None:
         """Tell the gateway who is ready. A model without a ready replica stays: requests wait."""
@@ -296,9 +287,9 @@ class Node:
             ports: dict[str, dict[str, int]] = {}
             deployments: dict[str, Deployment] = {}
             for keeper in self._keepers.values():
-                record = keeper.record
-                deployments[record.deployment] = keeper.deployment
-                serving = ports.setdefault(record.deployment, {})
+                record, deployment = keeper.record, keeper.deployment
+                deployments[deployment.id] = deployment
+                serving = ports.setdefault(deployment.id, {})
                 if record.state in SERVING and record.identity:
                     serving[record.id] = record.identity.port
             routes = [
@@ -307,12 +298,10 @@ class Node:
             self.gateway.route(routes)
 
 
-def _replica_ids(deployment: Deployment) -> list[str]:
-    return [f"{deployment.id}-{number}" for number in range(deployment.replicas)]
-
-
-def _adopted(record: ReplicaRecord, identity: ProcessIdentity) -> ReplicaRecord:
-    return msgspec.structs.replace(record, identity=identity, state="starting", reason=None)
+def _present(card_ids: Collection[str], inventory: Inventory) -> list[Card]:
+    """The cards of these ids that a driver answers for."""
+    found = [inventory.card(card_id) for card_id in card_ids]
+    return [card for card in found if card and card.state in ("ok", "degraded")]
 
 
 def _does_not_start(keeper: ReplicaKeeper) -> ApplianceError:

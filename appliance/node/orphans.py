@@ -9,11 +9,13 @@ from appliance.supervisor.process import ProcessIdentity
 from appliance.supervisor.table import entry_of
 
 MARK = "APPLIANCE_REPLICA"
+GATEWAY = "gateway"
+"""What the gateway's mark names in place of a replica."""
 
 
 def mark(state: Path, replica_id: str) -> dict[str, str]:
     """The variable that tells a process of this appliance's from all others."""
-    return {MARK: f"{state}:{replica_id}"}
+    return {MARK: f"{state.resolve()}:{replica_id}"}
 
 
 def marked_processes(state: Path) -> dict[int, str]:
@@ -21,7 +23,7 @@ def marked_processes(state: Path) -> dict[int, str]:
 
     Children inherit the variable, so only leaders of a session count.
     """
-    prefix = f"{MARK}={state}:".encode()
+    prefix = f"{MARK}={state.resolve()}:".encode()
     found: dict[int, str] = {}
     for directory in Path("/proc").glob("[0-9]*"):
         pid = int(directory.name)

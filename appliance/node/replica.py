@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -18,6 +17,7 @@ from appliance.engines.build import command_for
 from appliance.engines.command import EngineCommand
 from appliance.engines.metrics import EngineMetrics, Meter
 from appliance.engines.request import EngineRequest
+from appliance.node.keeper import Keeper
 from appliance.node.orphans import mark
 from appliance.node.state import ReplicaRecord, State, now
 from appliance.ops.deployment import Deployment
@@ -36,21 +36,25 @@ _STILL_S = 20.0  # and one round of probes that time out: found within 30 s
 _STILL_LOADING_S = 120.0  # a network file system may stand still for as long
 
 
-class ReplicaKeeper:
-    """A thread that keeps one engine process running until it is told to `stop`."""
+class ReplicaKeeper(Keeper):
+    """Keeps one engine process running until it is told to `stop`.
+
+    `cards` gives the cards to start on; it raises while one is missing.
+    """
 
     def __init__(
         self,
         record: ReplicaRecord,
         deployment: Deployment,
-        cards: list[Card],
         *,
+        cards: Callable[[Collection[str]], list[Card]],
         paths: Paths,
         state: State,
         on_change: Callable[[], None],
     ) -> None:
+        super().__init__(f"keep-{record.id}", every_s=_TICK_S)
         self.deployment = deployment
-        self.log_file = LogFile(paths.logs / f"{record.id}.log")
+        self.log_file = log_file_of(record.id, paths)
         self.metrics: EngineMetrics | None = None
         self.last_death: Diagnosis | None = None
         self._record = record
@@ -59,13 +63,11 @@ class ReplicaKeeper:
         self._state = state
         self._on_change = on_change
         self._backoff = Backoff()
-        self._end = threading.Event()
         self._start_at = 0.0
         self._watch_at = 0.0
         self._meter: Meter | None = None
         self._pulse = Pulse(still_s=_STILL_S)
         self._oom_kills = oom_kills()
-        self._thread = threading.Thread(target=self._run, name=f"keep-{record.id}", daemon=True)
 
     @property
     def record(self) -> ReplicaRecord:
@@ -77,30 +79,16 @@ class ReplicaKeeper:
         """Deaths since it last answered somebody."""
         return self._backoff.deaths
 
-    def start(self) -> None:
-        """Begin to keep it."""
-        self._thread.start()
-
     def stop(self) -> None:
         """End the engine, for good."""
-        self._end.set()
-        self._thread.join()
+        self.leave()
+        self.join()
         if self._record.identity:
             stop(self._record.identity, grace_s=_STOP_GRACE_S)
         self._become("stopped", None, identity=None, port=None)
 
-    def _run(self) -> None:
-        while not self._end.is_set():
-            try:
-                self._tick()
-            except ApplianceError as error:
-                self._failed(say("{what}", what=str(error)), error.code)
-            except Exception as error:
-                log.exception("keeper of %s", self._record.id)
-                self._failed(say("internal fault: {error}", error=repr(error)), "INTERNAL")
-            self._end.wait(_TICK_S)
-
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Start it, bury it, ask whether it is ready, or see how it is doing."""
         identity = self._record.identity
         if identity is None:
             if time.monotonic() >= self._start_at:
@@ -112,6 +100,12 @@ class ReplicaKeeper:
         elif time.monotonic() >= self._watch_at:
             self._watch_at = time.monotonic() + _WATCH_S
             self._watch(identity)
+
+    def failed(self, error: ApplianceError) -> None:
+        """It could not be started or buried; one that runs is none the worse for our faults."""
+        identity = self._record.identity
+        if identity is None or not alive(identity):
+            self._died(error.code, say("{what}", what=str(error)), error.code)
 
     def _launch(self) -> None:
         port = free_port()
@@ -139,7 +133,7 @@ class ReplicaKeeper:
             slots=work.slots,
             kv_type=work.kv_type,
             ubatch=work.ubatch,
-            cards=self._cards,
+            cards=self._cards(self._record.cards),
             tensor_parallel=work.tensor_parallel,
             pipeline_parallel=work.pipeline_parallel,
             log_path=str(self.log_file.path),
@@ -169,10 +163,6 @@ class ReplicaKeeper:
         self.metrics = None
         self._state.record("fail", code, self._record.id, why)
         self._become("failed", why, identity=None, restarts=self._record.restarts + 1)
-
-    def _failed(self, why: Text, code: str) -> None:
-        """It could not even be started."""
-        self._died(code, why, code)
 
     def _try(self, identity: ProcessIdentity) -> None:
         """Ask a starting engine for one token; loading may take minutes, standing still may not."""
@@ -227,5 +217,17 @@ class ReplicaKeeper:
         )
         busy_flip = {before.state, state} <= SERVING and not changes
         if not busy_flip:
-            self._state.save_replica(self._record)
+            self._remember()
             self._on_change()
+
+    def _remember(self) -> None:
+        """A process that cannot be written down (a full disk) still bears our mark."""
+        try:
+            self._state.save_replica(self._record)
+        except ApplianceError as error:
+            log.warning("%s is not remembered: %s", self._record.id, error)
+
+
+def log_file_of(replica_id: str, paths: Paths) -> LogFile:
+    """What the engine of a replica writes."""
+    return LogFile(paths.logs / f"{replica_id}.log")

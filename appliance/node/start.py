@@ -25,6 +25,11 @@ def state_file(paths: Paths) -> Path:
     return paths.state / "node.sqlite3"
 
 
+def daemon_log(paths: Paths) -> Path:
+    """What the daemon has to tell to whoever looks into a fault."""
+    return paths.logs / "daemon.log"
+
+
 def daemon_answers(paths: Paths) -> bool:
     """Whether a daemon listens on the local socket."""
     import socket
@@ -105,7 +110,7 @@ def _await(paths: Paths, child: subprocess.Popen[bytes]) -> None:
     last = _last_words(paths.logs / "daemon.out")
     raise Unreachable(
         say("the appliance daemon did not start: {last}", last=last or say("no word from it")),
-        hint=say("its log is {path}", path=paths.logs / "daemon.log"),
+        hint=say("its log is {path}", path=daemon_log(paths)),
         code="DAEMON-DOWN",
     )
 
@@ -128,6 +133,18 @@ def _last_words(path: Path) -> str:
         return ""
     errors = [line for line in lines if line.startswith("error: ")]
     return (errors or lines or [""])[-1].removeprefix("error: ")
+
+
+@contextmanager
+def sole_daemon(paths: Paths) -> Iterator[bool]:
+    """As `only_daemon`, but waits for one that is leaving: that answers nobody any more."""
+    deadline = time.monotonic() + _PATIENCE_S
+    while True:
+        with only_daemon(paths) as first:
+            if first or daemon_answers(paths) or time.monotonic() > deadline:
+                yield first
+                return
+        time.sleep(0.05)
 
 
 @contextmanager

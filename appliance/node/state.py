@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ from typing import Any
 
 import msgspec
 
-from appliance.core.errors import ApplianceError
+from appliance.core.documents import from_json
+from appliance.core.errors import ApplianceError, DoesNotFit
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Document, Severity
 from appliance.core.status import ReplicaState
@@ -22,6 +24,7 @@ from appliance.node.wishes import Event
 from appliance.ops.deployment import Deployment
 from appliance.supervisor.process import ProcessIdentity
 
+log = logging.getLogger(__name__)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS settings (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS deployments (
@@ -39,16 +42,19 @@ class ReplicaRecord(Document, frozen=True, kw_only=True):
     """One engine process as it was last known."""
 
     id: str
-    deployment: str
-    cards: list[str]
+    work: Deployment
+    """What the process was started for."""
     identity: ProcessIdentity | None = None
     port: int | None = None
     state: ReplicaState = "starting"
     reason: Text | None = None
     since: str = ""
     restarts: int = 0
-    work: Deployment | None = None
-    """What the process was started for."""
+
+    @property
+    def cards(self) -> list[str]:
+        """Ids of the cards it runs on."""
+        return self.work.replica_cards().get(self.id, self.work.cards)
 
 
 class WantedDeployment(Document, frozen=True, kw_only=True):
@@ -66,41 +72,57 @@ class State:
         self._path = path
         try:
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-            self._check_version(path)
-        except sqlite3.DatabaseError as error:
-            raise ApplianceError(
-                say("cannot use the state at {path}: {error}", path=path, error=error),
-                hint=say("free some disk space, or move the file away to begin afresh"),
-                code="STATE-BROKEN",
-            ) from error
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            self._db.close()
+            raise self._broken(error) from error
+        except ApplianceError:
+            self._db.close()
+            raise
 
-    def _check_version(self, path: Path) -> None:
+    def _open(self) -> None:
         found = self._db.execute("PRAGMA user_version").fetchone()[0]
         if found > _VERSION:
             raise ApplianceError(
-                say("{path} was written by a newer appliance", path=path),
+                say("{path} was written by a newer appliance", path=self._path),
                 hint=say("update this appliance"),
                 code="STATE-NEWER",
             )
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
         self._db.execute(f"PRAGMA user_version={_VERSION}")
+
+    def _broken(self, error: sqlite3.Error) -> ApplianceError:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return self._full(error)
+        return ApplianceError(
+            say("cannot use the state at {path}: {error}", path=self._path, error=error),
+            hint=say("check the rights there, or move the file away to begin afresh"),
+            code="STATE-BROKEN",
+        )
+
+    def _full(self, error: sqlite3.Error) -> ApplianceError:
+        return DoesNotFit(
+            say("cannot write the appliance's state: {error}", error=error),
+            hint=say("free some space on the disk of {path}", path=self._path.parent),
+            code="DISK-FULL",
+        )
 
     def close(self) -> None:
         """Close the file."""
-        self._db.close()
+        with self._lock:
+            self._db.close()
 
     def _run(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         try:
             with self._lock:
                 return self._db.execute(sql, values).fetchall()
-        except sqlite3.OperationalError as error:
-            raise ApplianceError(
-                say("cannot write the appliance's state: {error}", error=error),
-                hint=say("free some space on the disk of {path}", path=self._path.parent),
-                code="DISK-FULL",
-            ) from error
+        except sqlite3.Error as error:
+            raise self._broken(error) from error
 
     def setting(self, key: str) -> str | None:
         """A value kept over restarts."""
@@ -128,11 +150,9 @@ class State:
 
     def deployments(self) -> list[WantedDeployment]:
         """All that were ever wanted here, oldest first."""
-        rows = self._run("SELECT document, wanted FROM deployments ORDER BY created")
+        rows = self._run("SELECT document, wanted FROM deployments ORDER BY rowid")
         return [
-            WantedDeployment(
-                deployment=msgspec.json.decode(raw, type=Deployment), wanted=bool(wanted)
-            )
+            WantedDeployment(deployment=from_json(raw, Deployment), wanted=bool(wanted))
             for raw, wanted in rows
         ]
 
@@ -140,34 +160,29 @@ class State:
         """Remember a replica."""
         raw = msgspec.json.encode(record)
         self._run(
-            "INSERT OR REPLACE INTO replicas VALUES (?, ?, ?)", record.id, record.deployment, raw
+            "INSERT OR REPLACE INTO replicas VALUES (?, ?, ?)", record.id, record.work.id, raw
         )
-
-    def forget_replica(self, replica_id: str) -> None:
-        """Forget a replica that is gone for good."""
-        self._run("DELETE FROM replicas WHERE id=?", replica_id)
 
     def replicas(self) -> list[ReplicaRecord]:
         """All known replicas."""
         rows = self._run("SELECT document FROM replicas ORDER BY id")
-        return [msgspec.json.decode(raw, type=ReplicaRecord) for (raw,) in rows]
+        return [from_json(raw, ReplicaRecord) for (raw,) in rows]
 
     def record(self, severity: Severity, code: str, subject: str, text: Text) -> None:
-        """Add to the history; the oldest events go when there are too many."""
-        raw = msgspec.json.encode(text)
-        with self._lock:
-            self._run(
-                "INSERT INTO events (time, severity, code, subject, text) VALUES (?, ?, ?, ?, ?)",
-                now(),
-                severity,
-                code,
-                subject,
-                raw,
-            )
-            self._run(
-                "DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ?",
-                _MOST_EVENTS,
-            )
+        """Add to the history; the oldest events go when there are too many.
+
+        A history that cannot be written (a full disk) stops nothing.
+        """
+        event = (now(), severity, code, subject, msgspec.json.encode(text))
+        try:
+            with self._lock:
+                self._run("INSERT INTO events VALUES (NULL, ?, ?, ?, ?, ?)", *event)
+                self._run(
+                    "DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ?",
+                    _MOST_EVENTS,
+                )
+        except ApplianceError as error:
+            log.warning("not in the history: %s %s %s: %s", code, subject, text, error)
 
     def events(self, after: int = 0, most: int = 500) -> list[Event]:
         """The newest events past number `after`, oldest first, in the current language."""
@@ -184,7 +199,7 @@ class State:
                 severity=severity,
                 code=code,
                 subject=subject,
-                text=str(msgspec.json.decode(raw, type=Text)),
+                text=str(from_json(raw, Text)),
             )
             for number, time, severity, code, subject, raw in rows
         ]

@@ -22,6 +22,18 @@ class PullOptions(Document, frozen=True, kw_only=True):
     model: str
 
 
+class LogLines(Document, frozen=True, kw_only=True):
+    """The end of a log, oldest line first."""
+
+    lines: list[str]
+
+
+class LogLine(Document, frozen=True, kw_only=True):
+    """A line of a log as it was written."""
+
+    line: str
+
+
 class Event(Document, frozen=True, kw_only=True):
     """Something that happened; `subject` is a deployment, replica, card or model."""
 

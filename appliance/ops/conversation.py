@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from appliance.core.errors import ApplianceError, Unreachable
+from appliance.core.errors import ApplianceError, TimedOut, Unreachable
 from appliance.core.i18n import say
 from appliance.core.loopback import no_tls
 
@@ -39,6 +39,35 @@ class Finish(msgspec.Struct, frozen=True):
     first_token_s: float
     tokens: int
     decode_tps: float | None
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None  # what some engines call it
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+
+
+class _Usage(msgspec.Struct):
+    completion_tokens: int | None = None
+
+
+class _Timings(msgspec.Struct):
+    predicted_per_second: float | None = None
+
+
+class _Event(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    timings: _Timings | None = None
+    error: Any = None
+
+
+_DECODER = msgspec.json.Decoder(_Event)
 
 
 def stream_chat(
@@ -75,6 +104,11 @@ def stream_chat(
                 response.read()
                 raise _refused(response.status_code, response.text)
             yield from _pieces(response.iter_lines())
+    except httpx.ReadTimeout as error:
+        raise TimedOut(
+            say("the model said nothing for {seconds:g} seconds", seconds=timeout_s),
+            hint=say("see `appliance status` and `appliance logs`"),
+        ) from error
     except httpx.TransportError as error:
         raise Unreachable(
             say("the model does not answer: {error}", error=str(error) or type(error).__name__),
@@ -95,39 +129,77 @@ def _refused(status: int, text: str) -> ApplianceError:
 
 
 def _pieces(lines: Iterator[str]) -> Iterator[Piece | Finish]:
-    started = time.monotonic()
-    first: float | None = None
-    last = started
-    chunks = 0
-    tokens: int | None = None
-    told_tps: float | None = None
+    clock = _Clock()
     reason: str | None = None
-    for line in lines:
-        if not line.startswith("data: ") or line == "data: [DONE]":
+    tokens: int | None = None
+    tps: float | None = None
+    whole = False
+    for data in _events(lines):
+        if data == "[DONE]":
+            whole = True
             continue
-        event = json.loads(line[6:])
-        if "error" in event:
-            raise ApplianceError(
-                say("the answer broke off: {message}", message=_message_of(event["error"])),
-                hint=say("see `appliance logs`; asking again is safe"),
-                code="STREAM-BROKEN",
-            )
-        tokens = (event.get("usage") or {}).get("completion_tokens", tokens)
-        told_tps = (event.get("timings") or {}).get("predicted_per_second", told_tps)
-        for choice in event.get("choices") or []:
-            reason = choice.get("finish_reason") or reason
-            for piece in _deltas(choice.get("delta") or {}):
-                last = time.monotonic()
-                first = first or last
-                chunks += 1
+        event = _event(data)
+        tokens = event.usage.completion_tokens if event.usage else tokens
+        tps = event.timings.predicted_per_second if event.timings else tps
+        for choice in event.choices or []:
+            reason = choice.finish_reason or reason
+            for piece in _deltas(choice.delta):
+                clock.tick()
                 yield piece
-    count = tokens if tokens is not None else chunks
-    yield Finish(
-        reason=reason,
-        first_token_s=round((first or last) - started, 4),
-        tokens=count,
-        decode_tps=round(told_tps, 2) if told_tps else decode_speed(count, last - (first or last)),
+    if not whole and reason is None:
+        raise _broken(say("it ended before its end"))
+    yield clock.finish(reason, tokens, tps)
+
+
+def _events(lines: Iterator[str]) -> Iterator[str]:
+    """The data of server-sent events, one line each as OpenAI's API sends them."""
+    for line in lines:
+        if line.startswith("data:"):
+            yield line.removeprefix("data:").strip()
+
+
+def _event(data: str) -> _Event:
+    try:
+        event = _DECODER.decode(data)
+    except msgspec.MsgspecError as error:
+        raise _broken(say("not an event: {data}", data=data[:100])) from error
+    if event.error is not None:
+        raise _broken(_message_of(event.error))
+    return event
+
+
+def _broken(message: object) -> ApplianceError:
+    return ApplianceError(
+        say("the answer broke off: {message}", message=message),
+        hint=say("see `appliance logs`; asking again is safe"),
+        code="STREAM-BROKEN",
     )
+
+
+class _Clock:
+    """When the pieces came."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._first: float | None = None
+        self._last = self._started
+        self._pieces = 0
+
+    def tick(self) -> None:
+        """A piece came."""
+        self._last = time.monotonic()
+        self._first = self._first or self._last
+        self._pieces += 1
+
+    def finish(self, reason: str | None, tokens: int | None, tps: float | None) -> Finish:
+        first = self._first or self._last
+        count = tokens if tokens is not None else self._pieces
+        return Finish(
+            reason=reason,
+            first_token_s=round(first - self._started, 4),
+            tokens=count,
+            decode_tps=round(tps, 2) if tps else decode_speed(count, self._last - first),
+        )
 
 
 def decode_speed(tokens: int, seconds: float) -> float | None:
@@ -137,11 +209,11 @@ def decode_speed(tokens: int, seconds: float) -> float | None:
     return round((tokens - 1) / seconds, 2)
 
 
-def _deltas(delta: dict[str, Any]) -> Iterator[Piece]:
-    if text := delta.get("reasoning_content"):
-        yield Piece("reasoning", text)
-    if text := delta.get("content"):
-        yield Piece("answer", text)
+def _deltas(delta: _Delta | None) -> Iterator[Piece]:
+    if delta and (thought := delta.reasoning_content or delta.reasoning):
+        yield Piece("reasoning", thought)
+    if delta and delta.content:
+        yield Piece("answer", delta.content)
 
 
 def _message_of(error: object) -> str:

@@ -26,9 +26,13 @@ class Deployment(Document, frozen=True, kw_only=True):
     family: str | None = None
     self_test: bool = False
 
-    def same_work(self, other: Deployment) -> bool:
-        """Whether `other` would run just the same process."""
-        return self == other
+    def replica_cards(self) -> dict[str, list[str]]:
+        """Every replica by its id, with its own share of the cards."""
+        share = len(self.cards) // self.replicas
+        return {
+            f"{self.id}-{number}": self.cards[number * share : (number + 1) * share] or self.cards
+            for number in range(self.replicas)
+        }
 
 
 def deployment_of(

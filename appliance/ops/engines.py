@@ -28,6 +28,7 @@ def command_of(choice: Choice, inventory: Inventory, paths: Paths) -> EngineComm
     work = deployment_of(
         choice, model_path=_model_path(choice, paths), family=_family(choice), self_test=False
     )
+    first = next(iter(work.replica_cards().values()))
     return command_for(
         EngineRequest(
             recipe=work.recipe,
@@ -38,7 +39,7 @@ def command_of(choice: Choice, inventory: Inventory, paths: Paths) -> EngineComm
             slots=work.slots,
             kv_type=work.kv_type,
             ubatch=work.ubatch,
-            cards=[card for card in inventory.cards if card.id in work.cards],
+            cards=[card for card in inventory.cards if card.id in first],
             tensor_parallel=work.tensor_parallel,
             pipeline_parallel=work.pipeline_parallel,
             family=work.family,

@@ -8,8 +8,10 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from appliance.catalog.models import Catalogue
+from appliance.core.i18n import say
 from appliance.core.plan import Choice
-from appliance.core.reference import CatalogReference, HubReference, parse_reference
+from appliance.core.reference import parse_reference
+from appliance.ops.sources import hub_sources
 from appliance.weights.pull import Probe, probe, request_for
 
 _MOST_CANDIDATES = 6
@@ -24,9 +26,14 @@ class Reach(msgspec.Struct, frozen=True):
 
 
 def hub_within_reach(
-    choices: Sequence[Choice], catalogue: Catalogue, stored: Collection[str], *, patience_s: float
+    choices: Sequence[Choice],
+    catalogue: Catalogue,
+    stored: Collection[str],
+    hubs: Sequence[str],
+    *,
+    patience_s: float,
 ) -> Reach:
-    """The first choice that is stored, or that a hub says it has.
+    """The first choice that is stored, or that one of `hubs` says it has.
 
     Where no hub answers at all, a stored choice further down is taken before giving up; never the
     self-test model, which is a last resort that the caller decides on.
@@ -40,13 +47,13 @@ def hub_within_reach(
         left_s = deadline - time.monotonic()
         if left_s <= 0.1:
             break
-        answers = _ask_hubs(choice, catalogue, min(_PROBE_S, left_s))
+        answers = _ask_hubs(choice, catalogue, hubs, min(_PROBE_S, left_s))
         if any(answer.ok for answer in answers):
             return Reach(choice)
         if not any(answer.reached for answer in answers):
             break
     kept = next((c for c in deepseek if _stored(c, catalogue, stored)), None)
-    return Reach(kept, _why(answers))
+    return Reach(kept, _why(answers, hubs))
 
 
 def _is_self_test(choice: Choice, catalogue: Catalogue) -> bool:
@@ -57,15 +64,15 @@ def _stored(choice: Choice, catalogue: Catalogue, stored: Collection[str]) -> bo
     return request_for(parse_reference(choice.variant), catalogue).model in stored
 
 
-def _ask_hubs(choice: Choice, catalogue: Catalogue, timeout_s: float) -> list[Probe]:
-    reference = parse_reference(choice.variant)
-    if not isinstance(reference, CatalogReference):
-        return []
-    sources = request_for(reference, catalogue).sources
-    hubs = [source for source in sources if isinstance(source, HubReference)]
-    return probe(hubs, timeout_s=timeout_s)
+def _ask_hubs(
+    choice: Choice, catalogue: Catalogue, hubs: Sequence[str], timeout_s: float
+) -> list[Probe]:
+    sources = request_for(parse_reference(choice.variant), catalogue).sources
+    return probe(hub_sources(sources, hubs), timeout_s=timeout_s)
 
 
-def _why(answers: Sequence[Probe]) -> str:
+def _why(answers: Sequence[Probe], hubs: Sequence[str]) -> str:
     reasons = list(dict.fromkeys(f"{a.reference}: {a.why}" for a in answers if a.why))
-    return "; ".join(reasons[:3]) or "no hub is set"
+    if reasons:
+        return "; ".join(reasons[:3])
+    return str(say("no hub has it") if hubs else say("the settings allow none"))

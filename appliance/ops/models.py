@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from appliance.catalog.models import load_catalogue
+from appliance.core.config import load_config
 from appliance.core.errors import UsageError
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
@@ -13,6 +14,7 @@ from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
 from appliance.core.pull import Pull
 from appliance.core.reference import parse_reference
+from appliance.ops.sources import permitted
 from appliance.weights.pull import pull, request_for
 from appliance.weights.store import Store, StoredModel
 
@@ -62,7 +64,8 @@ def pull_model(
     reference: str, paths: Paths, on_progress: Callable[[Any], None], cancel: Cancel
 ) -> Pull:
     """Fetch what `reference` names into the store."""
-    request = request_for(parse_reference(reference), load_catalogue())
+    wanted = request_for(parse_reference(reference), load_catalogue())
+    request = permitted(wanted, load_config(paths).hubs.order)
     return pull(request, Store(paths.models), on_progress=on_progress, cancel=cancel)
 
 

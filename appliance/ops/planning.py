@@ -10,6 +10,7 @@ import msgspec
 from appliance.catalog.gguf import GgufHeader, read_header_of
 from appliance.catalog.models import Catalogue, load_catalogue
 from appliance.core.cards import CardFacts
+from appliance.core.config import load_config
 from appliance.core.errors import UsageError
 from appliance.core.i18n import say
 from appliance.core.inventory import Host, Inventory
@@ -24,6 +25,8 @@ from appliance.core.reference import (
 )
 from appliance.engines.recipes import Recipe, load_recipes
 from appliance.hardware.cards import facts as card_facts
+from appliance.ops.sources import permitted
+from appliance.planner.exact import Exactly, plan_exact
 from appliance.planner.plan import plan, plan_header
 from appliance.weights.pull import remote_header, request_for
 from appliance.weights.store import Store, StoredModel
@@ -41,6 +44,9 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     stored: list[StoredModel]
     disk_free_mib: float | None
     host_memory_free_mib: float | None
+    hubs: tuple[str, ...]
+    """Hubs that may be asked, best first."""
+    cache: Path
 
     def startable(self, recipe_id: str) -> bool:
         """Whether this appliance can start engines of that recipe by itself."""
@@ -66,6 +72,8 @@ def ground_of(inventory: Inventory, paths: Paths, *, here: bool = True) -> Groun
         stored=store.models() if here else [],
         disk_free_mib=store.free_bytes() / 2**20 if here else None,
         host_memory_free_mib=_free_memory_mib() if here else None,
+        hubs=load_config(paths).hubs.order,
+        cache=paths.cache,
     )
 
 
@@ -79,6 +87,8 @@ def empty_ground(paths: Paths) -> Ground:
         stored=Store(paths.models).models(),
         disk_free_mib=None,
         host_memory_free_mib=None,
+        hubs=load_config(paths).hubs.order,
+        cache=paths.cache,
     )
 
 
@@ -104,17 +114,51 @@ def make_plan(wish: Wish, ground: Ground) -> Plan:
             ground.catalogue,
             ground.recipes,
             ground.facts,
+            cache=ground.cache,
             **ground.keywords(),
         )
-    header = header_of(reference, ground)
+    kept = stored_model(reference, ground)
     return plan_header(
         wish,
-        header,
+        header_of(reference, ground),
         str(reference),
         ground.inventory,
         ground.recipes,
         ground.facts,
+        all_bytes=kept.bytes if kept else None,
         **ground.keywords(),
+    )
+
+
+def make_exact_plan(
+    ground: Ground,
+    *,
+    variant: str,
+    quant: str,
+    total_context: int,
+    slots: int,
+    kv_type: str,
+    ubatch: int,
+    flash_attn: bool,
+) -> Plan:
+    """Memory and speed of exactly this; `total_context` is the engine's n_ctx over all slots."""
+    asked = Exactly(
+        variant=variant,
+        quant=quant,
+        total_context=total_context,
+        slots=slots,
+        kv_type=kv_type,
+        ubatch=ubatch,
+        flash_attention=flash_attn,
+    )
+    return plan_exact(
+        asked,
+        ground.inventory,
+        ground.catalogue,
+        ground.recipes,
+        ground.facts,
+        host_memory_free_mib=ground.host_memory_free_mib,
+        cache=ground.cache,
     )
 
 
@@ -126,6 +170,7 @@ def header_of(reference: Reference, ground: Ground) -> GgufHeader:
     if isinstance(reference, FileReference):
         return read_header_of(_gguf_at(Path(reference.path)))
     if isinstance(reference, HubReference):
+        permitted(request_for(reference, ground.catalogue), ground.hubs)
         return remote_header(reference)
     raise UsageError(
         say("{reference} is not in the store yet", reference=reference),

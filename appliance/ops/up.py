@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+import msgspec
+
 from appliance.catalog.models import load_catalogue
 from appliance.core.errors import ApplianceError, DoesNotFit, Unreachable, UsageError
 from appliance.core.i18n import say
@@ -27,12 +29,15 @@ from appliance.ops.planning import (
     stored_model,
 )
 from appliance.ops.proof import prove
+from appliance.ops.sources import permitted
 from appliance.weights.pull import pull, request_for
 from appliance.weights.store import Store, StoredModel
 
 _PROOF_S = 20.0
 _SECOND_RUN_PROOF_S = 1.0
 _HUB_PATIENCE_S = 4.5
+_HOLDING = SERVING | {"starting", "degraded"}
+"""States in which a deployment needs its cards."""
 
 
 class Services(Protocol):
@@ -93,6 +98,7 @@ class MainJob:
         self._request = request
         self._emit = emit
         self._cancel = cancel
+        self._model = request.model
         self._seconds: dict[str, float] = {}
         self._notes: list[Note] = []
 
@@ -103,8 +109,9 @@ class MainJob:
         if serving:
             self._note_self_test(serving.model)
             return self._finish(serving, proof_s=_SECOND_RUN_PROOF_S)
+        self._model = self._request.model or self._running_model()
         with self._phase("detect", say("looking at this server")):
-            ground = ground_of(self._services.inventory(), self._services.paths)
+            ground = ground_of(self._free_inventory(), self._services.paths)
         with self._phase("plan", say("choosing what to serve")):
             plan = self._plan(ground)
         with self._phase("fetch", say("fetching the model")):
@@ -150,42 +157,74 @@ class MainJob:
         roomy = wanted.context is None or (status.context or 0) >= wanted.context
         return named and roomy and (wanted.users is None or (status.slots or 0) >= wanted.users)
 
+    def _running(self) -> list[DeploymentStatus]:
+        return [s for s in self._services.statuses() if s.state in _HOLDING]
+
+    def _running_model(self) -> str | None:
+        """Who asks for more without a name means what is there."""
+        return next((status.model for status in self._running()), None)
+
+    def _free_inventory(self) -> Inventory:
+        """The server without the cards that other deployments hold. Raises when none is left."""
+        inventory = self._services.inventory()
+        others = [s for s in self._running() if self._model not in (s.id, s.model, s.variant)]
+        held = {card for s in others for replica in s.replicas for card in replica.cards}
+        free = [card for card in inventory.cards if card.id not in held or card.vendor == "cpu"]
+        if inventory.cards and not free:
+            raise DoesNotFit(
+                say("every card is in use by {names}", names=", ".join(s.id for s in others)),
+                hint=say("appliance down {name}", name=others[0].id),
+                code="CARDS-IN-USE",
+            )
+        return msgspec.structs.replace(inventory, cards=free)
+
     def _plan(self, ground: Ground) -> Plan:
         reference = self._reference()
         if isinstance(reference, IndexReference) and not stored_model(reference, ground):
             self._pull(reference, ground)
             ground = ground_of(ground.inventory, self._services.paths)
         wish = Wish(
-            model=self._request.model,
+            model=self._model,
             users=self._request.users or DEFAULT_USERS,
             context=self._request.context,
         )
         return make_plan(wish, ground)
 
     def _reference(self) -> Reference | None:
-        return parse_reference(self._request.model) if self._request.model else None
+        return parse_reference(self._model) if self._model else None
 
     def _fetch(self, plan: Plan, ground: Ground) -> tuple[Choice, StoredModel]:
         choices = [c for c in plan.choices if c.fits and ground.startable(c.recipe)]
         if not choices:
-            raise nothing_fits(plan, self._request.model)
-        choice = choices[0] if self._request.model else self._reachable(choices, ground)
+            raise nothing_fits(plan, self._model)
+        choice = self._chosen(choices, ground)
         self._consent_to_cpu(choice, ground)
         return choice, self._stored(choice, ground)
 
-    def _reachable(self, choices: Sequence[Choice], ground: Ground) -> Choice:
+    def _chosen(self, choices: Sequence[Choice], ground: Ground) -> Choice:
         """The best choice that is here or can be fetched; the self-test model when none is."""
-        stored = {model.id for model in ground.stored}
-        reach = hub_within_reach(choices, ground.catalogue, stored, patience_s=_HUB_PATIENCE_S)
-        if reach.choice:
-            return reach.choice
+        reference = self._reference()
+        if reference and not _leaves_choice(reference):
+            return choices[0]
+        reach = hub_within_reach(
+            choices,
+            ground.catalogue,
+            {model.id for model in ground.stored},
+            ground.hubs,
+            patience_s=_HUB_PATIENCE_S,
+        )
+        if reference or reach.choice:
+            return reach.choice or choices[0]
+        return self._self_test(reach.why, ground)
+
+    def _self_test(self, why: str, ground: Ground) -> Choice:
         self._note(
             "NO-HUB",
             say(
                 "no model hub is within reach ({why}): serving the self-test model, which proves "
                 "this server but is not DeepSeek. To serve DeepSeek, bring weights on a disk: "
                 "appliance up --model file:/path/to/model.gguf",
-                why=reach.why,
+                why=why,
             ),
         )
         wish = Wish(model=ground.catalogue.self_test[1].id, users=DEFAULT_USERS)
@@ -219,7 +258,7 @@ class MainJob:
         return stored_model(reference, ground) or self._pull(reference, ground)
 
     def _pull(self, reference: Reference, ground: Ground) -> StoredModel:
-        request = request_for(reference, ground.catalogue)
+        request = permitted(request_for(reference, ground.catalogue), ground.hubs)
         store = Store(self._services.paths.models)
         pull(request, store, on_progress=self._emit, cancel=self._cancel)
         stored = store.find(request.model)
@@ -239,7 +278,9 @@ class MainJob:
             known, _ = ground.catalogue.variant(reference)
             family, self_test = known.id, known.kind == "self-test"
         self._note_self_test(choice.model)
-        return deployment_of(choice, model_path=str(stored.entry), family=family, self_test=self_test)
+        return deployment_of(
+            choice, model_path=str(stored.entry), family=family, self_test=self_test
+        )
 
     def _note_self_test(self, model: str) -> None:
         """Whoever has the self-test model is told each time that it is not DeepSeek."""
@@ -264,7 +305,12 @@ class MainJob:
 
     def _finish(self, status: DeploymentStatus, *, proof_s: float) -> Up:
         with self._phase("prove", say("asking {model} a question", model=status.id)):
-            proof = prove(self._services.paths.gateway_socket, status.id, limit_s=proof_s)
+            proof = prove(
+                self._services.paths.gateway_socket,
+                status.id,
+                limit_s=proof_s,
+                cancel=self._cancel,
+            )
         cards = [card for replica in status.replicas for card in replica.cards]
         return Up(
             deployment=status.id,
@@ -292,6 +338,11 @@ class MainJob:
         yield
         self._seconds[name] = round(time.monotonic() - started, 3)
         self._emit(Phase(phase=name, done=True, text=str(text)))
+
+
+def _leaves_choice(reference: Reference) -> bool:
+    """Whether a family was named, not one of its variants."""
+    return isinstance(reference, CatalogReference) and reference.quant is None
 
 
 def nothing_fits(plan: Plan, model: str | None) -> ApplianceError:

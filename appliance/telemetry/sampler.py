@@ -10,22 +10,28 @@ from pathlib import Path
 import msgspec
 
 from appliance.core.inventory import Inventory
-from appliance.core.sample import Sample
+from appliance.core.sample import CardSample, Sample
 from appliance.hardware.box import open_box
 
 log = logging.getLogger(__name__)
 _WATCHED_S = 1.0
 _UNWATCHED_S = 5.0
 _ATTENTION_S = 10.0
+_LOOK_AGAIN_S = 60.0
 
 
 class Sampler:
-    """A thread with the box open; the newest sample carries its age."""
+    """A thread with the box open; the newest sample carries its age.
+
+    When a card falls silent, or speaks again, the inventory is looked at afresh.
+    """
 
     def __init__(self, state: Path) -> None:
         self._box = open_box(state=state)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # one question to the box at a time
         self._inventory: Inventory | None = None
+        self._looked = 0.0
+        self._heard: frozenset[str] | None = None
         self._sample: Sample | None = None
         self._taken = 0.0
         self._asked = 0.0
@@ -41,14 +47,18 @@ class Sampler:
         """Close the box, at the next pause."""
         self._end.set()
         self._wake.set()
-        self._thread.join(timeout=5.0)
+        if self._thread.is_alive():
+            self._thread.join(timeout=5.0)
         self._box.close()
 
     def inventory(self, *, fresh: bool = False) -> Inventory:
-        """What is in this server; `fresh` looks again."""
+        """What is in this server; `fresh` looks again. What is known already is told at once."""
+        known = self._inventory
+        if known is not None and not fresh:
+            return known
         with self._lock:
             if fresh or self._inventory is None:
-                self._inventory = self._box.inventory()
+                return self._look()
             return self._inventory
 
     def sample(self) -> Sample:
@@ -62,13 +72,26 @@ class Sampler:
         cards = [msgspec.structs.replace(c, age_s=c.age_s + age) for c in taken.cards]
         return msgspec.structs.replace(taken, cards=cards)
 
+    def _look(self) -> Inventory:
+        self._looked = time.monotonic()
+        self._inventory = self._box.inventory()
+        return self._inventory
+
     def _take(self) -> Sample:
         with self._lock:
             if self._inventory is None:
-                self._inventory = self._box.inventory()
-            self._sample = self._box.sample()
-            self._taken = time.monotonic()
-            return self._sample
+                self._look()
+            sample = self._box.sample()
+            self._look_if_news(frozenset(card.id for card in sample.cards if _speaks(card)))
+            self._sample, self._taken = sample, time.monotonic()
+            return sample
+
+    def _look_if_news(self, heard: frozenset[str]) -> None:
+        if self._heard is None:
+            self._heard = heard
+        elif heard != self._heard and time.monotonic() - self._looked > _LOOK_AGAIN_S:
+            self._look()
+            self._heard = heard
 
     def _run(self) -> None:
         while not self._end.is_set():
@@ -82,3 +105,8 @@ class Sampler:
                 self._end.wait(_WATCHED_S)
             else:
                 self._wake.wait(_UNWATCHED_S)
+
+
+def _speaks(card: CardSample) -> bool:
+    readings = (card.util_pct, card.memory_used_mib, card.temp_c, card.power_w, card.clock_mhz)
+    return any(reading is not None for reading in readings)
