@@ -198,12 +198,14 @@ def _lost_elsewhere(seen: Seen, report: Report, entries: Sequence[Entry]) -> lis
     addresses = {entry.pci for entry in entries}
     indexes = {entry.reading.index for entry in entries}
     spare = any(entry.state in ("lost", "no_answer") for entry in entries)
+    told: list[tuple[CardState, list[str]]]
+    told = [("lost", report.lost), ("no_answer", report.silent)]
     found = []
-    for state, keys in (("lost", report.lost), ("no_answer", report.silent)):
+    for state, keys in told:
         for key in dict.fromkeys(keys):
             index = integer(key[1:]) if key.startswith("#") else None
             if key in addresses or (index is not None and (index in indexes or spare)):
                 continue
             reading = Reading(index=index, pci=None if key.startswith("#") else key)
-            found.append(Entry(vendor=seen.vendor, reading=reading, state=state))  # type: ignore[arg-type]
+            found.append(Entry(vendor=seen.vendor, reading=reading, state=state))
     return found

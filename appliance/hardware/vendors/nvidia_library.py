@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pynvml
 
-from appliance.core.inventory import Link
+from appliance.core.inventory import CardState, Link
 from appliance.core.sample import CardProcess, Pcie
 from appliance.hardware.vendors.base import CardByCard, LibraryGone, Reading, Report
 from appliance.hardware.vendors.nvidia_forms import throttle_words
@@ -46,8 +46,9 @@ def open_nvml() -> CardByCard | None:
 
 
 def _gone(error: pynvml.NVMLError) -> LibraryGone:
-    answer = "no_driver" if error.value in _GONE else "no_answer"
-    return LibraryGone(Report(answer=answer, message=str(error)))  # type: ignore[arg-type]
+    if error.value in _GONE:
+        return LibraryGone(Report(answer="no_driver", message=str(error)))
+    return LibraryGone(Report(answer="no_answer", message=str(error)))
 
 
 class Nvml(CardByCard):
@@ -80,14 +81,14 @@ class Nvml(CardByCard):
 
     def _without_answer(self, index: int, error: pynvml.NVMLError) -> Reading:
         card = self._cards.pop(index, None)
-        state = "lost" if error.value in _LOST else "no_answer"
+        state: CardState = "lost" if error.value in _LOST else "no_answer"
         facts = card.facts if card is not None else Reading(index=index)
         return Reading(
             index=index,
             name=facts.name,
             uuid=facts.uuid,
             pci=facts.pci,
-            state=state,  # type: ignore[arg-type]
+            state=state,
             notes=[f"NVML: {error}"],
         )
 
