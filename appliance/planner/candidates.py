@@ -33,6 +33,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     people_tps: float
     meets_wish: bool
     usable: bool
+    shortened: bool
+    """Whether the model cannot have the context that was wished for."""
     stored: bool = False
 
     @property
@@ -82,7 +84,8 @@ def _candidate(match: Match, fit: Fit) -> Candidate:
     busy = min(load.busy, setup.slots)
     speed = speed_of(model, load.machine, setup, busy, load.replicas)
     people, people_tps = capacity(model, load.machine, setup, load.replicas)
-    everybody = setup.slots >= load.slots and setup.context // setup.slots >= match.context
+    wanted = match.wish.context or match.context
+    everybody = setup.slots >= load.slots and setup.context // setup.slots >= wanted
     shared_tps = 1 / decode_step_s(model, load.machine, setup, busy)
     return Candidate(
         model=model,
@@ -93,6 +96,7 @@ def _candidate(match: Match, fit: Fit) -> Candidate:
         people_tps=people_tps,
         meets_wish=everybody and shared_tps >= rules().speed.usable_tps,
         usable=_is_bearable(speed),
+        shortened=match.context < (match.wish.context or 0),
     )
 
 

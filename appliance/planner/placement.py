@@ -46,6 +46,11 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         """A card of this place, its architecture filled in where only the facts know it."""
         return msgspec.structs.replace(self.cards[0], arch=self.arch)
 
+    def with_one_more(self) -> Place:
+        """The same with a further card of the kind."""
+        card = msgspec.structs.replace(self.cards[-1], id=f"{self.cards[-1].id}+1")
+        return msgspec.structs.replace(self, cards=(*self.cards, card))
+
     @property
     def formats(self) -> Sequence[str]:
         """Number formats the card computes in; empty where not known."""

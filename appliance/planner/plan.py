@@ -54,9 +54,12 @@ def plan(
     kept.sort(key=lambda one: one.order, reverse=True)
     if cache is not None:
         kept = _sized_by_engine(kept, cache)
+    choices = _choices(kept, named=wish.model is not None)
+    if kept and wish.model is None:
+        choices[0].why.extend(_one_more_card(wish, models, recipes, kept[0]))
     return Plan(
         wish=wish,
-        choices=_choices(kept, named=wish.model is not None),
+        choices=choices,
         rejected=_worth_telling(
             [*no_room, *rejected], _on_best(kept, where), named=wish.model is not None
         ),
@@ -122,13 +125,11 @@ def _all(
 ) -> tuple[list[Candidate], list[Rejection]]:
     found: list[Candidate] = []
     rejected: list[Rejection] = []
+    pairs = [
+        (recipe, place) for place in where for recipe in recipes if recipe.takes(place.typical)
+    ]
     for model in models:
-        engines = [
-            (recipe, place)
-            for place in where
-            for recipe in recipes
-            if recipe.takes(place.typical) and model.format in recipe.formats
-        ]
+        engines = [pair for pair in pairs if model.format in pair[0].formats]
         if not engines:
             rejected.append(_no_engine(model, where))
         for recipe, place in engines:
@@ -207,6 +208,24 @@ def _best_of_each(
         if key not in best or one.order > best[key].order:
             best[key] = one
     return list(best.values())
+
+
+def _one_more_card(
+    wish: Wish, models: Sequence[Model], recipes: Sequence[Recipe], best: Candidate
+) -> list[str]:
+    """What a further card of the kind would buy: a better model, or room for more people."""
+    if best.place.is_host:
+        return []
+    found, _ = _all(wish, models, recipes, [best.place.with_one_more()])
+    better = max(found, key=lambda one: one.order, default=best)
+    card = best.place.name
+    if better.model.variant != best.model.variant:
+        text = say("one more {card} would serve {model}", card=card, model=better.model.variant)
+    elif better.people > best.people:
+        text = say("one more {card} would serve {people} people", card=card, people=better.people)
+    else:
+        return []
+    return [str(text)]
 
 
 def _choices(ordered: Sequence[Candidate], *, named: bool) -> list[Choice]:

@@ -58,6 +58,10 @@ def _reservations(candidate: Candidate) -> Iterator[Text]:
         yield say("the cache holds {kind} values to make room", kind=candidate.choice.kv_type)
     if not place.is_host and not (place.facts and place.facts.bandwidth_gbs):
         yield say("how fast this card reads its memory is not known: the speed is a guess")
+    if candidate.shortened:
+        yield say(
+            "it was trained for conversations of {context} tokens", context=candidate.choice.context
+        )
     if not candidate.usable:
         yield say("slower than people read")
     elif not candidate.meets_wish:

@@ -216,3 +216,15 @@ def test_llama_cpp_multiplies_few_types_on_ascend(card: str, quant: str, served:
     on_cards = [choice for choice in result.choices if choice.cards != ["cpu"]]
     assert bool(on_cards) == served
     assert served or "FORMAT-UNSUPPORTED" in {one.code for one in result.rejected}
+
+
+def test_a_conversation_longer_than_the_model_knows_is_shortened_and_told() -> None:
+    wish = Wish(model="smollm2-135m-instruct:q4_1", context=16384)
+    choice = planned(CPU_ONLY, wish).choices[0]
+    assert choice.context == 8192
+    assert any("8192" in reason for reason in choice.why)
+
+
+def test_what_one_more_card_would_buy_is_told() -> None:
+    assert "would serve" in planned(box(("RTX 4090", 1))).choices[0].why[-1]
+    assert "would serve" not in planned(CPU_ONLY).choices[0].why[-1]
