@@ -256,8 +256,7 @@ def _deployment(deployment: DeploymentStatus, *, silent: bool) -> str:
 
 
 def _card(card: CardRow) -> str:
-    name = card.label if card.vendor == "cpu" else _("card {card}").format(card=card.label)
-    parts = [f"{name}: {card.word.text}", card.name or card.vendor]
+    parts = [f"{card.title}: {card.word.text}", card.name or card.vendor]
     if (reading := card.reading) is not None:
         used = used_of(reading.memory_used_mib, reading.memory_total_mib)
         parts += [

@@ -72,6 +72,10 @@ class History:
         for key, value in _readings(sample):
             self._tracks.setdefault(key, Track()).add(value, at)
 
+    def known(self, card: str) -> bool:
+        """Whether the last minute knows anything of a card's use."""
+        return any(value is not None for value in self.last(card, "util", "minute", 120))
+
     def gap(self, at: float) -> None:
         """A second of which nothing is known."""
         for track in self._tracks.values():

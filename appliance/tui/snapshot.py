@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from appliance.core.errors import ApplianceError
+from appliance.core.i18n import _
 from appliance.core.inventory import Card, Inventory
 from appliance.core.sample import CardSample, Sample
 from appliance.core.status import DeploymentStatus, Status
@@ -33,6 +34,11 @@ class CardRow:
         if self.vendor == "cpu":
             return "cpu"
         return self.id if self.index is None else str(self.index)
+
+    @property
+    def title(self) -> str:
+        """How a sentence calls it."""
+        return self.label if self.vendor == "cpu" else _("card {card}").format(card=self.label)
 
     @property
     def word(self) -> Word:

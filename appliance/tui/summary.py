@@ -94,7 +94,7 @@ def _hottest(snapshot: Snapshot, glyphs: Glyphs) -> str:
     temp, card = max(warm, key=lambda pair: pair[0])
     if card.vendor == "cpu":
         return _("processor at {temp}").format(temp=temperature(temp, glyphs))
-    return _("hottest: {card}, {temp}").format(card=_name(card), temp=temperature(temp, glyphs))
+    return _("hottest: {card}, {temp}").format(card=card.title, temp=temperature(temp, glyphs))
 
 
 def notices(snapshot: Snapshot) -> list[Notice]:
@@ -103,7 +103,7 @@ def notices(snapshot: Snapshot) -> list[Notice]:
         return [_daemon_down(snapshot)]
     found = [n for d in snapshot.deployments if (n := _of_deployment(d))]
     problems = snapshot.inventory.problems if snapshot.inventory else []
-    labels = {row.id: _name(row) for row in snapshot.cards()}
+    labels = {row.id: row.title for row in snapshot.cards()}
     found += [_of_problem(problem, labels) for problem in problems]
     told = {problem.card for problem in problems}
     found += [n for c in snapshot.cards() if c.id not in told and (n := _of_card(c))]
@@ -135,27 +135,23 @@ def _of_problem(problem: Problem, labels: dict[str, str]) -> Notice:
     return Notice(problem.severity, problem.code, subject, problem.text, problem.advice)
 
 
-def _name(card: CardRow) -> str:
-    return card.label if card.vendor == "cpu" else _("card {card}").format(card=card.label)
-
-
 def _of_card(card: CardRow) -> Notice | None:
     reading = card.reading
     if card.state in ("lost", "no_answer", "no_driver", "degraded"):
         code = {"degraded": "HEALTH-WORD"}.get(card.state, f"CARD-{card.state.upper()}")
         severity = "warn" if card.state == "degraded" else "fail"
-        return Notice(severity, code.replace("_", "-"), _name(card), str(card.word.text))
+        return Notice(severity, code.replace("_", "-"), card.title, str(card.word.text))
     if card.stale:
         text = _("no new readings for {time}").format(time=duration(card.age_s))
-        return Notice("unknown", "CARD-NO-ANSWER", _name(card), text)
+        return Notice("unknown", "CARD-NO-ANSWER", card.title, text)
     if reading is None:
         return None
     if reading.health in ("warning", "critical"):
         severity = "fail" if reading.health == "critical" else "warn"
         text = _("the driver says: {word}").format(word=reading.health)
-        return Notice(severity, "HEALTH-WORD", _name(card), text)
+        return Notice(severity, "HEALTH-WORD", card.title, text)
     if reading.throttle:
         text = _("slowed down by: {causes}").format(causes=", ".join(reading.throttle))
         code = "THROTTLE-POWER" if reading.throttle == ["power"] else "THROTTLE-THERMAL"
-        return Notice("warn", code, _name(card), text)
+        return Notice("warn", code, card.title, text)
     return None

@@ -54,12 +54,14 @@ class CardsScreen(Place):
         return view.table(self.scene(width, height), self._cards())
 
     def _graphs(self, width: int, height: int) -> list[Line]:
-        scene = self.scene(width, height)
-        rows = self.query_one(Rows)
-        keys = [card.id for card in self._cards()]
-        if not keys:
+        chosen = self._chosen()
+        if chosen is None:
             return []
-        return [BLANK, *view.graphs(scene, keys[rows.cursor], max(2, height - 1))]
+        return [BLANK, *view.below(self.scene(width, height), chosen, height - 1)]
+
+    def _chosen(self) -> CardRow | None:
+        cards = self._cards()
+        return cards[self.query_one(Rows).cursor] if cards else None
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """The graphs show the chosen card."""
@@ -73,9 +75,8 @@ class CardsScreen(Place):
 
     def do_details(self) -> None:
         """Open the chosen card."""
-        keys = [card.id for card in self._cards()]
-        if keys:
-            self.app.push_screen(CardScreen(keys[self.query_one(Rows).cursor]))
+        if chosen := self._chosen():
+            self.app.push_screen(CardScreen(chosen.id))
 
 
 class CardScreen(Place):

@@ -10,6 +10,7 @@ from appliance.tui.history import WINDOWS
 from appliance.tui.scene import Scene
 from appliance.tui.snapshot import CardRow
 from appliance.tui.table import Column, Values, Widths, arrange, header, row
+from appliance.tui.views import health
 from appliance.tui.words import (
     count,
     duration,
@@ -22,6 +23,7 @@ from appliance.tui.words import (
 )
 
 _TWO_COLUMNS = 76
+_LEAST = 4
 _FOUR = 14
 """Rows from which on four graphs are better than two."""
 COLUMNS = (
@@ -135,6 +137,16 @@ def _graph(scene: Scene, subject: Subject, width: int, height: int) -> list[Line
     ]
 
 
+def below(scene: Scene, card: CardRow, height: int) -> list[Line]:
+    """What stands under a card: what is wrong with it and what to do, then its graphs."""
+    lines = health.about(scene, card.title)
+    room = height - len(lines) - bool(lines)
+    known = scene.history.known(card.id)
+    if scene.slow or not known or room < _LEAST:
+        return lines
+    return [*lines, *([BLANK] if lines else []), *graphs(scene, card.id, room)]
+
+
 def details(scene: Scene, card: CardRow) -> list[Line]:
     """Everything known of one card, in two columns where there is room, then its history."""
     facts = _facts(card, scene.glyphs)
@@ -147,10 +159,7 @@ def details(scene: Scene, card: CardRow) -> list[Line]:
             lines.append(_fact(facts[at], column) + (_fact(right, column) if right else ()))
     else:
         lines += [_fact(fact, scene.width) for fact in facts]
-    room = scene.height - len(lines) - 1
-    if room >= 4 and not scene.slow:
-        lines += [BLANK, *graphs(scene, card.id, min(room, 20))]
-    return lines
+    return [*lines, BLANK, *below(scene, card, min(20, scene.height - len(lines) - 1))]
 
 
 def _fact(fact: tuple[str, str], width: int) -> Line:

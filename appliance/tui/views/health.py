@@ -52,6 +52,12 @@ def _notice(scene: Scene, notice: Notice) -> list[Line]:
     ]
 
 
+def about(scene: Scene, subject: str) -> list[Line]:
+    """The notices of one subject, with their advice."""
+    found = [notice for notice in notices(scene.snapshot) if notice.subject == subject]
+    return [line for notice in found for line in _notice(scene, notice)]
+
+
 def attention(scene: Scene, most: int) -> list[Line]:
     """The worst notices for the board, in at most so many lines; advice where there is room."""
     found = notices(scene.snapshot)
