@@ -14,7 +14,7 @@ from appliance.core.errors import DoesNotFit, UsageError
 from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
 from appliance.core.plan import Choice, Memory, Plan, Wish
-from appliance.core.reference import CatalogReference
+from appliance.core.reference import CatalogReference, parse_reference
 from appliance.engines.recipes import Recipe
 from appliance.planner.measured import needs_engine, with_engine
 from appliance.planner.memory import Setup
@@ -25,11 +25,14 @@ from appliance.planner.speed import machine_for, speed_of
 
 
 class Exactly(msgspec.Struct, frozen=True, kw_only=True):
-    """The setup: `total_context` is the engine's n_ctx over all slots, cache not unified."""
+    """The setup: `total_context` is the engine's n_ctx over all slots, cache not unified.
+
+    `variant` is a catalogue id, with the quantization after a colon where `quant` does not name it.
+    """
 
     variant: str
-    quant: str
     total_context: int
+    quant: str | None = None
     slots: int = 1
     kv_type: str = "f16"
     ubatch: int = 512
@@ -84,9 +87,15 @@ def _setup(asked: Exactly) -> Setup:
 
 
 def _model(asked: Exactly, catalogue: Catalogue) -> Model:
-    family, variant = catalogue.variant(
-        CatalogReference(asked.variant.lower(), asked.quant.lower())
-    )
+    reference = parse_reference(asked.variant)
+    if not isinstance(reference, CatalogReference):
+        raise UsageError(
+            say("{variant} is not a catalogue id", variant=asked.variant),
+            hint=say("`appliance models list --all` shows every model of the catalogue"),
+            code="UNKNOWN-MODEL",
+        )
+    quant = asked.quant.lower() if asked.quant else reference.quant
+    family, variant = catalogue.variant(CatalogReference(reference.model, quant))
     model = of_catalogue(family, variant)
     if model is None:
         raise UsageError(

@@ -88,11 +88,18 @@ def test_v4_keeps_room_for_what_no_buffer_shows() -> None:
         Exactly(variant="deepseek-r1", quant="q4_k_m", total_context=4096, kv_type="q9_9"),
         Exactly(variant="deepseek-r1", quant="q9_k", total_context=4096),
         Exactly(variant="deepseek-r9", quant="q4_k_m", total_context=4096),
+        Exactly(variant="file:/x", quant="q4_k_m", total_context=4096),
     ],
 )
 def test_nonsense_is_a_usage_error(asked: Exactly) -> None:
     with pytest.raises(UsageError):
         exactly(asked)
+
+
+def test_the_quantization_may_follow_the_id_or_be_the_recommended_one() -> None:
+    named = exactly(Exactly(variant="deepseek-r1:q8_0", total_context=4096))
+    assert named.variant == "deepseek-r1:q8_0"
+    assert exactly(Exactly(variant="deepseek-r1", total_context=4096)).variant.endswith("q4_k_m")
 
 
 def test_the_document_is_plan_1() -> None:
