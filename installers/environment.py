@@ -40,6 +40,9 @@ class Failure(Exception):
         self.hint = hint
 
 
+LOCKED = ("--require-hashes", "--only-binary=:all:", "-r")
+"""Exactly what is locked, and nothing that would have to be compiled."""
+
 KNOWN_FAILURES = (
     # what the installer's output has, exit code, what, hint
     ("No space left", 6, "the disk is full", "free at least 1 GB and run it again"),
@@ -154,7 +157,7 @@ def _with_uv(uv: str, lock: Path, settings: dict[str, str]) -> bool:
             _usable()
             or _run([uv, "venv", "--clear", "--python", sys.executable, str(VENV)], settings)
         )
-        and _run([*install, "--require-hashes", "-r", str(lock)], settings)
+        and _run([*install, *LOCKED, str(lock)], settings)
         and _run([*install, "--no-deps", "--no-build-isolation", "-e", str(CLONE)], settings)
     )
 
@@ -163,7 +166,7 @@ def _with_pip(lock: Path, settings: dict[str, str], wheels: Path | None) -> None
     pip = _pip(settings, wheels)
     options = ["--no-compile", "--disable-pip-version-check", "--no-input"]
     install = [*pip, "install", *options]
-    if not _run([*install, "--require-hashes", "-r", str(lock)], settings):
+    if not _run([*install, *LOCKED, str(lock)], settings):
         raise _failure()
     own_pip = [str(PYTHON), "-m", "pip", "install", *options]
     if not _run([*own_pip, "--no-deps", "--no-build-isolation", "-e", str(CLONE)], settings):
