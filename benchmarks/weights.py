@@ -24,6 +24,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -159,6 +160,13 @@ def sent(url: str) -> int:
         return int(answer.read())
 
 
+def reaches(child: BaseProcess, url: str, goal: int) -> bool:
+    """Wait until the hub has sent so much; whether the child still runs then."""
+    while child.is_alive() and sent(url) < goal:
+        child.join(0.002)
+    return child.is_alive()
+
+
 def kills(root: Path, work: Path, count: int) -> None:
     """Kill pulls at random moments, go on, and look at every result."""
     expected = make_model(root, KILL_MIB * MIB)
@@ -172,8 +180,7 @@ def kills(root: Path, work: Path, count: int) -> None:
             while True:
                 child = fork.Process(target=do_pull, args=(str(work),))
                 child.start()
-                child.join(chance.random() * 0.5)
-                if not child.is_alive():
+                if not reaches(child, url, sent(url) + chance.randrange(KILL_MIB * MIB // 3)):
                     break
                 os.kill(child.pid or 0, signal.SIGKILL)
                 child.join()

@@ -15,6 +15,8 @@ from appliance.weights.sources.base import RemoteFile, Source
 
 logger = logging.getLogger(__name__)
 _MAX_WAIT_S = 60.0
+_LONGEST_WAIT_S = 900.0
+"""A server that wants more patience than this is given up."""
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -72,7 +74,8 @@ class Chain:
         with self._lock:
             self._last = fault.error
             self._wrong[label] = self._wrong.get(label, 0) + fault.wrong
-            if fault.lasting or self._wrong[label] >= self._attempts:
+            too_long = fault.wait_s > _LONGEST_WAIT_S
+            if fault.lasting or too_long or self._wrong[label] >= self._attempts:
                 self._drop(label)
                 return
             now = time.monotonic()

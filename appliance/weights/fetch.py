@@ -7,10 +7,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import msgspec
 
-from appliance.core.errors import ApplianceError, VerificationFailed
+from appliance.core.errors import VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.progress import Cancel
 from appliance.weights.chain import Chain, Offer
@@ -40,7 +41,10 @@ _END_S = 2.0
 
 
 class FetchOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How hard to try. `stall_s`: without bytes (or with a trickle) for so long is a fault."""
+    """How hard to try. `stall_s`: without bytes (or with a trickle) for so long is a fault.
+
+    `limit`: a ceiling of speed as `parse_limit` reads it.
+    """
 
     connections: int = 8
     stall_s: float = 30.0
@@ -48,7 +52,7 @@ class FetchOptions(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 6
     backoff_s: float = 1.0
     probe_s: float = 2.0
-    limit_bps: float | None = None
+    limit: str | None = None
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,8 +197,8 @@ class Fetch:
                     self._stop.wait(wait_s)
                 elif not self._serve(offer):
                     return
-        except (ApplianceError, OSError) as error:
-            self._error = self._error or error
+        except Exception as error:
+            self._error = self._error or error  # raised again by the thread that called
 
     def _serve(self, offer: Offer) -> bool:
         """Fetch a stretch from this offer; whether there was one to fetch."""
@@ -322,6 +326,8 @@ class _Transfer:
                     self._put(offset, part, end)
                 view, offset = view[len(part) :], offset + len(part)
             if not self._left:
+                with suppress(SourceFault):
+                    next(blocks, None)  # the end of the answer, so that the connection is kept
                 return
 
     def _put(self, offset: int, part: memoryview, end: int) -> None:

@@ -19,7 +19,7 @@ from appliance.weights.faults import SourceFault
 from appliance.weights.fetch import Fetched, FetchOptions, Wanted
 from appliance.weights.header import check_header, remote_header
 from appliance.weights.http import Http
-from appliance.weights.limit import Limit
+from appliance.weights.limit import Limit, parse_limit
 from appliance.weights.manifest import ManifestFile, StoredModel
 from appliance.weights.meter import Meter
 from appliance.weights.partial import JournalHeader, Partial
@@ -114,6 +114,7 @@ class _Pulling:
         self.http = http
         self.cancel = cancel
         self.options = options
+        self.limit = Limit(parse_limit(options.limit) if options.limit else None)
         self.meter = Meter(on_progress)
         self._index_sources: list[IndexSource] = []
 
@@ -265,7 +266,7 @@ class _Pulling:
             options=self.options,
             cut=self.http.cut,
             meter=self.meter,
-            limit=Limit(self.options.limit_bps),
+            limit=self.limit,
             cancel=self.cancel,
         )
 

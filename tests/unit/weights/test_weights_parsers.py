@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import email.utils
 import string
 import time
@@ -25,6 +26,7 @@ from appliance.weights.chunks import (
 )
 from appliance.weights.faults import SourceFault
 from appliance.weights.http import Answer
+from appliance.weights.limit import Limit, parse_limit
 from appliance.weights.meter import Meter
 from appliance.weights.names import (
     directory_name,
@@ -266,3 +268,18 @@ def test_progress_is_shown_four_times_a_second_with_speed_and_time_left() -> Non
         meter.show()
     assert msgspec.to_builtins(shown[-1])["bps"] == 0
     assert msgspec.to_builtins(shown[-1])["eta_s"] is None
+
+
+def test_limits_by_the_hour() -> None:
+    def at(text: str, hour: int) -> float | None:
+        return Limit(parse_limit(text), lambda: datetime.time(hour)).bps()
+
+    assert at("50M", 3) == 50e6
+    assert at("10M@08:00-18:00,100M", 12) == 10e6
+    assert at("10M@08:00-18:00,100M", 18) == 100e6
+    assert at("10M@08:00-18:00", 20) is None
+    assert at("1g@22:00-06:00,5k", 23) == 1e9
+    assert at("1g@22:00-06:00,5k", 6) == 5e3
+    for bad in ("", "fast", "0", "10M@25:00-26:00", "10M@8-9", "-5M"):
+        with pytest.raises(UsageError):
+            parse_limit(bad)

@@ -277,7 +277,7 @@ def test_many_small_files_come_side_by_side(shelf: Shelf) -> None:
 
 def test_the_speed_can_be_limited(shelf: Shelf) -> None:
     shelf.add("model.safetensors", some_bytes(2 * MIB))
-    options = FetchOptions(limit_bps=4 * MIB)
+    options = FetchOptions(limit="4M")
     began = time.monotonic()
     shelf.pull(options=options)
     assert time.monotonic() - began >= 0.4
