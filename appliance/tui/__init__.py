@@ -17,11 +17,14 @@ def run(
     slow: bool = False,
     replay: Path | None = None,
     theme: str | None = None,
+    mouse: bool = True,
 ) -> int:
     """Show the board until the operator leaves; the exit code. `replay` shows a capture instead
-    of this server. Call it only where `launch.mode` says `rich`.
+    of this server; without `mouse` the terminal's own selecting and copying works. Call it only
+    where `launch.mode` says `rich`.
     """
-    return show(_backend(paths, replay), readonly=readonly or bool(replay), slow=slow, theme=theme)
+    backend = _backend(paths, replay)
+    return show(backend, readonly=readonly or bool(replay), slow=slow, theme=theme, mouse=mouse)
 
 
 def _backend(paths: Paths, replay: Path | None) -> Backend:
@@ -35,7 +38,12 @@ def _backend(paths: Paths, replay: Path | None) -> Backend:
 
 
 def show(
-    backend: Backend, *, readonly: bool = False, slow: bool = False, theme: str | None = None
+    backend: Backend,
+    *,
+    readonly: bool = False,
+    slow: bool = False,
+    theme: str | None = None,
+    mouse: bool = True,
 ) -> int:
     """Show any backend. The screens run in a context of their own, so that a change of language
     reaches every one of them at once.
@@ -60,4 +68,4 @@ def show(
         readonly=readonly,
         slow=slow,
     )
-    return Context().run(app.run) or 0
+    return Context().run(app.run, mouse=mouse) or 0

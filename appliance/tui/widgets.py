@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.strip import Strip
 
-from appliance.tui.drawing import BLANK, Line, Span, cells
+from appliance.tui.drawing import BLANK, Line, Span, cells, fit_line
 
 if TYPE_CHECKING:
     from appliance.tui.app import ApplianceApp
@@ -227,5 +227,6 @@ class Rows(Canvas, can_focus=True):
             return self._drawn[0] if self._drawn else BLANK
         line = super().line_at(row)
         if row + self.scroll_offset.y - 1 == self.cursor and self._keys():
-            return tuple(span._replace(style="select") for span in line)
+            whole = fit_line(line, self.size.width)
+            return tuple(span._replace(style="select") for span in whole)
         return line

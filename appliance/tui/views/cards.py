@@ -29,8 +29,8 @@ _FOUR = 14
 COLUMNS = (
     Column("label", say("card"), 4, 4),
     Column("name", say("kind"), 10, 26, rank=4, snug=True),
-    Column("util", say("in use"), 11, 26),
-    Column("memory", say("memory"), 17, 30, rank=1),
+    Column("util", say("in use"), 11, 70),
+    Column("memory", say("memory"), 17, 74, rank=1),
     Column("temp", say("temp"), 5, 6, align="right"),
     Column("power", say("power"), 10, 10, rank=2, align="right"),
     Column("clock", say("clock"), 8, 8, rank=7, align="right"),

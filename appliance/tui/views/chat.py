@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from appliance.core.errors import ApplianceError
-from appliance.core.i18n import _
+from appliance.core.i18n import _, current_language
 from appliance.ops.conversation import Finish
 from appliance.tui.drawing import BLANK, Line, Span, clean, section, wrap
 from appliance.tui.glyphs import Glyphs
@@ -31,11 +32,21 @@ class Turn:
         return self.end is None and self.error is None and not self.stopped
 
 
+@lru_cache(maxsize=512)
+def _lines(turn: Turn, width: int, glyphs: Glyphs, folded: bool, language: str) -> list[Line]:
+    """Of a turn that is over; only the one under way is wrapped afresh at each piece."""
+    return _turn(turn, width, glyphs, folded)
+
+
 def transcript(turns: Sequence[Turn], width: int, glyphs: Glyphs, *, folded: bool) -> list[Line]:
     """All turns, one after the other."""
     lines: list[Line] = []
     for turn in turns:
-        lines += [*_turn(turn, width, glyphs, folded), BLANK]
+        if turn.running:
+            lines += _turn(turn, width, glyphs, folded)
+        else:
+            lines += _lines(turn, width, glyphs, folded, current_language())
+        lines.append(BLANK)
     return lines
 
 
@@ -58,8 +69,7 @@ def _reasoning(turn: Turn, width: int, glyphs: Glyphs, folded: bool) -> list[Lin
     thinking = turn.running and not turn.answer
     mark = glyphs.folded if folded else glyphs.unfolded
     title = _("thinking") if thinking else _("thought")
-    size = _("{count} lines").format(count=len(texts))
-    lines: list[Line] = [(Span(f"{mark} {title}, {size}", "reasoning"),)]
+    lines: list[Line] = [(Span(f"{mark} {title} ({len(texts)})", "reasoning"),)]
     if folded:
         return lines + ([(Span(f"{glyphs.side} {texts[-1]}", "reasoning"),)] if thinking else [])
     return lines + [(Span(f"{glyphs.side} {line}", "reasoning"),) for line in texts]
