@@ -17,6 +17,7 @@ import msgspec
 
 from appliance.core.documents import from_json, to_json
 from appliance.core.inventory import Card, Inventory
+from appliance.hardware.cards import facts
 from appliance.hardware.merge import Entry
 
 
@@ -31,7 +32,24 @@ def cards_of(entries: Sequence[Entry], remembered: Iterable[Card] = ()) -> list[
         if taken[card.id] > 1:  # two chips behind one address
             card = msgspec.structs.replace(card, id=f"{card.id}-{taken[card.id]}")
         cards.append(card)
-    return cards
+    return _with_peers(cards)
+
+
+def _with_peers(cards: list[Card]) -> list[Card]:
+    """Links name the card at their other end by its id; readers know its index or address."""
+    ids = {(card.vendor, name): card.id for card in cards for name in (f"#{card.index}", card.pci)}
+    return [
+        msgspec.structs.replace(
+            card,
+            links=[
+                msgspec.structs.replace(link, peer=ids.get((card.vendor, link.peer), link.peer))
+                for link in card.links
+            ],
+        )
+        if card.links
+        else card
+        for card in cards
+    ]
 
 
 def _card(entry: Entry, before: Card | None) -> Card:
@@ -39,7 +57,7 @@ def _card(entry: Entry, before: Card | None) -> Card:
     known = before if before is not None and reading.uuid is None else None
     uuid = reading.uuid or (known.uuid if known else None)
     place = entry.pci or (str(reading.index) if reading.index is not None else "unplaced")
-    return Card(
+    card = Card(
         id=uuid or f"{vendor}-{place}",
         vendor=vendor,
         index=reading.index,
@@ -56,6 +74,13 @@ def _card(entry: Entry, before: Card | None) -> Card:
         links=reading.links,
         notes=reading.notes,
     )
+    return card if card.arch is not None else msgspec.structs.replace(card, arch=_arch(card))
+
+
+def _arch(card: Card) -> str | None:
+    """The family of this kind of card, where its tool does not tell it."""
+    kind = facts(card)
+    return kind.arch if kind is not None else None
 
 
 def gone(cards: Sequence[Card], remembered: Iterable[Card]) -> list[Card]:

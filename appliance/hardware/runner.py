@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import shutil
 import signal
@@ -112,11 +113,20 @@ def run_tool(program: str, argv: tuple[str, ...], deadline_s: float) -> ToolAnsw
         return ToolAnswer(
             argv=argv,
             exit=_exit_status(process) if in_time else None,
-            stdout=stdout.decode(errors="replace"),
-            stderr=stderr.decode(errors="replace"),
+            stdout=_plain(stdout),
+            stderr=_plain(stderr),
             seconds=round(time.monotonic() - started, 3),
             files=_written(Path(directory)),
         )
+
+
+_ESCAPES = re.compile(rb"\x1b\[[0-?]*[ -/]*[@-~]|^\xef\xbb\xbf")
+
+
+def _plain(printed: bytes) -> str:
+    """Text without terminal colours or an editor's byte order mark, with plain line ends."""
+    text = _ESCAPES.sub(b"", printed).decode("utf-8", errors="replace")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _environment() -> dict[str, str]:
@@ -287,7 +297,7 @@ class ReplayRunner:
         if not path.is_relative_to(self.capture.resolve()):
             raise _bad_capture(self.capture, f"{name} is outside of it")
         try:
-            return path.read_text(errors="replace")
+            return _plain(path.read_bytes())
         except OSError as error:
             raise _bad_capture(self.capture, f"{name}: {error.strerror}") from error
 

@@ -65,7 +65,7 @@ _LINK_WORDS = {"NVLink": "NV", "xGMI": "XGMI"}
 
 def _linked(a: Card, b: Card) -> str | None:
     """The cards' own links to each other: `NV4` are four NVLinks."""
-    links = [link for link in a.links if link.peer == b.pci and b.pci and link.state != "down"]
+    links = [link for link in a.links if link.peer == b.id and link.state != "down"]
     if not links:
         return None
     kind = links[0].kind

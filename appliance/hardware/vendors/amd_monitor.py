@@ -27,10 +27,9 @@ from appliance.hardware.vendors.parse import (
 
 Row = dict[str, str]
 
-_VALUE = re.compile(
-    r"(?:N/A|True|False|-?[\d.]+(?:\s*/\s*[\d.]+)?)(?:[ \t]+(?![-\d]|N/A|True|False)\S+)?"
-)
-"""A number, a pair of them or N/A; with its unit, which is the next word that is none of these."""
+_WORD = r"N/A|True|False|(?:UN)?THROTTLED"
+_VALUE = re.compile(rf"(?:{_WORD}|-?[\d.]+(?:\s*/\s*[\d.]+)?)(?:[ \t]+(?![-\d]|{_WORD})\S+)?")
+"""A number, a pair of them or a word; with its unit: the next word that is none of these."""
 
 
 def parse(text: str) -> dict[int, Reading]:
@@ -106,7 +105,12 @@ _VIOLATIONS = {
 
 
 def _throttle(row: Row) -> list[str] | None:
-    """`--violation`: the share of the last moment in which each limit was hit."""
+    """`--violation`: the share of the last moment in which each limit was hit.
+
+    Older versions have one column, which tells no reasons.
+    """
+    if row.get("throttle") == "UNTHROTTLED":
+        return []
     told = {name: number(row[name]) for name in _VIOLATIONS if name in row}
     known = {name: share for name, share in told.items() if share is not None}
     if not known:

@@ -28,6 +28,8 @@ from appliance.hardware.vendors.base import Ask, Library, PciDevice, Reading, Re
 from appliance.hardware.vendors.inquiry import Inquiry, fill
 
 _INFO = ("npu-smi", "info")
+_NO_DRIVER = r"dcmi mod\w+ initiali\w+ failed(?![^\n]*-8020)"
+"""-8020: the driver is there, but another container holds the device."""
 
 
 class _Question(NamedTuple):
@@ -74,7 +76,7 @@ class Ascend(Vendor):
 
     def read_tool(self, ask: Ask, bus: Sequence[PciDevice] | None) -> Report:
         """`npu-smi info` and `-m`; then what they leave open, card by card."""
-        inquiry = Inquiry(ask, no_driver=r"dcmi mod\w+ initiali\w+ failed")
+        inquiry = Inquiry(ask, no_driver=_NO_DRIVER)
         chips = _chips(inquiry)
         chips = _with_details(inquiry, chips)
         chips = _with_processes(inquiry, chips)

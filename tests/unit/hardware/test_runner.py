@@ -189,6 +189,18 @@ def test_a_capture_answers_exactly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "printed",
+    [b"\xef\xbb\xbf| 0 | 43 C |\n", b"\x1b[1;31m| 0 |\x1b[0m 43 C |\x1b[K\n", b"| 0 | 43 C |\r\n"],
+)
+def test_what_terminals_and_editors_add_is_taken_off(tmp_path: Path, printed: bytes) -> None:
+    capture = _capture(tmp_path / "c", {"argv": ["smi"], "exit": 0, "stdout": "out.txt"})
+    (capture / "out.txt").write_bytes(printed)
+    answer = ReplayRunner(capture).ask("smi")
+    assert answer is not None
+    assert answer.stdout == "| 0 | 43 C |\n"
+
+
+@pytest.mark.parametrize(
     "manifest",
     [
         None, "", "{", "[]", "{}", '{"schema": "appliance.capture/2", "commands": []}',

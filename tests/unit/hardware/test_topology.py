@@ -95,8 +95,8 @@ def test_own_links_count_those_that_are_up(tmp_path: Path) -> None:
         up = [Link(kind="NVLink", peer=peer, state="up")] * 4
         return [*up, Link(kind="NVLink", peer=peer, state="down")]
 
-    one = card(0, "0000:01:00.0", links=links("0000:02:00.0"), numa=0)
-    two = card(1, "0000:02:00.0", links=links("0000:01:00.0"), numa=1)
+    one = card(0, "0000:01:00.0", links=links("c1"), numa=0)
+    two = card(1, "0000:02:00.0", links=links("c0"), numa=1)
     assert topology([one, two], asking({}), tmp_path).matrix == [["X", "NV4"], ["NV4", "X"]]
 
 

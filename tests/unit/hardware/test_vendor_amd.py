@@ -283,6 +283,21 @@ def test_the_monitor_with_processes() -> None:
     assert card.processes == [CardProcess(pid=77123, memory_mib=512, command="python 3 work")]
 
 
+def test_the_monitor_of_the_first_amd_smi_says_whether_it_is_throttled() -> None:
+    monitor = (
+        "GPU  POWER  GPU_TEMP  MEM_TEMP  GFX_UTIL  DEC_CLOCK     THROTTLE  DOUBLE_ECC"
+        "  VRAM_USED  VRAM_TOTAL   PCIE_BW\n"
+        "  0   19 W     47 °C     61 °C      77 %    512 MHz  UNTHROTTLED           0"
+        "     310 MB    24560 MB  N/A Mb/s\n"
+        "  1   20 W       N/A     62 °C       N/A    512 MHz    THROTTLED           1"
+        "     320 MB    24560 MB  N/A Mb/s\n"
+    )
+    calm, slowed = read(VENDOR, {"amd-smi monitor -q": monitor})
+    assert (calm.power_w, calm.util_pct, calm.throttle, calm.memory_mib) == (19, 77, [], 24560)
+    assert (slowed.temp_c, slowed.temp_memory_c, slowed.util_pct) == (None, 62, None)
+    assert (slowed.throttle, slowed.ecc_uncorrected, slowed.memory_used_mib) == (None, 1, 320)
+
+
 def test_the_monitor_as_csv() -> None:
     first, second = read(VENDOR, {"amd-smi monitor --csv": MONITOR_CSV})
     assert (first.temp_c, first.temp_hotspot_c, first.power_w) == (47, 47, 133)

@@ -372,6 +372,12 @@ def test_the_driver_does_not_answer() -> None:
     )
 
 
+def test_a_device_that_another_container_holds_has_a_driver() -> None:
+    words = "dcmi model initialized failed, because the device is used. ret is -8020"
+    report = VENDOR.read_tool(failing("npu-smi", stderr=words), None)
+    assert (report.answer, report.message) == ("no_answer", words)
+
+
 def test_the_tool_hangs() -> None:
     ask = failing("npu-smi", stderr="", exit_status=None)
     assert VENDOR.read_tool(ask, None).answer == "no_answer"
