@@ -14,11 +14,11 @@ def open_board(settings: Settings) -> int:
     from appliance.tui import launch
 
     streams = (sys.stdin, sys.stdout, sys.stderr)
-    mode = launch.mode(os.environ, streams, tuple(shutil.get_terminal_size()))
+    mode = launch.mode(os.environ, streams, shutil.get_terminal_size())
     if mode == "plain":
         from appliance.cli.service import show_status
 
-        return show_status()
+        return show_status(settings)
     from appliance.core.paths import find_paths
 
     if mode == "basic":

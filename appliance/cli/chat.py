@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
 
-from appliance.cli.options import Command
-from appliance.core.errors import Unreachable, UsageError
+from appliance.cli.diagnostics import tell
+from appliance.cli.options import Command, settings_of
+from appliance.core.errors import ApplianceError, Unreachable, UsageError
 from appliance.core.i18n import _, say
 from appliance.core.paths import find_paths
 from appliance.core.status import SERVING, Status
@@ -18,12 +20,13 @@ from appliance.ops.conversation import Finish, Message, stream_chat
 @click.command(cls=Command, example='appliance chat --once "Explain a stent to a child"')
 @click.argument("model", required=False)
 @click.option("--once", metavar="PROMPT", help="ask this, print the answer, end")
-def chat(model: str | None, once: str | None) -> int:
+@click.pass_context
+def chat(ctx: click.Context, model: str | None, once: str | None) -> int:
     """Talk to the model that is served here."""
     from appliance.cli.service import current_status
 
     paths = find_paths()
-    name = _served_model(model, current_status(paths))
+    name = _served_model(model, current_status(settings_of(ctx)))
     if once is not None:
         ask(paths.gateway_socket, name, [Message("user", once)])
         return 0
@@ -66,6 +69,10 @@ def _converse(socket: Path, model: str) -> int:
             history.pop()
             click.echo("\n" + _("(stopped)"), err=True)
             continue
+        except ApplianceError as error:
+            history.pop()
+            tell(error.what, error.hint)
+            continue
         history.append(Message("assistant", answer))
 
 
@@ -73,21 +80,20 @@ def ask(socket: Path, model: str, messages: list[Message]) -> str:
     """Stream the answer to stdout and the reasoning, dimmed, to stderr; return the answer."""
     answer = ""
     thinking = False
-    for item in stream_chat(socket, messages, model=model):
-        if isinstance(item, Finish):
-            _end(item)
-        elif item.kind == "reasoning":
-            if not thinking:
-                click.secho(_("[thinking]"), dim=True, err=True)
-                thinking = True
-            click.secho(item.text, dim=True, nl=False, err=True)
-        else:
+    with closing(stream_chat(socket, messages, model=model)) as stream:
+        for item in stream:
+            if isinstance(item, Finish):
+                _end(item)
+                continue
+            if thinking != (item.kind == "reasoning"):
+                thinking = not thinking
+                label = _("[thinking]") if thinking else "\n" + _("[answer]")
+                click.secho(label, dim=True, err=True)
             if thinking:
-                click.secho("\n" + _("[answer]"), dim=True, err=True)
-                thinking = False
-            answer += item.text
-            click.echo(item.text, nl=False)
-            sys.stdout.flush()
+                click.secho(item.text, dim=True, nl=False, err=True)
+            else:
+                answer += item.text
+                click.echo(item.text, nl=False)
     return answer
 
 

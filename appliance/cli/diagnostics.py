@@ -23,6 +23,9 @@ def exit_code_of(error: BaseException, settings: Settings) -> int:
         return error.exit_code
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(ExitCode.UNHEALTHY)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        tell(say("what is to be done? a command is missing"), _usage_hint(error))
+        return int(ExitCode.USAGE)
     if isinstance(error, click.ClickException):
         tell(error.format_message(), _usage_hint(error))
         return int(ExitCode.USAGE)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from appliance.cli.options import Command
-from appliance.cli.output import mib, print_document, print_table
+from appliance.cli.output import mib, print_document, print_table, rounded
+from appliance.core.exit_codes import ExitCode
 from appliance.core.i18n import _
-from appliance.core.inventory import Inventory
+from appliance.core.inventory import Host, Inventory
 from appliance.core.paths import find_paths
 from appliance.core.sample import Sample
 from appliance.core.topology import Topology
@@ -53,29 +57,46 @@ def _show_topology(found: Topology, *, as_json: bool) -> int:
 
 
 def print_inventory(inventory: Inventory) -> None:
-    """The inventory for people."""
-    host = inventory.host
-    cpu = host.cpu
-    click.echo(f"{host.hostname or '-'}  {host.os or '-'}  {host.arch or '-'}")
-    click.echo(
-        _("{cpu}: {sockets} socket(s), {cores} cores, {memory} memory").format(
-            cpu=cpu.model or _("processor"),
-            sockets=cpu.sockets or "-",
-            cores=cpu.cores or "-",
-            memory=mib(host.memory_mib),
-        )
-    )
+    """The inventory for people: the server, its cards, and what is wrong with them."""
+    _print_host(inventory.host)
     click.echo()
-    head = (_("CARD"), _("NAME"), _("STATE"), _("MEMORY"), _("DRIVER"), _("ARCH"), _("PCI"))
+    head = (
+        _("CARD"), _("NAME"), _("STATE"), _("MEMORY"), _("DRIVER"), _("ARCH"), _("PCI"), _("ID"),
+    )  # fmt: skip
     rows = [
-        (c.id, c.name, c.state, mib(c.memory_mib), c.driver, c.arch, c.pci) for c in inventory.cards
-    ]
+        (label_of(c.vendor, c.index), c.name, c.state, mib(c.memory_mib), c.driver, c.arch, c.pci,
+         c.id if c.id != c.vendor else None)
+        for c in inventory.cards
+    ]  # fmt: skip
     print_table(head, rows)
+    for card in inventory.cards:
+        for remark in card.notes:
+            click.echo(f"  {label_of(card.vendor, card.index)}: {remark}")
     for problem in inventory.problems:
         click.echo()
         click.echo(f"{problem.severity.upper()} {problem.code}: {problem.text}")
         if problem.advice:
             click.echo(f"  {problem.advice}")
+
+
+def _print_host(host: Host) -> None:
+    cpu = host.cpu
+    known = [text for text in (host.hostname, host.os, host.arch) if text]
+    click.echo("  ".join(known) or _("this capture does not tell about the server"))
+    if cpu.model or cpu.cores or host.memory_mib:
+        click.echo(
+            _("{cpu}: {sockets} socket(s), {cores} cores, {memory} memory").format(
+                cpu=cpu.model or _("processor"),
+                sockets=cpu.sockets or "-",
+                cores=cpu.cores or "-",
+                memory=mib(host.memory_mib),
+            )
+        )
+
+
+def label_of(vendor: str, index: int | None) -> str:
+    """What people call a card: `nvidia0`."""
+    return vendor if index is None or vendor == "cpu" else f"{vendor}{index}"
 
 
 @click.command(cls=Command, example="appliance watch --interval 2 --count 10")
@@ -87,39 +108,50 @@ def watch(as_json: bool, interval: float, count: int | None, replay: Path | None
     """How the cards and the host are doing, one sample after the other."""
     from appliance.hardware.box import open_box
 
-    with open_box(replay, state=find_paths().state) as box:
-        inventory = box.inventory()
-        names = {card.id: card.name or card.vendor for card in inventory.cards}
-        done = 0
-        due = time.monotonic()
-        while count is None or done < count:
+    with open_box(replay, state=find_paths().state) as box, suppress(KeyboardInterrupt):
+        labels = {c.id: (label_of(c.vendor, c.index), c.name) for c in box.inventory().cards}
+        for _number in _paced(interval, count):
             sample = box.sample()
             if as_json:
                 print_document(sample, lines=True)
             else:
-                print_sample(sample, names)
-            done += 1
-            due += interval
-            if count is None or done < count:
-                time.sleep(max(0.0, due - time.monotonic()))
-    return 0
+                print_sample(sample, labels)
+        return 0
+    return int(ExitCode.INTERRUPTED)
 
 
-def print_sample(sample: Sample, names: dict[str, str]) -> None:
+def _paced(interval: float, count: int | None) -> Iterator[int]:
+    """Numbers, one every `interval` seconds, the time between them included."""
+    due = time.monotonic()
+    for number in itertools.count():
+        yield number
+        if number + 1 == count:
+            return
+        due += interval
+        time.sleep(max(0.0, due - time.monotonic()))
+
+
+def print_sample(sample: Sample, labels: dict[str, tuple[str, str | None]]) -> None:
     """One sample for people."""
     head = (
-        _("TIME"), _("CARD"), _("USE%"), _("MEMORY"), _("TEMP"), _("POWER"), _("THROTTLE"),
-        _("HEALTH"),
+        _("TIME"), _("CARD"), _("NAME"), _("USE%"), _("MEMORY"), _("TEMP C"), _("POWER W"),
+        _("THROTTLE"), _("HEALTH"),
     )  # fmt: skip
     rows = []
     for card in sample.cards:
         memory = f"{mib(card.memory_used_mib)} / {mib(card.memory_total_mib)}"
         throttle = None if card.throttle is None else ",".join(card.throttle) or _("none")
-        temp = None if card.temp_c is None else f"{card.temp_c:.0f} C"
-        power = None if card.power_w is None else f"{card.power_w:.0f} W"
-        name = names.get(card.id, card.id)
         rows.append(
-            (sample.time[11:19], name, card.util_pct, memory, temp, power, throttle, card.health)
+            (
+                sample.time[11:19],
+                *labels.get(card.id, (card.id, None)),
+                rounded(card.util_pct),
+                memory,
+                rounded(card.temp_c),
+                rounded(card.power_w),
+                throttle,
+                card.health,
+            )
         )
     print_table(head, rows)
 

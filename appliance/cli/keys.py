@@ -24,7 +24,7 @@ def keys() -> None:
     """Who may ask: add, list and revoke keys."""
 
 
-@keys.command(example="appliance keys add ward-3 --json")
+@keys.command(changes=True, example="appliance keys add ward-3 --json")
 @click.argument("name")
 @click.option("--role", type=click.Choice(["user", "metrics", "admin"]), default="user")
 @json_option
@@ -49,7 +49,7 @@ def list_keys(as_json: bool) -> None:
     print_table((_("ID"), _("NAME"), _("ROLE"), _("CREATED"), _("REVOKED")), rows)
 
 
-@keys.command(example="appliance keys revoke k1a2b3c4")
+@keys.command(changes=True, example="appliance keys revoke k1a2b3c4")
 @click.argument("key_id", metavar="ID")
 def revoke(key_id: str) -> None:
     """Make a key worthless, at once."""

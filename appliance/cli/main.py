@@ -5,6 +5,7 @@ Commands are imported when they are called: `--help` and `--version` cost an int
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +13,16 @@ from typing import Any
 import click
 
 from appliance.cli.diagnostics import exit_code_of
-from appliance.cli.options import Settings, global_options, settings_of, translate_help
+from appliance.cli.options import (
+    Settings,
+    global_options,
+    settings_of,
+    translate_help,
+    write_example,
+)
+from appliance.core.config import configured_language
 from appliance.core.i18n import language_from_environment, translate, use_default_language
+from appliance.core.paths import find_paths
 
 # name -> module:attribute, one line of help (a message id)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -56,6 +65,10 @@ class LazyGroup(click.Group):
         translate_help(self)
         super().format_help(ctx, formatter)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The example that most people need."""
+        write_example("appliance up --yes", formatter)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section(translate("Commands")):
@@ -86,7 +99,6 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
     ],
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: appliance up --yes",
 )
 @click.pass_context
 def cli(ctx: click.Context, /, **_options: Any) -> int:
@@ -103,8 +115,15 @@ def cli(ctx: click.Context, /, **_options: Any) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit with its code; every foreseeable fault is two lines on stderr."""
-    use_default_language(language_from_environment())
+    use_default_language(_language())
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def _language() -> str:
+    """`APPLIANCE_LANG`, else what config.toml says, else the locale's."""
+    if os.environ.get("APPLIANCE_LANG"):
+        return language_from_environment()
+    return configured_language(find_paths()) or language_from_environment()
 
 
 def run(arguments: list[str]) -> int:

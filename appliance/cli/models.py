@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 import msgspec
 
@@ -11,11 +13,14 @@ from appliance.cli.output import print_table
 from appliance.cli.progress import ProgressLine
 from appliance.cli.store import STORE_COMMANDS
 from appliance.core.documents import to_json
-from appliance.core.errors import NeedsRights
-from appliance.core.i18n import _, say
+from appliance.core.i18n import _
 from appliance.core.paths import find_paths
 from appliance.core.pull import Progress, Pull
+from appliance.core.reference import from_here, parse_reference
 from appliance.node.wishes import PullOptions
+
+if TYPE_CHECKING:
+    from appliance.ops.models import ModelRow
 
 
 @click.group(cls=Group, example="appliance models pull hf:ORG/NAME:*Q4_K_M.gguf")
@@ -23,25 +28,31 @@ def models() -> None:
     """The catalogue and the store of weights."""
 
 
-@models.command("list", example="appliance models list --stored")
+@models.command("list", example="appliance models list --all")
 @click.option("--stored", is_flag=True, help="only what is in the store")
+@click.option("--all", "everything", is_flag=True, help="also what does not fit here, with the why")
 @json_option
-def list_models(stored: bool, as_json: bool) -> None:
-    """Every variant of the catalogue, and what is in the store."""
+def list_models(stored: bool, everything: bool, as_json: bool) -> None:
+    """What fits this server, best first, and what is in the store; with --all every variant."""
+    from appliance.cli.plan import inventory_of
     from appliance.ops.models import model_rows
 
-    rows = [row for row in model_rows(find_paths()) if row.stored or not stored]
+    paths = find_paths()
+    rows = model_rows(paths, None if stored else inventory_of(None, None))
+    if stored or not (everything or as_json):
+        rows = [row for row in rows if row.stored or (row.fits and not stored)]
     if as_json:
         body = ",".join(to_json(row) for row in rows)
         click.echo(f'{{"schema":"appliance.models/1","models":[{body}]}}')
         return
-    head = (_("MODEL"), _("FORMAT"), _("SIZE GB"), _("STORED"), _("LICENCE"))
-    table = [
-        (r.id, r.format, None if r.bytes is None else f"{r.bytes / 1e9:.1f}",
-         _("yes") if r.stored else "", r.licence)
-        for r in rows
-    ]  # fmt: skip
-    print_table(head, table)
+    head = (_("MODEL"), _("FORMAT"), _("SIZE GB"), _("STORED"), _("FITS"), _("WHY"))
+    print_table(head, [_cells(row) for row in rows])
+
+
+def _cells(row: ModelRow) -> tuple[object, ...]:
+    size = None if row.bytes is None else f"{row.bytes / 1e9:.1f}"
+    fits = None if row.fits is None else _("yes") if row.fits else _("no")
+    return (row.id, row.format, size, _("yes") if row.stored else "", fits, row.reason or "")
 
 
 @models.command(example="appliance models show hf:ORG/NAME:*Q4_K_M.gguf")
@@ -51,44 +62,34 @@ def show(reference: str, as_json: bool) -> None:
     """What a model is, without fetching it."""
     from appliance.cli.model_card import show_model
 
-    show_model(reference, as_json=as_json)
+    show_model(from_here(reference), as_json=as_json)
 
 
-@models.command(example="appliance models pull deepseek-r1-distill-qwen-7b:q4_k_m")
+@models.command(changes=True, example="appliance models pull deepseek-r1-distill-qwen-7b:q4_k_m")
 @click.argument("reference")
 @json_option
 @click.pass_context
 def pull(ctx: click.Context, reference: str, as_json: bool) -> None:
     """Fetch weights, verified while they arrive; a killed pull goes on where it was."""
-    from appliance.core.reference import parse_reference
-    from appliance.node.start import ensure_daemon
+    from appliance.cli.daemon import daemon_client, following
 
     settings = settings_of(ctx)
-    if settings.readonly:
-        raise NeedsRights(say("--readonly: nothing may be fetched"), hint=say("leave it out"))
     parse_reference(reference)
-    client = ensure_daemon(find_paths())
+    options = PullOptions(model=from_here(reference))
     line = ProgressLine(quiet=as_json or settings.verbosity < 0)
-    job_id: str | None = None
-    try:
-        for message in client.pull(PullOptions(model=reference)):
-            if message.get("schema") == "appliance.job/1":
-                job_id = message["id"]
-                continue
+    with (
+        daemon_client(settings) as client,
+        line,
+        following(client, client.pull(options)) as messages,
+    ):
+        for message in messages:
             if as_json:
                 click.echo(msgspec.json.encode(message).decode())
-            if message.get("schema") == "appliance.progress/1":
+            if message["schema"] == "appliance.progress/1":
                 line.show(msgspec.convert(message, Progress))
-            elif message.get("schema") == "appliance.pull/1":
+            elif message["schema"] == "appliance.pull/1":
                 line.end()
                 _print_pull(msgspec.convert(message, Pull), quiet=as_json)
-    except KeyboardInterrupt:
-        if job_id:
-            client.cancel_job(job_id)
-        raise
-    finally:
-        line.end()
-        client.close()
 
 
 def _print_pull(result: Pull, *, quiet: bool) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from appliance.core.i18n import LANGUAGES, translate, use_default_language
+from appliance.core.errors import NeedsRights
+from appliance.core.i18n import LANGUAGES, say, translate, use_default_language
 
 
 class Settings:
@@ -106,17 +107,33 @@ def global_options() -> list[click.Parameter]:
 class _Translated(click.Command):
     """Help in the language of the reader; the message ids are the docstrings and `help=` texts."""
 
-    def __init__(self, *args: Any, example: str = "", **kwargs: Any) -> None:
+    def __init__(
+        self, name: str | None, *, example: str = "", changes: bool = False, **kwargs: Any
+    ) -> None:
         params = [*(kwargs.pop("params", None) or []), *global_options()]
-        if example:
-            kwargs["epilog"] = f"Example: {example}"
         kwargs.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
-        super().__init__(*args, params=params, **kwargs)
+        super().__init__(name, params=params, **kwargs)
+        self._example = example
+        self._changes = changes
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, unless it would change something that --readonly keeps as it is."""
+        if self._changes and settings_of(ctx).readonly:
+            raise NeedsRights(
+                say("--readonly: `{command}` would change something", command=ctx.command_path),
+                hint=say("leave --readonly out"),
+                code="READONLY",
+            )
+        return super().invoke(ctx)
 
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Translate, then write as click does."""
         translate_help(self)
         super().format_help(ctx, formatter)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The example, as it is typed."""
+        write_example(self._example, formatter)
 
     def get_short_help_str(self, limit: int = 60) -> str:
         """The first sentence, for the list of a group."""
@@ -125,13 +142,22 @@ class _Translated(click.Command):
 
 
 class Command(_Translated):
-    """A command with the global options and an example in its help."""
+    """A command with the global options and an example in its help.
+
+    `changes` marks one that --readonly refuses.
+    """
 
 
 class Group(_Translated, click.Group):
     """A group of `Command`s."""
 
     command_class = Command
+
+
+def write_example(example: str, formatter: click.HelpFormatter) -> None:
+    """The last line of a help text: never wrapped, so that it can be copied."""
+    if example:
+        formatter.write(f"\n{translate('Example')}: {example}\n")
 
 
 def translate_help(command: click.Command) -> None:

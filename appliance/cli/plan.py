@@ -10,13 +10,15 @@ import msgspec
 
 from appliance.cli.hardware import json_option, replay_option
 from appliance.cli.options import Command
-from appliance.cli.output import gib, print_document, print_table
+from appliance.cli.output import print_document
+from appliance.cli.plan_view import print_plan
 from appliance.core.errors import UsageError
 from appliance.core.exit_codes import ExitCode
-from appliance.core.i18n import _, say
+from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
 from appliance.core.paths import find_paths
-from appliance.core.plan import Plan, Wish
+from appliance.core.plan import Wish
+from appliance.core.reference import from_here
 
 inventory_option = click.option(
     "--inventory",
@@ -40,7 +42,9 @@ inventory_option = click.option(
 @click.option("--slots", type=click.IntRange(1), default=1, help="with --exact: conversations")
 @click.option("--kv-type", default="f16", help="with --exact: element type of the cache")
 @click.option("--ubatch", type=click.IntRange(1), default=512, help="with --exact: micro-batch")
-@click.option("--flash-attn", type=click.Choice(["on", "off"]), default="on")
+@click.option(
+    "--flash-attn", type=click.Choice(["on", "off"]), default="on", help="with --exact: attention"
+)
 def plan(
     model: str | None,
     users: int | None,
@@ -52,18 +56,16 @@ def plan(
     **exactly: Any,
 ) -> int:
     """What could be served here, best first, with memory and speed; and what not, and why."""
-    options = _exact_options(model, exactly) if exact else None
-    from appliance.ops.planning import DEFAULT_USERS, ground_of, make_plan
+    from appliance.ops.planning import DEFAULT_USERS, ground_of, make_exact_plan, make_plan
 
+    options = _exact_options(model, exactly) if exact else None
     inventory = inventory_of(inventory_file, replay)
     here = not inventory_file and not replay
     ground = ground_of(inventory, find_paths(), here=here)
     if options:
-        from appliance.ops.planning import make_exact_plan
-
         result = make_exact_plan(ground, **options)
     else:
-        wish = Wish(model=model, users=users or DEFAULT_USERS, context=context)
+        wish = Wish(model=model and from_here(model), users=users or DEFAULT_USERS, context=context)
         result = make_plan(wish, ground)
     if as_json:
         print_document(result)
@@ -73,15 +75,16 @@ def plan(
 
 
 def _exact_options(model: str | None, exactly: dict[str, Any]) -> dict[str, Any]:
-    variant = exactly.pop("variant") or model
-    if not variant or not exactly["total_context"]:
+    named, _, quant = (exactly.pop("variant") or model or "").partition(":")
+    exactly["quant"] = exactly["quant"] or quant
+    if not (named and exactly["quant"] and exactly["total_context"]):
         raise UsageError(
-            say("--exact needs --variant and --total-context"),
+            say("--exact needs --variant, --quant and --total-context"),
             hint=say("appliance plan --exact --variant deepseek-v3 --quant q4_k_m "
                      "--total-context 32768 --inventory FILE --json"),
         )  # fmt: skip
     flash = exactly.pop("flash_attn") == "on"
-    return {"variant": variant, "flash_attn": flash, **exactly}
+    return {"variant": named, "flash_attn": flash, **exactly}
 
 
 def inventory_of(inventory_file: Path | None, replay: Path | None) -> Inventory:
@@ -99,36 +102,3 @@ def inventory_of(inventory_file: Path | None, replay: Path | None) -> Inventory:
 
     with open_box(replay, state=None if replay else find_paths().state) as box:
         return box.inventory()
-
-
-def print_plan(result: Plan) -> None:
-    """The plan for people."""
-    rows = []
-    for choice in result.choices:
-        total = sum(card.total_mib for card in choice.memory.per_card)
-        rows.append(
-            (
-                choice.variant,
-                choice.recipe,
-                ",".join(choice.cards),
-                f"{choice.slots}x{choice.context}",
-                gib(total),
-                choice.speed.decode_tps_one,
-                _("yes") if choice.fits else _("no"),
-                choice.why[0] if choice.why else "",
-            )
-        )
-    if rows:
-        print_table(
-            (_("VARIANT"), _("RECIPE"), _("CARDS"), _("CONTEXT"), _("MEMORY"), _("TOKENS/S"),
-             _("FITS"), _("WHY")),
-            rows,
-        )  # fmt: skip
-    else:
-        click.echo(_("nothing fits here"))
-    if result.rejected:
-        click.echo()
-        head = (_("NOT HERE"), _("ENGINE"), _("CODE"), _("REASON"), _("WHAT TO DO"))
-        print_table(
-            head, [(r.variant, r.engine, r.code, r.reason, r.advice) for r in result.rejected]
-        )

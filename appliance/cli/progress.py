@@ -23,6 +23,12 @@ class ProgressLine:
         self._open = False
         self._last: tuple[str, str | None, float, float] = ("", None, -100.0, 0.0)
 
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
     def show(self, progress: Progress) -> None:
         """Tell, if it is news."""
         if self._quiet:
@@ -59,7 +65,7 @@ def percent(progress: Progress) -> float | None:
 
 def progress_text(progress: Progress) -> str:
     """`fetch 45 % 1.2/2.7 GB 80 MB/s ETA 0:19 file`."""
-    parts = [progress.phase]
+    parts: list[str] = [progress.phase]
     pct = percent(progress)
     if pct is not None:
         parts.append(f"{pct:.0f} %")

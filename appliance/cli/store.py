@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,33 +15,32 @@ from appliance.cli.hardware import json_option
 from appliance.cli.options import Command, settings_of
 from appliance.cli.output import print_document
 from appliance.cli.progress import ProgressLine
-from appliance.core.errors import NeedsRights, UsageError
+from appliance.core.errors import UsageError
 from appliance.core.i18n import _, say
 from appliance.core.paths import find_paths
 from appliance.core.progress import Cancel, OnProgress
+from appliance.core.pull import Pull
 from appliance.core.status import DeploymentStatus
 
 if TYPE_CHECKING:
     from appliance.weights.pull import PullRequest
-    from appliance.weights.store import StoredModel
+    from appliance.weights.store import Store, StoredModel
 
 ResultT = TypeVar("ResultT")
 _SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[KMGT]?)B?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
+def _take(request: PullRequest, store: Store, on_progress: OnProgress, cancel: Cancel) -> Pull:
+    from appliance.weights.pull import pull
+
+    return pull(request, store, on_progress=on_progress, cancel=cancel)
+
+
 def _with_progress(work: Callable[[OnProgress, Cancel], ResultT], *, quiet: bool) -> ResultT:
     """Run `work` here, showing how far it is; Ctrl-C stops it at a safe point."""
-    line = ProgressLine(quiet=quiet)
-    try:
+    with ProgressLine(quiet=quiet) as line:
         return work(line.show, Cancel())
-    finally:
-        line.end()
-
-
-def _refuse_readonly(ctx: click.Context) -> None:
-    if settings_of(ctx).readonly:
-        raise NeedsRights(say("--readonly: nothing may be changed"), hint=say("leave it out"))
 
 
 @click.command(cls=Command, example="appliance models verify --quick")
@@ -54,9 +54,7 @@ def verify(names: tuple[str, ...], quick: bool) -> None:
     store = Store(find_paths().models)
     chosen = [stored_model_named(name, store) for name in names] or store.models()
     for model in chosen:
-        result = _with_progress(
-            lambda tell, cancel, m=model.id: store.verify(m, quick, tell, cancel), quiet=False
-        )
+        result = _with_progress(partial(store.verify, model.id, quick), quiet=False)
         text = _("{model}: whole ({files} file(s), {gb:.2f} GB read, {seconds:.1f} s)")
         click.echo(
             text.format(
@@ -70,22 +68,16 @@ def verify(names: tuple[str, ...], quick: bool) -> None:
         click.echo(_("the store is empty"))
 
 
-@click.command("import", cls=Command, example="appliance models import /media/usb")
+@click.command("import", cls=Command, changes=True, example="appliance models import /media/usb")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @json_option
-@click.pass_context
-def import_models(ctx: click.Context, paths: tuple[Path, ...], as_json: bool) -> None:
+def import_models(paths: tuple[Path, ...], as_json: bool) -> None:
     """Take models from disks: exported directories, several copies of one, or plain files."""
-    from appliance.weights.pull import pull
     from appliance.weights.store import Store
 
-    _refuse_readonly(ctx)
     store = Store(find_paths().models)
     for request in _requests(paths):
-        result = _with_progress(
-            lambda tell, cancel, r=request: pull(r, store, on_progress=tell, cancel=cancel),
-            quiet=as_json,
-        )
+        result = _with_progress(partial(_take, request, store), quiet=as_json)
         if as_json:
             print_document(result, lines=True)
         else:
@@ -139,7 +131,12 @@ def _bytes_of(text: str) -> int:
     return int(float(match["number"]) * _UNITS[match["unit"].upper()])
 
 
-@click.command("rm", cls=Command, example="appliance models rm deepseek-r1-distill-qwen-7b:q4_k_m")
+@click.command(
+    "rm",
+    cls=Command,
+    changes=True,
+    example="appliance models rm deepseek-r1-distill-qwen-7b:q4_k_m",
+)
 @click.argument("name", metavar="MODEL")
 @click.option("--yes", is_flag=True, help="do not ask")
 @click.pass_context
@@ -149,11 +146,9 @@ def remove(ctx: click.Context, name: str, yes: bool) -> None:
     from appliance.ops.models import stored_model_named
     from appliance.weights.store import Store
 
-    _refuse_readonly(ctx)
-    paths = find_paths()
-    store = Store(paths.models)
+    store = Store(find_paths().models)
     model = stored_model_named(name, store)
-    in_use = _in_use(model, current_status(paths).deployments)
+    in_use = _in_use(model, current_status(settings_of(ctx)).deployments)
     if not yes and not in_use:
         question = _("Remove {model} ({size:.1f} GB)?")
         click.confirm(question.format(model=model.id, size=model.bytes / 1e9), abort=True, err=True)
@@ -167,13 +162,12 @@ def _in_use(model: StoredModel, deployments: list[DeploymentStatus]) -> list[str
     return [model.id] if {model.id, model.reference} & served else []
 
 
-@click.command(cls=Command, example="appliance models gc")
+@click.command(cls=Command, changes=True, example="appliance models gc")
 @click.pass_context
 def gc(ctx: click.Context) -> None:
     """Remove what no model needs: what was never finished and nobody went on with."""
     from appliance.weights.store import Store
 
-    _refuse_readonly(ctx)
     freed = Store(find_paths().models).gc()
     for path in freed.removed:
         note(path, settings_of(ctx))

@@ -9,19 +9,22 @@ from typing import Any
 import click
 import msgspec
 
+from appliance.cli.daemon import daemon_client, following
 from appliance.cli.diagnostics import note
 from appliance.cli.options import Command, Settings, settings_of
 from appliance.cli.output import print_document
 from appliance.cli.progress import ProgressLine
-from appliance.core.errors import ApplianceError, NeedsRights, UsageError
+from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.i18n import _, say
-from appliance.core.paths import find_paths
 from appliance.core.pull import Progress
+from appliance.core.reference import from_here
 from appliance.core.status import Up
 from appliance.node.wishes import UpOptions
 
 
-@click.command(cls=Command, example="appliance up --model deepseek-r1-distill-qwen-7b --yes")
+@click.command(
+    cls=Command, changes=True, example="appliance up --model deepseek-r1-distill-qwen-7b --yes"
+)
 @click.option("--model", help="a catalogue id or a reference; the best that fits if not given")
 @click.option("--users", type=click.IntRange(1, 10_000), help="people who chat at the same time")
 @click.option("--context", type=click.IntRange(256, 2**20), help="tokens of one conversation")
@@ -47,8 +50,6 @@ def up(
     Safe to repeat: what is done already is not done again.
     """
     settings = settings_of(ctx)
-    if settings.readonly:
-        raise NeedsRights(say("--readonly: nothing may be started"), hint=say("leave it out"))
     given = {"model": model, "users": users, "context": context, "allow_cpu": yes or None}
     options = _options(answers, {k: v for k, v in given.items() if v is not None})
     try:
@@ -74,42 +75,32 @@ def _options(answers: Path | None, given: dict[str, Any]) -> UpOptions:
     """What was typed goes before what the answer file says."""
     try:
         written = msgspec.toml.decode(answers.read_bytes()) if answers else {}
-        return msgspec.convert({**written, **given}, UpOptions)
+        options = msgspec.convert({**written, **given}, UpOptions)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(
             say("cannot read {path}: {error}", path=answers, error=error),
             hint=say("it may hold model, users, context and allow_cpu"),
             code="BAD-ANSWERS",
         ) from error
+    return msgspec.structs.replace(options, model=options.model and from_here(options.model))
 
 
 def run_up(options: UpOptions, settings: Settings, *, as_json: bool) -> Up:
-    """Have the daemon do the job and tell how it goes; Ctrl-C ends the job, not just the words."""
-    from appliance.node.start import ensure_daemon
-
-    client = ensure_daemon(find_paths())
+    """Have the daemon do the job and tell how it goes."""
     progress = ProgressLine(quiet=settings.verbosity < 0)
-    job_id: str | None = None
-    try:
-        for message in client.up(options):
-            schema = message.get("schema")
-            if schema == "appliance.job/1":
-                job_id = message["id"]
-            elif schema == "appliance.progress/1":
-                progress.show(msgspec.convert(message, Progress))
-            elif schema == "appliance.up/1":
+    with (
+        daemon_client(settings) as client,
+        progress,
+        following(client, client.up(options)) as messages,
+    ):
+        for message in messages:
+            if message["schema"] == "appliance.up/1":
                 return msgspec.convert(message, Up)
+            if message["schema"] == "appliance.progress/1":
+                progress.show(msgspec.convert(message, Progress))
             else:
                 progress.end()
                 _tell(message, settings, to_stderr=as_json)
-    except KeyboardInterrupt:
-        progress.end()
-        if job_id:
-            client.cancel_job(job_id)
-        raise
-    finally:
-        progress.end()
-        client.close()
     raise ApplianceError(say("the daemon broke off"), hint=say("run `appliance up` again"))
 
 

@@ -10,6 +10,7 @@ file:PATH                                a file or directory of this server
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -100,6 +101,14 @@ def parse_reference(text: str) -> Reference:
         ),
         code="BAD-REFERENCE",
     )
+
+
+def from_here(text: str) -> str:
+    """`text` with the path of a `file:` reference made absolute: the daemon is elsewhere."""
+    scheme, colon, path = text.partition(":")
+    if not colon or scheme != "file" or not path:
+        return text
+    return f"file:{Path(path).expanduser().absolute()}"
 
 
 def _catalogue_entry(text: str) -> CatalogReference | None:

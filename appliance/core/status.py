@@ -64,6 +64,7 @@ class CardStatus(Document, frozen=True, kw_only=True):
 
     id: str
     vendor: str
+    index: int | None = None
     name: str | None
     state: str
     sample: CardSample | None = None

@@ -80,6 +80,7 @@ def card_statuses(inventory: Inventory, sample: Sample) -> list[CardStatus]:
         CardStatus(
             id=card.id,
             vendor=card.vendor,
+            index=card.index,
             name=card.name,
             state=card.state,
             sample=readings.get(card.id),

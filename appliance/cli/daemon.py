@@ -1,0 +1,48 @@
+"""The daemon behind a command, and the jobs it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from appliance.cli.diagnostics import note
+from appliance.cli.options import Settings
+from appliance.core.errors import ApplianceError
+from appliance.core.i18n import say
+from appliance.core.paths import find_paths
+from appliance.node.client import NodeClient
+from appliance.node.start import daemon_log, ensure_daemon
+
+
+@contextmanager
+def daemon_client(settings: Settings) -> Iterator[NodeClient]:
+    """A client of the daemon, which is started if need be; `-v` tells where its log is."""
+    paths = find_paths()
+    if settings.verbosity > 0:
+        note(say("the daemon's log is {path}", path=daemon_log(paths)), settings)
+    with ensure_daemon(paths) as client:
+        yield client
+
+
+@contextmanager
+def following(
+    client: NodeClient, messages: Iterator[dict[str, Any]]
+) -> Iterator[Iterator[dict[str, Any]]]:
+    """What a job tells. Ctrl-C ends the job, not just the words."""
+    job_ids: list[str] = []
+
+    def told() -> Iterator[dict[str, Any]]:
+        for message in messages:
+            if message.get("schema") == "appliance.job/1":
+                job_ids.append(message["id"])
+            else:
+                yield message
+
+    try:
+        yield told()
+    except KeyboardInterrupt:
+        for job_id in job_ids:
+            with suppress(ApplianceError):
+                client.cancel_job(job_id)
+        raise
