@@ -24,7 +24,7 @@ from appliance.core.reference import CatalogReference
 from appliance.engines.recipes import load_recipes
 from appliance.hardware.cards import all_facts
 from appliance.planner.measured import measured
-from appliance.planner.memory import Setup, compute_mib, kv_mib
+from appliance.planner.memory import Setup, compute_mib, kv_mib, output_mib
 from appliance.planner.model import Model, of_catalogue
 from appliance.planner.plan import plan
 from appliance.planner.speed import (
@@ -75,7 +75,9 @@ def memory_rows(catalogue: Catalogue, *, engine: bool) -> Iterator[Row]:
         a = model.architecture
         answer = measured(model, setup, None) if engine and a.indexer_dim else None
         cache = kv_mib(a, setup)
-        compute = answer.compute_mib if answer else compute_mib(a, setup, on_card=False)
+        compute = compute_mib(a, setup, on_card=False)
+        if answer:
+            compute = max(answer.compute_mib, output_mib(a, setup))
         predicted = {"weights": model.tensor_mib, "kv": cache, "compute": compute}
         predicted["total"] = sum(predicted.values())
         label = " ".join(row[key] for key in ("variant", "n_ctx", "n_parallel", "kv_type"))

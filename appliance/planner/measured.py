@@ -11,7 +11,7 @@ from appliance.catalog.architecture import Architecture
 from appliance.catalog.compose import composable, write_composed
 from appliance.core.plan import CardMemory, Memory
 from appliance.engines.llamacpp.dryrun import DryRun, Question, dry_run
-from appliance.planner.memory import Setup, compute_mib
+from appliance.planner.memory import Setup, compute_mib, output_mib
 from appliance.planner.model import Model
 
 
@@ -44,8 +44,10 @@ def with_engine(memory: Memory, model: Model, setup: Setup, cache: Path | None) 
         return memory
     on_card = any(card.id != "cpu" for card in memory.per_card)
     formula = compute_mib(model.architecture, setup, on_card=on_card)
-    per_card = [_corrected(card, answer.compute_mib - formula) for card in memory.per_card]
-    return msgspec.structs.replace(memory, per_card=per_card, method="engine")
+    more = max(answer.compute_mib, output_mib(model.architecture, setup)) - formula
+    per_card = [_corrected(card, more) for card in memory.per_card]
+    host_mib = memory.host_mib if on_card else per_card[0].total_mib
+    return msgspec.structs.replace(memory, per_card=per_card, host_mib=host_mib, method="engine")
 
 
 def _corrected(card: CardMemory, more_mib: float) -> CardMemory:

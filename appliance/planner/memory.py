@@ -89,6 +89,12 @@ def compute_mib(a: Architecture, setup: Setup, *, on_card: bool) -> float:
     return 4 * setup.ubatch * max(output, per_token) / MIB
 
 
+def output_mib(a: Architecture, setup: Setup) -> float:
+    """Scores of every word for every token of a micro-batch: the most a caller may ask for."""
+    streams = a.hyper_connections or 0
+    return 4 * setup.ubatch * (a.vocab + (streams + 2) * a.hidden) / MIB
+
+
 def _dense_elements(a: Architecture, setup: Setup) -> float:
     """F32 elements a token in the widest layer of attention or feed-forward."""
     if not setup.flash_attention:
@@ -123,4 +129,4 @@ def _compressed_compute_mib(a: Architecture, setup: Setup) -> float:
     fixed = 0.0665 * a.hidden
     linear = fixed + 0.00115 * setup.slot_context
     long = fixed - 96 + 0.00154 * setup.slot_context
-    return setup.ubatch / 512 * max(linear, long)
+    return max(setup.ubatch / 512 * max(linear, long), output_mib(a, setup))

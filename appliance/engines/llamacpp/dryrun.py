@@ -43,7 +43,10 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DryRun(msgspec.Struct, frozen=True, kw_only=True):
-    """MiB as the engine printed them: cache of all slots (with states), compute buffers."""
+    """MiB as the engine printed them: cache of all slots (with states), compute buffers.
+
+    As its server sets it up: one output for each slot, not for each token of a micro-batch.
+    """
 
     kv_mib: float
     compute_mib: float

@@ -27,9 +27,6 @@ def main(path: str, context: str, slots: str, kv_type: str, ubatch: str, flash: 
     params.cache_type_k = params.cache_type_v = kind
     wanted = "ENABLED" if flash == "on" else "DISABLED"
     params.flash_attn_type = getattr(llama.llama_flash_attn_type, f"LLAMA_FLASH_ATTN_TYPE_{wanted}")
-    # As many outputs as a micro-batch has tokens: the worst case, which is what has to fit.
-    params.speculative.types = [llama.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
-    params.speculative.ngram_simple.size_m = int(ubatch)
     params.kv_unified = params.swa_full = False
     params.no_extra_bufts = True
     params.fit_params, params.verbosity, params.warmup = True, DEBUG, False
