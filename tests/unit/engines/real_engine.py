@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -63,8 +64,9 @@ class RealEngine:
     def __init__(self, command: EngineCommand, log: Path) -> None:
         self.port = command.port
         self.log = log
+        env = {**os.environ, **command.env}
         with log.open("wb") as output:
-            self.process = subprocess.Popen(command.argv, stdout=output, stderr=output)
+            self.process = subprocess.Popen(command.argv, env=env, stdout=output, stderr=output)
 
     def wait_until_well(self, within_s: float = 60.0) -> None:
         deadline = time.monotonic() + within_s

@@ -1,4 +1,5 @@
 ### distill
+export OMP_WAIT_POLICY=passive
 /var/lib/appliance/data/engines/llama.cpp/cpu/current/bin/llama-server \
     --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
     --alias deepseek-r1-distill-qwen-7b \
@@ -24,6 +25,7 @@
     --threads-batch 16
 
 ### r1
+export OMP_WAIT_POLICY=passive
 /var/lib/appliance/data/engines/llama.cpp/cpu/current/bin/llama-server \
     --model /srv/models/deepseek-r1-0528.gguf \
     --alias deepseek-r1-0528 \
@@ -49,6 +51,7 @@
     --threads-batch 16
 
 ### v4
+export OMP_WAIT_POLICY=passive
 /var/lib/appliance/data/engines/llama.cpp/cpu/current/bin/llama-server \
     --model /srv/models/deepseek-v4-flash.gguf \
     --alias deepseek-v4-flash \

@@ -1,4 +1,5 @@
 ### distill
+export OMP_WAIT_POLICY=passive
 /opt/appliance/bin/python \
     -P \
     -m appliance.engines.llamacpp.serve \
@@ -13,6 +14,7 @@
     --prompt-cache-mib 512
 
 ### r1
+export OMP_WAIT_POLICY=passive
 /opt/appliance/bin/python \
     -P \
     -m appliance.engines.llamacpp.serve \
@@ -27,6 +29,7 @@
     --prompt-cache-mib 512
 
 ### v4
+export OMP_WAIT_POLICY=passive
 /opt/appliance/bin/python \
     -P \
     -m appliance.engines.llamacpp.serve \
