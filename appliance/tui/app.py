@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -134,11 +136,20 @@ class ApplianceApp(Work):
     def on_mount(self) -> None:
         """Begin to look."""
         self.feed.start()
+        self.set_interval(1.0, self._age)
         if self.backend.start and not self.readonly:
             self._call(self.backend.start, "")
 
     def _looked(self, snapshot: Snapshot) -> None:
         self.post_message(Looked(snapshot))
+
+    def _age(self) -> None:
+        """A daemon that hangs sends no picture: the one we have grows old before our eyes."""
+        now = datetime.now(UTC)
+        late = (now - self.snapshot.taken).total_seconds() > self.snapshot.stale_after_s
+        if late and not self.paused and self.snapshot.down_s is None:
+            self.snapshot = replace(self.snapshot, taken=now)
+            self.redraw()
 
     def on_looked(self, message: Looked) -> None:
         """Keep the picture; draw it unless the operator holds this one."""

@@ -37,7 +37,7 @@ class Feed:
         self._inventory: Inventory | None = None
         self._inventory_at = 0.0
         self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
-        self._silent_since: float | None = None
+        self._answered_at = time.monotonic()
         self._last: Snapshot | None = None
 
     def start(self) -> None:
@@ -73,7 +73,7 @@ class Feed:
                     hint=say("restart it with `appliance down` and `appliance up`"),
                 )
             )
-        self._silent_since = None
+        self._answered_at = time.monotonic()
         self._last = snapshot
         return snapshot
 
@@ -106,14 +106,11 @@ class Feed:
         return self._inventory
 
     def _silent(self, error: ApplianceError) -> Snapshot:
-        now = time.monotonic()
-        if self._silent_since is None:
-            self._silent_since = now
         return Snapshot(
             taken=datetime.now(UTC),
             status=self._last.status if self._last else None,
             inventory=self._inventory,
             events=tuple(self._events),
             error=error,
-            down_s=now - self._silent_since,
+            down_s=time.monotonic() - self._answered_at,
         )

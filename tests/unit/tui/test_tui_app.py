@@ -90,6 +90,17 @@ async def test_a_daemon_that_never_answers_leaves_the_keys_alive() -> None:
     node.hang.set()
 
 
+async def test_a_daemon_that_begins_to_hang_is_seen_before_any_timeout() -> None:
+    node = FakeNode()
+    async with app_of(node).run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: "OK +" in shown(pilot.app))
+        node.hang.clear()
+        await until(pilot, lambda: "STALE ?" in shown(pilot.app))
+        assert "no new readings for 00:0" in shown(pilot.app)
+        node.hang.set()
+        await until(pilot, lambda: "STALE ?" not in shown(pilot.app))
+
+
 async def test_stopping_asks_and_cancel_is_what_enter_means() -> None:
     node = FakeNode()
     async with app_of(node).run_test(size=SIZE) as pilot:
