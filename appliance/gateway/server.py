@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -28,10 +29,20 @@ _MOST_CONNECTIONS = 2000
 def serve(state: Path, port: int) -> None:
     """Serve `state` until SIGTERM or SIGINT. Raises `ApplianceError` when it cannot start."""
     take_over(state)
+    _allow_descriptors()
     keys = KeyStore(state / KEYS_FILE)
     tcp = loopback(port)
     unix = operators_socket(state / SOCKET_FILE)
     asyncio.run(_serve(state, keys, tcp, unix))
+
+
+def _allow_descriptors() -> None:
+    """Each request needs two, and the usual soft limit is 1024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 3 * _MOST_CONNECTIONS
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 async def _serve(state: Path, keys: KeyStore, tcp: socket.socket, unix: socket.socket) -> None:
