@@ -39,7 +39,7 @@ WALK: list[tuple[str, tuple[str, ...], str]] = [
     ("health", ("escape", "7"), "DAEMON-START"),
     ("help", ("question_mark",), "$ appliance"),
     ("palette", ("escape", "colon"), "1 "),
-    ("confirm", ("escape", "1", "S"), "(n)"),
+    ("confirm", ("escape", "1", "S"), "(y)"),
     ("chat", ("escape", "6", "h", "i", "enter"), "number 1."),
 ]
 
