@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -101,7 +102,7 @@ def test_down_leaves_nothing_and_up_comes_back_at_the_same_port(
 
     assert appliance.run("down").returncode == 0
 
-    assert all(wait_for(lambda p=pid: is_zombie(p), 10) for pid in pids)
+    assert all(wait_for(partial(is_zombie, pid), 10) for pid in pids)
     status = appliance.run("status", "--json")
     assert status.returncode == 0
     assert json.loads(status.stdout)["daemon"]["pid"] is None

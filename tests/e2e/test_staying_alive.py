@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,10 @@ from appliance_box import Appliance, ask, is_zombie, wait_for
 def new_engine(appliance: Appliance, old: int) -> int:
     """The pid of the engine that took the place of `old`."""
     return int(wait_for(lambda: [pid for pid in appliance.engines() if pid != old], 30)[0])
+
+
+def _engines_or_end(appliance: Appliance, daemon: int) -> bool:
+    return bool(appliance.engines()) or is_zombie(daemon)
 
 
 def test_a_killed_engine_comes_back_at_the_same_endpoint(
@@ -73,7 +78,7 @@ def test_after_a_reboot_everything_is_as_it_was(appliance: Appliance, parrot: Pa
     for pid in everything:
         os.kill(pid, signal.SIGKILL)
     for pid in everything:
-        wait_for(lambda p=pid: is_zombie(p))
+        wait_for(partial(is_zombie, pid))
     appliance.run("status")
 
     wait_for(lambda: appliance.status()["deployments"][0]["state"] in ("ready", "busy"))
@@ -88,9 +93,9 @@ def test_a_daemon_killed_while_it_started_an_engine_leaves_one_engine(
         daemon = appliance.status()["daemon"]["pid"]
         for engine in appliance.engines():
             os.kill(engine, signal.SIGKILL)
-        wait_for(lambda d=daemon: appliance.engines() or is_zombie(d))
+        wait_for(partial(_engines_or_end, appliance, daemon))
         os.kill(daemon, signal.SIGKILL)
-        wait_for(lambda d=daemon: is_zombie(d))
+        wait_for(partial(is_zombie, daemon))
     appliance.run("status")
 
     wait_for(lambda: appliance.status()["deployments"][0]["state"] in ("ready", "busy"))
