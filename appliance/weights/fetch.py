@@ -249,9 +249,11 @@ class Fetch:
             self._unsynced += self._size(index)
             self._synced.notify()
 
-    def claim_rest(self) -> list[int]:
-        """Every chunk nobody fetches: for a server that sends them anyway."""
-        return self._chunks.take_rest()
+    def claim_after(self, index: int) -> list[int]:
+        """Every chunk behind this one that nobody fetches: the server sends them anyway."""
+        rest = self._chunks.take_rest()
+        self._chunks.give_back([other for other in rest if other < index])
+        return [other for other in rest if other > index]
 
     def head(self, index: int) -> tuple[int, hashlib._Hash] | None:
         """The part of a chunk that an earlier transfer brought."""
@@ -304,7 +306,7 @@ class _Transfer:
         was_sequential = source.sequential
         with source.open(self._offer.file, start, end) as blocks:
             if source.sequential and not was_sequential:
-                self._left += self._fetch.claim_rest()
+                self._left += self._fetch.claim_after(self._left[-1])
             self._fetch.sources[source.label] = None
             self._fetch.meter.source = source.label
             self._receive(self._alive(blocks), start)
