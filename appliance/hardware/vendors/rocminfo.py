@@ -33,7 +33,7 @@ def parse(text: str) -> list[Agent]:
         fields: dict[str, str] = {}
         for key, value in _FIELD.findall(body):
             fields.setdefault(key, value)  # pools and ISAs further down have names of their own
-        if fields.get("Device Type") in ("GPU", "DCU"):
+        if fields.get("Device Type") in ("GPU", "DCU", "HCU"):
             found.append(_agent(fields))
     return found
 

@@ -62,7 +62,7 @@ COMMON: Spellings = {
     "pcie.gen_max": ("(?:pcie generation|pcie gen)/(?:device )?max(?: link gen)?",),
     "pcie.width": ("link widths?/current(?: link width)?",),
     "pcie.width_max": ("link widths?/max(?: link width)?",),
-    "ecc": ("ecc errors/volatile/.*(?:uncorr|double bit).*",),
+    "ecc": ("ecc errors/volatile/.*(?:uncorr|double bit).*", "ecc errors/double bit"),
 }
 """Spellings that nvidia-smi introduced and its lookalikes kept; `pcie.` and `ecc` are put together.
 A pattern begins at a step of the path and ends at its end."""
@@ -273,15 +273,15 @@ def processes(card: Block) -> list[CardProcess] | None:
 
 
 def _process(block: Block) -> CardProcess | None:
-    """`Process ID : 4711` with lines below it, or an XML `process_info` with a `pid`."""
+    """`Process ID : 4711` with lines below it, or a block with a `pid` (XML, cnmon)."""
     values = flat(block)
     pid = parse.integer(block.value if block.key.lower() == "process id" else values.get("pid"))
     if pid is None:
         return None
     return CardProcess(
         pid=pid,
-        memory_mib=_first(values, (r"used (?:\w+ )?memory", "memory"), parse.mib),
-        command=_first(values, ("(?:process )?name",), parse.text_or_none),
+        memory_mib=_first(values, (r"(?:used )?(?:\w+ )?memory(?: usage)?",), parse.mib),
+        command=_first(values, ("(?:process )?name", "cmdline"), parse.text_or_none),
     )
 
 

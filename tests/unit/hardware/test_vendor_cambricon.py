@@ -153,6 +153,23 @@ def test_the_details() -> None:
     assert (bad.pci, bad.power_w, bad.memory_used_mib) == ("0000:36:00.0", None, 0)
 
 
+def test_the_details_name_the_processes() -> None:
+    running = (
+        "    Processes                      :\n"
+        "        Process                    : 0\n"
+        "            PID                    : 20471\n"
+        "            cmdline                : /opt/serve/bin/python\n"
+        "            MLU Memory Usage       : 15001 MiB\n"
+    )
+    busy, idle = INFO.split("Card 1")
+    idle = f"Card 1{idle}    Processes                      :\n"
+    first, second = read(VENDOR, {"cnmon info": busy + running + idle})
+    assert first.processes == [
+        CardProcess(pid=20471, memory_mib=15001, command="/opt/serve/bin/python")
+    ]
+    assert second.processes == []
+
+
 def test_the_table() -> None:
     busy, idle = read(VENDOR, {"cnmon": TABLE})
     assert (busy.name, busy.pci, busy.driver) == ("MLU370-X4", "0000:1b:00.0", "v5.10.31")

@@ -152,6 +152,16 @@ def test_rocm_smi_of_an_older_dtk_and_the_target_from_rocminfo() -> None:
     assert (found.name, found.arch, found.uuid) == ("BW1000", "gfx928", "GPU-0011223344556677")
 
 
+def test_newer_dtk_calls_the_devices_of_rocminfo_hcu() -> None:
+    rocminfo = (
+        "*******\nAgent 9\n*******\n  Name:     gfx936\n  Uuid:     GPU-0011223344556677\n"
+        "  Marketing Name:   BW\n  Device Type:   HCU\n  BDFID:   2304\n"
+    )
+    answers = {METRICS: cards(metrics("HCU", bus="0000:09:00.0")), "rocminfo": rocminfo}
+    (found,) = read(VENDOR, answers)
+    assert (found.name, found.arch, found.uuid) == ("BW", "gfx936", "GPU-0011223344556677")
+
+
 def test_amds_rocm_smi_is_not_ours() -> None:
     amd = {"card0": {"Card Series": "Navi 31", "GPU use (%)": "3", "Card Vendor": "AMD"}}
     assert read_spoiled(VENDOR, {ROCM: json.dumps(amd)}) == []

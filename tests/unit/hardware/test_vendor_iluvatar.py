@@ -126,6 +126,13 @@ def test_the_table_of_a_board_with_two_dies() -> None:
     assert second.processes == []
 
 
+def test_the_log_of_an_older_driver_counts_errors_without_sections() -> None:
+    volatile = LOG[LOG.index("      <volatile>") : LOG.index("    </ecc_errors>")]
+    plain = "      <single_bit>7</single_bit>\n      <double_bit>2</double_bit>\n"
+    busy, idle = read(VENDOR, {"ixsmi -q -x": LOG.replace(volatile, plain)})
+    assert (busy.ecc_uncorrected, idle.ecc_uncorrected) == (2, None)
+
+
 def test_the_log() -> None:
     busy, idle = read(VENDOR, {"ixsmi -q -x": LOG})
     assert (busy.index, busy.pci, busy.uuid) == (

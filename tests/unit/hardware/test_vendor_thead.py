@@ -184,6 +184,35 @@ def test_another_query_and_the_list() -> None:
     assert (second.uuid, second.memory_used_mib) == ("GPU-0000000b", None)
 
 
+def test_what_another_query_lists_are_the_cards_and_their_processes() -> None:
+    ids = (
+        "timestamp, count, name, serial, index, uuid\n"
+        "2022/09/08 09:42:34.913, 2, alixpu, 7149, 0, PPU-0000000a\n"
+        "2022/09/08 09:42:34.920, 2, alixpu, 7150, 1, PPU-0000000b\n"
+    )
+    running = (
+        "timestamp, uuid, pid, process_name, used_ppu_memory [MiB]\n"
+        "2022/09/08 09:57:57.660, PPU-0000000b, 61785, ppu_test, 413 MiB\n"
+        "2022/09/08 09:57:57.660, PPU-0000000b, 62103, worker, N/A\n"
+    )
+    first, second = read(
+        VENDOR,
+        {
+            "ppu-smi --query-ppu=timestamp,count,name,serial,index,uuid --format=csv": ids,
+            "ppu-smi --query-compute-apps=timestamp,uuid,pid,process_name,used_ppu_memory"
+            " --format=csv": running,
+            "ppu-smi -q -d TEMPERATURE": section("Temperature"),
+            OTHER_CSV: OTHER_ROWS,
+        },
+    )
+    assert (first.index, first.uuid, first.memory_mib) == (0, "PPU-0000000a", 98304)
+    assert (first.temp_c, first.processes) == (None, [])
+    assert second.processes == [
+        CardProcess(pid=61785, memory_mib=413, command="ppu_test"),
+        CardProcess(pid=62103, memory_mib=None, command="worker"),
+    ]
+
+
 def test_no_driver() -> None:
     ask = failing("ppu-smi", stderr="Init HGML error: driver is not loaded")
     assert VENDOR.read_tool(ask, None).answer == "no_driver"
@@ -225,7 +254,8 @@ def test_captures() -> None:
     assert {(c.name, c.memory_mib, c.memory_used_mib, c.power_limit_w) for c in cards} == {
         ("PPU-ZW810E", 98304, 1, 400)
     }
-    first, _ = replay(VENDOR, "manual-queries")
-    assert (first.pci, first.temp_c, first.temp_memory_c) == ("0000:3e:00.0", 42, 42)
-    assert (first.temp_warn_c, first.temp_critical_c) == (92, 95)
-    assert (first.power_w, first.power_limit_w, first.util_pct) == (51.99, 250, 38)
+    first, second = replay(VENDOR, "manual-queries")
+    assert (first.index, first.name, first.memory_mib) == (0, "alixpu", 40960)
+    assert (second.index, second.memory_mib, second.memory_used_mib) == (1, 24576, 508)
+    assert [process.pid for process in first.processes or []] == [61785, 62103]
+    assert second.processes == []
