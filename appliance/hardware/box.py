@@ -18,7 +18,7 @@ from appliance.hardware.host import command_of
 from appliance.hardware.identity import cards_of, gone, recall, remember
 from appliance.hardware.look import LiveLook, Look, all_at_once
 from appliance.hardware.merge import Entry, Seen, merge
-from appliance.hardware.problems import disagreements, not_serveable, problems_of
+from appliance.hardware.problems import disagreements, not_serveable, problems_of, unreached
 from appliance.hardware.sources import LiveSource, ReplaySource, Source
 from appliance.hardware.topology import topology
 from appliance.hardware.vendors.base import PciDevice, Vendor
@@ -44,6 +44,7 @@ class Box:
         self._state = state if source.live else None
         self._bus: list[PciDevice] | None = None
         self._looks: list[Look] | None = None
+        self._seen: list[Seen] = []
         self._remembered: list[Card] = []
         self._memory_mib: int | None = None
         self._processes: dict[str, list[CardProcess] | None] = {}
@@ -64,6 +65,7 @@ class Box:
             cards=cards or [_processor(host)],
             problems=[
                 *problems_of(cards, entries),
+                *unreached(self._seen),
                 *not_serveable(self._bus or []),
             ],
         )
@@ -138,8 +140,8 @@ class Box:
         return None if self._bus is None else [d for d in self._bus if vendor.owns(d)]
 
     def _entries(self, *, thorough: bool) -> list[Entry]:
-        seen = all_at_once([partial(self._see, look, thorough) for look in self._looks or []])
-        return [entry for vendor in seen for entry in merge(vendor)]
+        self._seen = all_at_once([partial(self._see, look, thorough) for look in self._looks or []])
+        return [entry for vendor in self._seen for entry in merge(vendor)]
 
     def _see(self, look: Look, thorough: bool) -> Seen:
         return look.see(self._owned(look.vendor), thorough=thorough)

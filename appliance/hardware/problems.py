@@ -8,7 +8,7 @@ from appliance.core.cards import CardFacts
 from appliance.core.i18n import say
 from appliance.core.inventory import Card, Problem
 from appliance.hardware.cards import facts
-from appliance.hardware.merge import Entry
+from appliance.hardware.merge import Entry, Seen
 from appliance.hardware.vendors.base import PciDevice, Reading, Report
 
 DEFAULT_CRITICAL_C = 95.0
@@ -74,6 +74,34 @@ def _no_driver(cards: Sequence[Card], entry: Entry) -> Problem:
             )
         ),
         advice=str(entry.vendor.install_hint),
+    )
+
+
+def unreached(seen: Sequence[Seen]) -> list[Problem]:
+    """Tools that are there and cannot reach their driver, where no bus tells which cards it has.
+
+    Two vendors' tools share a name; what one says is told once.
+    """
+    told: dict[str | None, Problem] = {}
+    for vendor in seen:
+        tool = vendor.tool
+        if vendor.devices is None and tool is not None and tool.answer == "no_driver":
+            told.setdefault(tool.message, _no_way_in(vendor, tool.message))
+    return list(told.values())
+
+
+def _no_way_in(seen: Seen, message: str | None) -> Problem:
+    return Problem(
+        code="CARD-NO-DRIVER",
+        severity="fail",
+        text=str(
+            say(
+                "{vendor}: the tool does not reach the driver ({why})",
+                vendor=seen.vendor.title,
+                why=message or "",
+            )
+        ),
+        advice=str(seen.vendor.install_hint),
     )
 
 

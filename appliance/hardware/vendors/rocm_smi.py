@@ -187,18 +187,19 @@ def gfx_name(text: object) -> str | None:
 
 
 def placed(readings: Sequence[Reading], bus: Sequence[PciDevice] | None) -> list[Reading]:
-    """Readings without addresses, given those of the bus where there are as many of them.
+    """Readings without addresses, given those of the bus where the last number is its last device.
 
     ROCm SMI, and what descends from it, numbers its devices by their bus address (rocm_smi_lib
-    sorts what it discovers by BDF).
+    sorts what it discovers by BDF). A number that is left out is a device that does not answer.
     """
-    numbers = [reading.index for reading in readings]
+    numbers = [reading.index for reading in readings if reading.index is not None]
     addresses = sorted(device.address for device in bus or ())
-    if numbers != list(range(len(addresses))) or any(one.pci is not None for one in readings):
+    counted = len(set(numbers)) == len(readings) and max(numbers, default=-1) + 1 == len(addresses)
+    if not counted or any(one.pci is not None for one in readings):
         return list(readings)
     return [
-        msgspec.structs.replace(reading, pci=address)
-        for reading, address in zip(readings, addresses, strict=True)
+        msgspec.structs.replace(reading, pci=addresses[number])
+        for reading, number in zip(readings, numbers, strict=True)
     ]
 
 

@@ -436,6 +436,30 @@ def test_a_tool_that_reaches_no_card(
         assert _states(box.inventory()) == [state]
 
 
+def test_a_tool_without_a_driver_is_told_where_no_bus_was_captured(tmp_path: Path) -> None:
+    words = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver."
+    intels = "Error: level zero initialization error"
+    answers = ((NV_CSV, 9, words, ""), ("xpu-smi discovery -j", 1, intels, ""))
+    with open_box(a_capture(tmp_path / "c", None, *answers)) as box:
+        inventory = box.inventory()
+    assert [card.id for card in inventory.cards] == ["cpu"]
+    assert [problem.code for problem in inventory.problems] == ["CARD-NO-DRIVER"] * 2
+    assert [words in problem.text for problem in inventory.problems] == [True, False]
+
+
+def test_a_number_that_hy_smi_leaves_out_is_the_lost_card(tmp_path: Path, bus: Bus) -> None:
+    for card in range(3):
+        bus.add(f"0000:{0x10 + card:02x}:00.0", "1d94:6210", "0b40")
+    header = "DCU     Temp     AvgPwr     Perf     PwrCap     VRAM%      DCU%      Mode"
+    rows = [f"{n}  5{n}.0C  96.0W  auto  300.0W  0%  0%  Normal" for n in (0, 2)]
+    table = "\n".join((header, *rows)) + "\n"
+    with open_box(a_capture(tmp_path / "c", bus, ("hy-smi", 0, table, ""))) as box:
+        inventory = box.inventory()
+    assert {card.pci: card.state for card in inventory.cards} == {
+        "0000:10:00.0": "ok", "0000:11:00.0": "lost", "0000:12:00.0": "ok",
+    }  # fmt: skip
+
+
 def test_what_was_not_captured_says_nothing(tmp_path: Path, bus: Bus) -> None:
     bus.add("0000:10:00.0", "10de:2330", "0302")
     with open_box(a_capture(tmp_path / "c", bus)) as box:
