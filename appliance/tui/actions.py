@@ -165,6 +165,17 @@ ACTIONS: tuple[Action, ...] = (
         writes=True,
     ),
     Action(
+        "cancel",
+        ("X",),
+        say("End work"),
+        say("End the newest work under way at its next safe point; asks first"),
+        "appliance up, then Ctrl-C",
+        ("home", "setup", "models"),
+        bar=6,
+        danger="moderate",
+        writes=True,
+    ),
+    Action(
         "details",
         ("enter", "d"),
         say("Details"),

@@ -34,6 +34,8 @@ class Node(Protocol):
 
     def pull(self, options: PullOptions) -> Iterator[dict[str, Any]]: ...  # noqa: D102
 
+    def cancel_job(self, job_id: str) -> None: ...  # noqa: D102
+
     def down(self, deployment: str | None = None) -> None: ...  # noqa: D102
 
     def restart(self, deployment: str) -> None: ...  # noqa: D102

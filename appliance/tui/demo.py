@@ -221,6 +221,9 @@ class DemoNode:
             time.sleep(0.5)
         yield {"schema": "appliance.pull/1", "model": options.model, "files": []}
 
+    def cancel_job(self, job_id: str) -> None:
+        """Pretends."""
+
     def down(self, deployment: str | None = None) -> None:
         """Pretends."""
         self._stopped.add(deployment or _MODEL)

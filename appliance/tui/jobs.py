@@ -24,6 +24,8 @@ class JobState:
     title: str
     phases: tuple[tuple[str, str, bool], ...] = ()
     progress: Progress | None = None
+    handle: str | None = None
+    """What the daemon calls it: with this it can be ended."""
     notes: tuple[tuple[str, str], ...] = ()
     result: dict[str, Any] | None = None
     error: ApplianceError | None = None
@@ -37,6 +39,8 @@ class JobState:
 def advance(state: JobState, document: dict[str, Any]) -> JobState:
     """The state after one document of the stream; unknown ones change nothing."""
     schema = document.get("schema")
+    if schema == "appliance.job/1":
+        return replace(state, handle=str(document.get("id", "")) or None)
     if schema == "appliance.phase/1":
         return _phase(state, document)
     if schema == "appliance.progress/1":

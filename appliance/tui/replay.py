@@ -72,6 +72,10 @@ class Replay:
         """Nothing can be fetched into a capture."""
         raise _only_a_capture()
 
+    def cancel_job(self, job_id: str) -> None:
+        """Nothing runs in a capture."""
+        raise _only_a_capture()
+
     def down(self, deployment: str | None = None) -> None:
         """Nothing runs in a capture."""
         raise _only_a_capture()

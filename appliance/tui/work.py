@@ -126,6 +126,21 @@ class Work(App[int]):
             self._failed(message.job, message.job.error)
         self.redraw()
 
+    def do_cancel(self) -> None:
+        """End the newest running job, after a yes; what was fetched so far is kept."""
+        running = [job for job in self.jobs.values() if job.running and job.handle]
+        if not running:
+            self.notify(_("nothing is under way"))
+            return
+        job = running[-1]
+        handle = job.handle or ""
+        self._confirm(
+            _("End: {work}?").format(work=job.title),
+            _("What was fetched so far is kept; the same work goes on from there."),
+            _("End it"),
+            lambda: self._call(lambda: self.node.cancel_job(handle), _("it ends at a safe point")),
+        )
+
     def _failed(self, job: JobState, error: ApplianceError) -> None:
         """Say why; the one fault that an answer heals is asked about."""
         if error.code != "ENGINE-ON-CPU":

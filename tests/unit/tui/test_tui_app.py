@@ -493,6 +493,32 @@ async def test_models_are_fetched_and_served_from_their_list() -> None:
         await until(pilot, lambda: node.asked("up") == ["a:q4"])
 
 
+async def test_a_fetch_shows_its_progress_and_can_be_ended() -> None:
+    node = FakeNode()
+    node.job_goes_on.set()
+    node.job = [
+        {"schema": "appliance.job/1", "id": "j1"},
+        {
+            "schema": "appliance.progress/1",
+            "phase": "fetch",
+            "done": 500_000_000,
+            "total": 1_000_000_000,
+            "bps": 25_000_000,
+            "eta_s": 20,
+        },
+    ]
+    app = app_of(node, offers=lambda inventory: offers(rows(), None))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("4")
+        await until(pilot, lambda: "a:q4" in shown(app))
+        await pilot.press("down", "g", "1")
+        await until(pilot, lambda: "500.0 MB/1.0 GB  25.0 MB/s  00:20 left" in shown(app))
+        assert "~ fetch a:q4" in shown(app)
+        await pilot.press("X", "y")
+        await until(pilot, lambda: node.asked("cancel") == ["j1"])
+        await until(pilot, lambda: "x fetch a:q4" in shown(app))
+
+
 async def test_the_main_job_shows_phases_then_the_proof_and_the_key() -> None:
     node = FakeNode()
     node.deployments = []

@@ -44,6 +44,7 @@ def test_nothing_can_be_done_to_a_capture(capture: Path) -> None:
     for act in (
         lambda: node.down("x"),
         lambda: node.restart("x"),
+        lambda: node.cancel_job("x"),
         lambda: node.logs("x"),
         lambda: next(iter(node.follow_logs("x"))),
         lambda: next(iter(node.up(UpOptions()))),

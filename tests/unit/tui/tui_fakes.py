@@ -114,6 +114,7 @@ class FakeNode:
         self.job: list[dict[str, Any]] = []
         self.sampled_at: str | None = None
         self.wants_consent = False
+        self.job_goes_on = threading.Event()
 
     def _answer(self) -> None:
         self.hang.wait()
@@ -182,6 +183,12 @@ class FakeNode:
         self._answer()
         self.calls.append(("pull", options.model))
         yield from self.job
+        while self.job_goes_on.is_set():
+            time.sleep(0.01)
+
+    def cancel_job(self, job_id: str) -> None:
+        self.calls.append(("cancel", job_id))
+        self.job_goes_on.clear()
 
     def down(self, deployment: str | None = None) -> None:
         self._answer()
