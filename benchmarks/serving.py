@@ -103,6 +103,8 @@ def contenders(options: argparse.Namespace) -> Iterator[Contender]:
     if options.python_server:
         yield python_server(options.python_server, model, users)
     if options.sweep:
+        plain = ours(model, users, "llama.cpp-prebuilt-cpu", "prebuilt, waiting threads spin")
+        yield plain._replace(env={})
         threads = sorted({1, max(1, usable_threads() // 2), usable_threads(), os.cpu_count() or 1})
         kinds = [("llama.cpp-prebuilt-cpu", "prebuilt")]
         kinds += [("llama.cpp-native-cpu", "native")] if options.native else []
