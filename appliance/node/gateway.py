@@ -49,6 +49,8 @@ class GatewayKeeper(Keeper):
         self._start_at = 0.0
         self._launched = 0.0
         self._fault: ApplianceError | None = None
+        self._fault_tick = 0
+        self._ticks = 0
         self._move = False
         self._routes: RouteTable | None = None
 
@@ -93,15 +95,16 @@ class GatewayKeeper(Keeper):
         """
         configured = load_config(self._paths).gateway.port
         self._move = configured not in (None, self._kept_port)
-        self._fault, self._start_at = None, 0.0  # what was in the way may be gone
+        tick = self._ticks
+        self._start_at = 0.0  # what was in the way may be gone
         deadline = time.monotonic() + _PATIENCE_S
         while time.monotonic() < deadline:
+            if self._fault and self._fault_tick > tick:
+                raise self._fault
             identity = self._identity
             if identity and not self._move and _listens(identity):
                 self._keep_port(identity.port)
                 return url_of(identity.port)
-            if self._fault:
-                raise self._fault
             time.sleep(0.05)
         raise Unreachable(
             say("the gateway does not answer"),
@@ -111,6 +114,7 @@ class GatewayKeeper(Keeper):
 
     def tick(self) -> None:
         """Start it, note that it died, or see to its log."""
+        self._ticks += 1
         if self._move:
             self._leave_port()
         if self._identity is None:
@@ -129,7 +133,7 @@ class GatewayKeeper(Keeper):
         """Try again in a second; tell the history once."""
         if str(error) != str(self._fault or ""):
             self._event(say("{what}", what=str(error)))
-        self._fault = error
+        self._fault, self._fault_tick = error, self._ticks
         self._start_at = time.monotonic() + _RETRY_S
 
     def _leave_port(self) -> None:

@@ -28,6 +28,11 @@ class Keeper(ABC):
     def failed(self, error: ApplianceError) -> None:
         """`tick` could not do what was due."""
 
+    @property
+    def leaving(self) -> bool:
+        """Whether it was told to leave."""
+        return self._end.is_set()
+
     def start(self) -> None:
         """Begin to keep it."""
         self._thread.start()

@@ -82,10 +82,14 @@ class ReplicaKeeper(Keeper):
     def stop(self) -> None:
         """End the engine, for good."""
         self.leave()
+        self._stop_engine()  # whoever waits for its first token need not
         self.join()
+        self._stop_engine()
+        self._become("stopped", None, identity=None, port=None)
+
+    def _stop_engine(self) -> None:
         if self._record.identity:
             stop(self._record.identity, grace_s=_STOP_GRACE_S)
-        self._become("stopped", None, identity=None, port=None)
 
     def tick(self) -> None:
         """Start it, bury it, ask whether it is ready, or see how it is doing."""
@@ -141,6 +145,8 @@ class ReplicaKeeper(Keeper):
         )
 
     def _bury(self, identity: ProcessIdentity) -> None:
+        if self.leaving:
+            return  # we ended it ourselves
         status = exit_status(identity)
         stop(identity, grace_s=0.5)
         kills = oom_kills()

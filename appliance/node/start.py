@@ -6,6 +6,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,6 +57,8 @@ def ensure_daemon(paths: Paths) -> NodeClient:
         make_directories(paths)
         child = _spawn(paths)
         _await(paths, child)
+        # a long-lived caller must bury it one day: a dead daemon would stay a zombie
+        threading.Thread(target=child.wait, name="await-daemon", daemon=True).start()
     return NodeClient(paths)
 
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from appliance.core.inventory import Inventory
 from appliance.core.sample import Sample
-from appliance.core.status import CardStatus, DeploymentStatus, ReplicaState, ReplicaStatus
+from appliance.core.status import SERVING, CardStatus, DeploymentStatus, ReplicaState, ReplicaStatus
 from appliance.node.replica import ReplicaKeeper
 from appliance.ops.deployment import Deployment
 
-# Worst first: a deployment is in the state of its worst replica, but serves while one serves.
+# Worst first
 _ORDER: tuple[ReplicaState, ...] = (
-    "failed", "quarantined", "starting", "degraded", "busy", "ready", "stopped",
+    "failed", "quarantined", "starting", "stopped", "degraded", "busy", "ready",
 )  # fmt: skip
 
 
@@ -24,10 +24,8 @@ def deployment_status(
 ) -> DeploymentStatus:
     """A deployment with its replicas."""
     mine = [k for k in keepers.values() if k.deployment.id == deployment.id]
-    replicas = [replica_status(keeper) for keeper in mine]
-    if not wanted:
-        replicas = []
-    state, reason = _overall(replicas, wanted)
+    replicas = [replica_status(keeper) for keeper in mine] if wanted else []
+    state, reason = overall(replicas) if wanted else ("stopped", None)
     return DeploymentStatus(
         id=deployment.id,
         model=deployment.model,
@@ -42,14 +40,12 @@ def deployment_status(
     )
 
 
-def _overall(replicas: Sequence[ReplicaStatus], wanted: bool) -> tuple[ReplicaState, str | None]:
-    if not wanted:
-        return "stopped", None
+def overall(replicas: Sequence[ReplicaStatus]) -> tuple[ReplicaState, str | None]:
+    """The state of the worst replica, with its reason; `degraded` where another one serves."""
     if not replicas:
         return "starting", None
     worst = min(replicas, key=lambda replica: _ORDER.index(replica.state))
-    best = max(replicas, key=lambda replica: _ORDER.index(replica.state))
-    if worst.state != best.state and best.state in ("ready", "busy") and worst.state != "busy":
+    if worst.state not in SERVING and any(r.state in SERVING for r in replicas):
         return "degraded", worst.reason
     return worst.state, worst.reason
 

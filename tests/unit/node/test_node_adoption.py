@@ -1,0 +1,149 @@
+"""A new daemon finds the processes of the one before, and ends what nobody wants."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from node_fakes import BAD_ENGINE, deployment, until
+
+from appliance.core.paths import Paths
+from appliance.engines.command import EngineCommand
+from appliance.node.adoption import adopt_replicas
+from appliance.node.orphans import identity_of, mark, marked_processes
+from appliance.node.state import ReplicaRecord, State
+from appliance.supervisor.ports import free_port
+from appliance.supervisor.process import ProcessIdentity, alive, spawn, stop
+
+
+class Started:
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self.all: list[ProcessIdentity] = []
+
+    def __call__(self, replica_id: str) -> ProcessIdentity:
+        port = free_port()
+        command = EngineCommand(
+            engine="fake",
+            argv=[sys.executable, str(BAD_ENGINE), "good", str(port)],
+            env=mark(self._paths.state, replica_id),
+            port=port,
+        )
+        identity = spawn(command, self._paths.logs / "engine.log")
+        self.all.append(identity)
+        until(lambda: marked_processes(self._paths.state).get(identity.pid) == replica_id)
+        return identity
+
+
+@pytest.fixture
+def started(paths: Paths) -> Iterator[Started]:
+    found = Started(paths)
+    yield found
+    for identity in found.all:
+        stop(identity, grace_s=0.0)
+
+
+def record_of(identity: ProcessIdentity | None, **changes: object) -> ReplicaRecord:
+    values: dict[str, object] = {
+        "id": "tiny-0",
+        "work": deployment(),
+        "identity": identity,
+        "port": identity.port if identity else None,
+        "state": "ready",
+    }
+    return ReplicaRecord(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def adopted(paths: Paths, state: State) -> dict[str, ReplicaRecord]:
+    marked = marked_processes(paths.state)
+    return adopt_replicas(state, {"tiny-0": deployment()}, marked)
+
+
+def test_a_remembered_process_is_kept_as_it_was(
+    paths: Paths, state: State, started: Started
+) -> None:
+    identity = started("tiny-0")
+    state.save_replica(record_of(identity))
+
+    assert adopted(paths, state) == {"tiny-0": record_of(identity)}
+    assert alive(identity)
+
+
+def test_one_that_was_not_written_down_is_found(
+    paths: Paths, state: State, started: Started
+) -> None:
+    identity = started("tiny-0")
+    state.save_replica(record_of(None, state="starting", port=identity.port))
+
+    (record,) = adopted(paths, state).values()
+
+    assert (record.identity, record.state) == (identity, "starting")
+
+
+def test_a_second_copy_is_ended(paths: Paths, state: State, started: Started) -> None:
+    known, copy = started("tiny-0"), started("tiny-0")
+    state.save_replica(record_of(known))
+
+    (record,) = adopted(paths, state).values()
+
+    assert record.identity == known
+    assert (alive(known), alive(copy)) == (True, False)
+
+
+def test_what_nobody_wants_or_remembers_is_ended(
+    paths: Paths, state: State, started: Started
+) -> None:
+    unwanted, forgotten = started("other-0"), started("tiny-0")
+
+    assert adopted(paths, state) == {}
+    assert not alive(unwanted)
+    assert not alive(forgotten)
+
+
+def test_a_process_that_does_other_work_is_ended(
+    paths: Paths, state: State, started: Started
+) -> None:
+    identity = started("tiny-0")
+    state.save_replica(record_of(identity, work=deployment(context=8192)))
+
+    assert adopted(paths, state) == {}
+    assert not alive(identity)
+
+
+def test_what_died_meanwhile_does_not_serve(paths: Paths, state: State, started: Started) -> None:
+    identity = started("tiny-0")
+    stop(identity, grace_s=0.0)
+    state.save_replica(record_of(identity))
+
+    (record,) = adopted(paths, state).values()
+
+    assert record.state == "starting"
+
+
+def test_a_pid_that_somebody_else_has_now_is_left_alone(paths: Paths, state: State) -> None:
+    """As after a reboot: the same pid, another start time."""
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        state.save_replica(record_of(ProcessIdentity(pid=stranger.pid, started="1", port=9)))
+
+        (record,) = adopted(paths, state).values()
+
+        assert record.state == "starting"
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_children_of_an_engine_and_other_homes_do_not_count(
+    paths: Paths, started: Started, tmp_path: Path
+) -> None:
+    identity = started("tiny-0")
+
+    assert marked_processes(paths.state) == {identity.pid: "tiny-0"}
+    assert marked_processes(tmp_path) == {}
+    assert identity_of(identity.pid, identity.port) == identity
+    assert identity_of(2**22 + 1, 1) is None

@@ -1,0 +1,145 @@
+"""Long work: shared by who asks for the same, followed late, cancelled, failed."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from node_fakes import until
+
+from appliance.core.errors import DoesNotFit
+from appliance.core.i18n import say, use_language
+from appliance.core.inventory import Document
+from appliance.core.progress import Cancel
+from appliance.core.pull import Progress, Pull
+from appliance.core.status import Note
+from appliance.node.jobs import Job, Jobs
+from appliance.ops.events import Notice
+
+DONE = Pull(model="m", files=[], bytes_fetched=1, bytes_reused=0, seconds=0.1)
+Tell = Callable[[Any], None]
+
+
+def lines_of(job: Job, cancel: Cancel | None = None) -> list[dict[str, Any]]:
+    raw = b"".join(job.follow(cancel or Cancel()))
+    return [json.loads(line) for line in raw.splitlines() if line.strip()]
+
+
+def kinds(job: Job) -> list[str]:
+    return [line["schema"].split(".")[1].split("/")[0] for line in lines_of(job)]
+
+
+def test_a_job_tells_its_id_its_news_and_its_end() -> None:
+    def work(tell: Tell, _cancel: Cancel) -> Document:
+        tell(Notice(note=Note(code="X", text="x")))
+        return DONE
+
+    job = Jobs().run("key", work)
+
+    assert kinds(job) == ["job", "note", "pull"]
+    assert lines_of(job)[0]["id"] == job.id
+
+
+def test_the_same_question_joins_and_another_one_does_not() -> None:
+    go = threading.Event()
+
+    def work(_tell: Tell, _cancel: Cancel) -> Document:
+        assert go.wait(30)
+        return DONE
+
+    jobs = Jobs()
+    first, same, other = (jobs.run(key, work) for key in ("a", "a", "b"))
+    go.set()
+
+    assert first is same
+    assert first is not other
+    assert kinds(same) == kinds(other) == ["job", "pull"]
+    until(lambda: first.ended)
+    assert jobs.run("a", work) is not first
+
+
+def test_who_asks_after_a_cancel_gets_a_job_of_its_own() -> None:
+    def work(_tell: Tell, cancel: Cancel) -> Document:
+        assert cancel.wait(30)
+        cancel.check()
+        return DONE
+
+    jobs = Jobs()
+    first = jobs.run("a", work)
+    jobs.cancel(first.id)
+    jobs.cancel("no-such-job")
+    second = jobs.run("a", work)
+
+    assert lines_of(first)[-1]["error"]["exit_code"] == 130
+    assert second is not first
+    jobs.cancel_all()
+    assert lines_of(second)[-1]["error"]["code"] == "INTERRUPTED"
+
+
+def test_a_late_follower_is_spared_old_progress_but_no_news() -> None:
+    def work(tell: Tell, _cancel: Cancel) -> Document:
+        for number in range(1000):
+            tell(Progress(phase="fetch", done=number, total=1000))
+            if number == 500:
+                tell(Notice(note=Note(code="X", text="x")))
+        return DONE
+
+    job = Jobs().run("key", work)
+    until(lambda: job.ended)
+    lines = lines_of(job)
+
+    progress = [line["done"] for line in lines if "done" in line]
+    assert lines[0]["schema"] == "appliance.job/1"
+    assert [line["schema"] for line in lines].count("appliance.note/1") == 1
+    assert progress == list(range(900, 1000))
+    assert lines[-1]["schema"] == "appliance.pull/1"
+
+
+def test_a_follower_that_goes_away_lets_go() -> None:
+    go, cancel = threading.Event(), Cancel()
+
+    def work(_tell: Tell, _cancel: Cancel) -> Document:
+        assert go.wait(60)
+        return DONE
+
+    job = Jobs().run("key", work)
+    follower = threading.Thread(target=lines_of, args=(job, cancel))
+    follower.start()
+    cancel.set()
+    follower.join(10)
+
+    assert not follower.is_alive()
+    go.set()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "exit_code"),
+    [
+        (DoesNotFit("too big", hint="smaller", code="TOO-BIG"), "TOO-BIG", 6),
+        (RuntimeError("a bug"), "INTERNAL", 1),
+    ],
+)
+def test_a_fault_is_the_last_line(error: Exception, code: str, exit_code: int) -> None:
+    def work(_tell: Tell, _cancel: Cancel) -> Document:
+        raise error
+
+    last = lines_of(Jobs().run("key", work))[-1]["error"]
+
+    assert (last["code"], last["exit_code"]) == (code, exit_code)
+    assert last["text"]
+    assert last["hint"]
+
+
+def test_a_job_speaks_the_language_of_who_asked() -> None:
+    def work(tell: Tell, _cancel: Cancel) -> Document:
+        tell(Notice(note=Note(code="X", text=str(say("cancelled")))))
+        return DONE
+
+    use_language("zh")
+    job = Jobs().run("key", work)
+    use_language("en")
+
+    assert lines_of(job)[1]["note"]["text"] != "cancelled"
