@@ -74,15 +74,20 @@ def make_model(root: Path, size: int) -> str:
     path = root / REPO / NAME
     path.parent.mkdir(parents=True, exist_ok=True)
     header = json.dumps({"w": {"dtype": "U8", "shape": [size], "data_offsets": [0, size]}})
-    noise = random.Random(1).randbytes(MIB)
     digest = hashlib.sha256()
     with path.open("wb") as stream:
-        parts = [len(header).to_bytes(8, "little") + header.encode()]
-        parts += [(i.to_bytes(8, "big") + noise[8:]) for i in range(size // MIB)]
-        for part in parts:
+        for part in _parts(header.encode(), size):
             digest.update(part)
             stream.write(part)
     return digest.hexdigest()
+
+
+def _parts(header: bytes, size: int) -> Iterator[bytes]:
+    """The file piece by piece: a child's peak memory starts with its parent's."""
+    noise = random.Random(1).randbytes(MIB)
+    yield len(header).to_bytes(8, "little") + header
+    for number in range(size // MIB):
+        yield number.to_bytes(8, "big") + noise[8:]
 
 
 def timed(argv: list[str]) -> tuple[float, float]:
