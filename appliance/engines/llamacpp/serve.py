@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 _HTTP_THREADS = 64
 """They only wait. With fewer, a crowd that queues for a slot also keeps probes waiting."""
+_LOG_DRAINS_S = 0.2
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -114,7 +116,13 @@ def why_it_failed(model: str, port: int) -> str | None:
 
 
 def _give_up(why: str) -> NoReturn:
-    print(f"error: {why}", file=sys.stderr, flush=True)  # noqa: T201 - the engine's log is stderr
+    """Say why as the log's last line. llama.cpp writes its log from a thread of its own that cannot
+    be waited for: it gets a moment, and then no more to write to.
+    """
+    time.sleep(_LOG_DRAINS_S)
+    log = os.dup(2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    os.write(log, f"error: {why}\n".encode())
     sys.exit(1)
 
 
