@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -96,12 +97,17 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
             callback=_print_version,
             help="print the version and end",
         ),
+        click.Option(
+            ["--replay"],
+            type=click.Path(path_type=Path, exists=True, file_okay=False),
+            help="without a command: show a capture on the board, not this server",
+        ),
     ],
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.pass_context
-def cli(ctx: click.Context, /, **_options: Any) -> int:
+def cli(ctx: click.Context, /, replay: Path | None, **_options: Any) -> int:
     """A private DeepSeek service on the server you have.
 
     Without a command: the board, in a terminal that can show it; else what `status` prints.
@@ -110,7 +116,7 @@ def cli(ctx: click.Context, /, **_options: Any) -> int:
         return 0
     from appliance.cli.board import open_board
 
-    return open_board(settings_of(ctx))
+    return open_board(settings_of(ctx), replay)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
