@@ -17,15 +17,15 @@ _TEXT = 2 + _STATE + _NAME
 
 
 def page(scene: Scene) -> list[Line]:
-    """Findings first; once a job was begun, that job."""
+    """The newest job where there is one; what was found; and without a job, what to do next."""
+    newest = next(reversed(list(scene.jobs.values())), None)
+    job = [*jobs.page(scene, newest), BLANK] if newest else []
+    lines: list[Line] = [*job, section(_("FOUND HERE"), scene.width, scene.glyphs)]
     inventory = scene.snapshot.inventory
-    lines: list[Line] = [section(_("FOUND HERE"), scene.width, scene.glyphs)]
     if inventory is None:
         return [*lines, (Span(_("not known"), "dim"),)]
     lines += _found(scene, inventory)
-    for job in reversed(list(scene.jobs.values())):
-        return [*lines, BLANK, *jobs.page(scene, job)]
-    return [*lines, BLANK, *_next(scene)]
+    return lines if job else [*lines, BLANK, *_next(scene)]
 
 
 def _found(scene: Scene, inventory: Inventory) -> list[Line]:
