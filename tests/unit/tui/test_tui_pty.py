@@ -59,6 +59,7 @@ def test_a_hundred_and_sixty_cards_cost_at_most_six_kib_a_second(
     assert 0 < len(heard) / 5 <= 6 * 1024
 
 
+@pytest.mark.slow
 def test_a_slow_line_costs_at_most_one_kib_a_second(opened: list[Terminal]) -> None:
     terminal = Terminal(demo(160, ", slow=True"), size=(120, 40))
     opened.append(terminal)
