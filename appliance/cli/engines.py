@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -18,7 +18,10 @@ from appliance.core.i18n import _, say
 from appliance.core.inventory import Inventory
 from appliance.core.paths import find_paths
 from appliance.core.plan import Choice, Plan, Wish
-from appliance.engines.command import EngineCommand
+from appliance.core.reference import from_here
+
+if TYPE_CHECKING:
+    from appliance.engines.show import Form
 
 
 @click.group(cls=Group, example="appliance engines show deepseek-r1-distill-qwen-7b")
@@ -50,6 +53,12 @@ def list_engines(as_json: bool) -> None:
 @replay_option
 @click.option("--users", type=click.IntRange(1, 100_000), help="people who chat at the same time")
 @click.option("--context", type=click.IntRange(256, 2**24), help="tokens of one conversation")
+@click.option(
+    "--form",
+    type=click.Choice(["shell", "compose", "quadlet", "unit"]),
+    default="shell",
+    help="a shell's command, Docker Compose, a Podman quadlet or a systemd unit",
+)
 @json_option
 def show(
     what: str,
@@ -57,9 +66,11 @@ def show(
     replay: Path | None,
     users: int | None,
     context: int | None,
+    form: Form,
     as_json: bool,
 ) -> None:
     """The exact command and environment that a plan would run."""
+    from appliance.engines.show import shown
     from appliance.ops.engines import command_of
 
     inventory = inventory_of(inventory_file, replay)
@@ -68,7 +79,7 @@ def show(
     if as_json:
         print_document(command)
     else:
-        print_command(command)
+        click.echo(shown(command, choice.model.rpartition("/")[2], form), nl=False)
 
 
 def _choice(
@@ -79,7 +90,7 @@ def _choice(
     if Path(what).is_file():
         result = _read_plan(Path(what))
     else:
-        wish = Wish(model=what, users=users or DEFAULT_USERS, context=context)
+        wish = Wish(model=from_here(what), users=users or DEFAULT_USERS, context=context)
         result = make_plan(wish, ground_of(inventory, find_paths(), here=here))
     if not result.choices:
         reason = result.rejected[0] if result.rejected else None
@@ -99,18 +110,3 @@ def _read_plan(path: Path) -> Plan:
             hint=say("`appliance plan --json` prints one"),
             code="BAD-PLAN",
         ) from error
-
-
-def print_command(command: EngineCommand) -> None:
-    """The command as a shell would take it."""
-    if command.image:
-        click.echo(_("# image {image}").format(image=command.image))
-    for name, value in command.env.items():
-        click.echo(f"export {name}={shlex.quote(value)}")
-    for device in command.devices:
-        click.echo(_("# device {device}").format(device=device))
-    for mount in command.mounts:
-        click.echo(_("# mount {mount}").format(mount=mount))
-    for path in command.files:
-        click.echo(_("# writes {path}").format(path=path))
-    click.echo(shlex.join(command.argv))

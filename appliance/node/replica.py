@@ -16,11 +16,10 @@ from appliance.core.status import SERVING, ReplicaState
 from appliance.engines.build import command_for
 from appliance.engines.command import EngineCommand
 from appliance.engines.metrics import EngineMetrics, Meter
-from appliance.engines.request import EngineRequest
 from appliance.node.keeper import Keeper
 from appliance.node.orphans import mark
 from appliance.node.state import ReplicaRecord, State, now
-from appliance.ops.deployment import Deployment
+from appliance.ops.deployment import Deployment, request_of
 from appliance.supervisor.backoff import Backoff
 from appliance.supervisor.diagnosis import Diagnosis, diagnose, oom_kills, way_of_death
 from appliance.supervisor.logs import LogFile
@@ -122,27 +121,11 @@ class ReplicaKeeper(Keeper):
         self._become("starting", None, identity=spawn(command, self.log_file.path))
 
     def _command(self, port: int) -> EngineCommand:
-        command = command_for(self._request(port))
+        cards = self._cards(self._record.cards)
+        request = request_of(self.deployment, cards, port, str(self.log_file.path))
+        command = command_for(request)
         env = {**command.env, **mark(self._paths.state, self._record.id)}
         return msgspec.structs.replace(command, env=env)
-
-    def _request(self, port: int) -> EngineRequest:
-        work = self.deployment
-        return EngineRequest(
-            recipe=work.recipe,
-            model_path=work.model_path,
-            alias=work.id,
-            port=port,
-            context=work.context,
-            slots=work.slots,
-            kv_type=work.kv_type,
-            ubatch=work.ubatch,
-            cards=self._cards(self._record.cards),
-            tensor_parallel=work.tensor_parallel,
-            pipeline_parallel=work.pipeline_parallel,
-            log_path=str(self.log_file.path),
-            family=work.family,
-        )
 
     def _bury(self, identity: ProcessIdentity) -> None:
         if self.leaving:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from appliance.core.inventory import Document
+from collections.abc import Sequence
+
+import msgspec
+
+from appliance.catalog.models import Catalogue
+from appliance.core.inventory import Card, Document
 from appliance.core.plan import Choice
+from appliance.core.reference import CatalogReference, parse_reference
+from appliance.engines.request import EngineRequest
 
 
 class Deployment(Document, frozen=True, kw_only=True):
@@ -24,6 +31,8 @@ class Deployment(Document, frozen=True, kw_only=True):
     pipeline_parallel: int = 1
     replicas: int = 1
     family: str | None = None
+    architecture: str | None = None
+    quant: str | None = None
     self_test: bool = False
 
     def replica_cards(self) -> dict[str, list[str]]:
@@ -35,11 +44,9 @@ class Deployment(Document, frozen=True, kw_only=True):
         }
 
 
-def deployment_of(
-    choice: Choice, *, model_path: str, family: str | None, self_test: bool
-) -> Deployment:
+def deployment_of(choice: Choice, model_path: str, catalogue: Catalogue) -> Deployment:
     """The deployment that carries out `choice` with the weights at `model_path`."""
-    return Deployment(
+    plain = Deployment(
         id=deployment_id(choice.model),
         model=choice.model,
         variant=choice.variant,
@@ -54,8 +61,40 @@ def deployment_of(
         tensor_parallel=choice.tensor_parallel,
         pipeline_parallel=choice.pipeline_parallel,
         replicas=choice.replicas,
-        family=family,
-        self_test=self_test,
+    )
+    reference = parse_reference(choice.variant)
+    if not isinstance(reference, CatalogReference):
+        return plain
+    family, variant = catalogue.variant(reference)
+    return msgspec.structs.replace(
+        plain,
+        family=family.id,
+        architecture=family.architecture.gguf,
+        quant=variant.quant,
+        self_test=family.kind == "self-test",
+    )
+
+
+def request_of(
+    work: Deployment, cards: Sequence[Card], port: int, log_path: str | None = None
+) -> EngineRequest:
+    """What one replica of `work`, on `cards`, asks of its engine."""
+    return EngineRequest(
+        recipe=work.recipe,
+        model_path=work.model_path,
+        alias=work.id,
+        port=port,
+        context=work.context,
+        slots=work.slots,
+        kv_type=work.kv_type,
+        ubatch=work.ubatch,
+        cards=list(cards),
+        tensor_parallel=work.tensor_parallel,
+        pipeline_parallel=work.pipeline_parallel,
+        log_path=log_path,
+        family=work.family,
+        architecture=work.architecture,
+        quant=work.quant,
     )
 
 

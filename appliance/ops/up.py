@@ -271,16 +271,8 @@ class MainJob:
         return stored
 
     def _deployment(self, choice: Choice, stored: StoredModel, ground: Ground) -> Deployment:
-        reference = parse_reference(choice.variant)
-        family = None
-        self_test = False
-        if isinstance(reference, CatalogReference):
-            known, _ = ground.catalogue.variant(reference)
-            family, self_test = known.id, known.kind == "self-test"
         self._note_self_test(choice.model)
-        return deployment_of(
-            choice, model_path=str(stored.entry), family=family, self_test=self_test
-        )
+        return deployment_of(choice, str(stored.entry), ground.catalogue)
 
     def _note_self_test(self, model: str) -> None:
         """Whoever has the self-test model is told each time that it is not DeepSeek."""

@@ -18,7 +18,7 @@ from appliance.core.inventory import Document
 from appliance.core.paths import find_paths
 from appliance.engines.native.backends import sources
 
-_CURRENT = "current"
+CURRENT = "current"
 SERVER = Path("bin", "llama-server")
 
 
@@ -47,7 +47,7 @@ def key_of(targets: Sequence[str]) -> str:
 
 def is_built(backend: str) -> bool:
     """Whether an engine with this backend is in use here."""
-    return (builds_root(backend) / _CURRENT / SERVER).is_file()
+    return (builds_root(backend) / CURRENT / SERVER).is_file()
 
 
 def current_build(backend: str) -> Path:
@@ -58,13 +58,13 @@ def current_build(backend: str) -> Path:
             hint=say("appliance engines build llama.cpp --backend {backend}", backend=backend),
             code="ENGINE-NOT-BUILT",
         )
-    return builds_root(backend) / _CURRENT
+    return builds_root(backend) / CURRENT
 
 
 def switch_to(build: Path) -> None:
     """Make `build` the one in use, in one step; what runs keeps the files it has open."""
-    link = build.parent / _CURRENT
-    fresh = build.parent / f".{_CURRENT}.{os.getpid()}"
+    link = build.parent / CURRENT
+    fresh = build.parent / f".{CURRENT}.{os.getpid()}"
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(build.name)
     fresh.replace(link)
@@ -72,7 +72,7 @@ def switch_to(build: Path) -> None:
 
 def in_use(backend: str) -> str | None:
     """The key of the build in use."""
-    link = builds_root(backend) / _CURRENT
+    link = builds_root(backend) / CURRENT
     return link.readlink().name if link.is_symlink() else None
 
 
