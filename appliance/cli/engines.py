@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,8 @@ import msgspec
 
 from appliance.cli.hardware import json_option, replay_option
 from appliance.cli.options import Group
-from appliance.cli.output import print_document, print_table
+from appliance.cli.output import print_documents, print_table
 from appliance.cli.plan import inventory_of, inventory_option
-from appliance.core.documents import to_json
 from appliance.core.errors import UsageError
 from appliance.core.i18n import _, say
 from appliance.core.inventory import Inventory
@@ -37,8 +37,7 @@ def list_engines(as_json: bool) -> None:
 
     recipes = load_recipes()
     if as_json:
-        body = ",".join(to_json(recipe) for recipe in recipes)
-        click.echo(f'{{"schema":"appliance.recipes/1","recipes":[{body}]}}')
+        print_documents("appliance.recipes/1", "recipes", recipes)
         return
     rows = [
         (r.id, r.engine, ",".join(r.vendors), ",".join(r.formats), r.start, r.mark) for r in recipes
@@ -77,7 +76,7 @@ def show(
     choice = _choice(what, inventory, users, context, here=not inventory_file and not replay)
     command = command_of(choice, inventory, find_paths())
     if as_json:
-        print_document(command)
+        click.echo(json.dumps({"schema": "appliance.command/1", **msgspec.to_builtins(command)}))
     else:
         click.echo(shown(command, choice.model.rpartition("/")[2], form), nl=False)
 

@@ -6,8 +6,7 @@ import click
 
 from appliance.cli.hardware import json_option
 from appliance.cli.options import Group
-from appliance.cli.output import print_document, print_table
-from appliance.core.documents import to_json
+from appliance.cli.output import print_document, print_documents, print_table
 from appliance.core.i18n import _
 from appliance.core.paths import find_paths, private_directory
 from appliance.gateway.keys import KeyStore
@@ -43,7 +42,7 @@ def list_keys(as_json: bool) -> None:
     """All keys, without their secret."""
     records = open_keys().list()
     if as_json:
-        click.echo("[" + ",".join(to_json(record) for record in records) + "]")
+        print_documents("appliance.keys/1", "keys", records)
         return
     rows = [(r.id, r.name, r.role, r.created[:19], r.revoked and r.revoked[:19]) for r in records]
     print_table((_("ID"), _("NAME"), _("ROLE"), _("CREATED"), _("REVOKED")), rows)

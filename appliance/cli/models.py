@@ -9,10 +9,9 @@ import msgspec
 
 from appliance.cli.hardware import json_option
 from appliance.cli.options import Group, settings_of
-from appliance.cli.output import print_table
+from appliance.cli.output import print_documents, print_table
 from appliance.cli.progress import ProgressLine
 from appliance.cli.store import STORE_COMMANDS
-from appliance.core.documents import to_json
 from appliance.core.i18n import _
 from appliance.core.paths import find_paths
 from appliance.core.pull import Progress, Pull
@@ -42,8 +41,7 @@ def list_models(stored: bool, everything: bool, as_json: bool) -> None:
     if stored or not (everything or as_json):
         rows = [row for row in rows if row.stored or (row.fits and not stored)]
     if as_json:
-        body = ",".join(to_json(row) for row in rows)
-        click.echo(f'{{"schema":"appliance.models/1","models":[{body}]}}')
+        print_documents("appliance.models/1", "models", rows)
         return
     head = (_("MODEL"), _("FORMAT"), _("SIZE GB"), _("STORED"), _("FITS"), _("WHY"))
     print_table(head, [_cells(row) for row in rows])

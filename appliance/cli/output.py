@@ -21,6 +21,12 @@ def print_document(document: Document, *, lines: bool = False) -> None:
     click.echo(to_json(document, indent=0 if lines else 2))
 
 
+def print_documents(schema: str, name: str, documents: Sequence[Document]) -> None:
+    """One JSON document that holds a list of documents under `name`."""
+    body = ",".join(to_json(document) for document in documents)
+    click.echo(f'{{"schema":"{schema}","{name}":[{body}]}}')
+
+
 def print_table(head: Sequence[str] | None, rows: Sequence[Sequence[object]]) -> None:
     """Columns as wide as their widest cell; unknown values are `-`."""
     texts = [*([list(head)] if head else []), *([cell(value) for value in row] for row in rows)]

@@ -75,6 +75,8 @@ def _options(answers: Path | None, given: dict[str, Any]) -> UpOptions:
     """What was typed goes before what the answer file says."""
     try:
         written = msgspec.toml.decode(answers.read_bytes()) if answers else {}
+        if unknown := written.keys() - set(UpOptions.__struct_fields__):
+            raise msgspec.ValidationError(f"unknown: {', '.join(sorted(unknown))}")
         options = msgspec.convert({**written, **given}, UpOptions)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise UsageError(

@@ -1,0 +1,249 @@
+"""What the main job chooses, asks, undoes and tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from up_fakes import FakeServices, Job, gpu_box, keep
+
+from appliance.catalog.models import load_catalogue
+from appliance.core.errors import ApplianceError, DoesNotFit, Interrupted, Unreachable, UsageError
+from appliance.core.paths import Paths, find_paths
+from appliance.core.reference import parse_reference
+from appliance.ops import up as up_module
+from appliance.ops.events import Phase
+from appliance.ops.sources import permitted
+from appliance.weights.pull import request_for
+from appliance.weights.store import Store
+
+SMALL = "deepseek-r1-distill-qwen-1.5b:q4_k_m"
+
+
+@pytest.fixture
+def paths() -> Paths:
+    return find_paths()
+
+
+@pytest.fixture
+def up(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> Job:
+    return Job(FakeServices(paths), monkeypatch)
+
+
+@pytest.fixture
+def startable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Engines for every card."""
+    monkeypatch.setattr("appliance.ops.planning.Ground.startable", lambda ground, recipe: True)
+
+
+def store(paths: Paths, reference: str) -> None:
+    keep(Store(paths.models), request_for(parse_reference(reference), load_catalogue()))
+
+
+def test_with_a_hub_the_best_that_fits_is_fetched_and_served(up: Job) -> None:
+    result = up()
+
+    assert result.model.startswith("deepseek-")
+    assert up.pulled == [result.variant]
+    assert up.services.history == [f"deploy {result.variant}"]
+    assert result.key == "a-key"
+    assert result.notes == []
+
+
+def test_without_a_hub_the_self_test_model_is_served_and_said(up: Job) -> None:
+    up.hub_has = None
+
+    result = up()
+
+    assert result.model == load_catalogue().self_test[0].id
+    assert [note.code for note in result.notes] == ["NO-HUB"]
+    assert "no route" in result.notes[0].text
+
+
+def test_without_a_hub_what_is_stored_goes_first(up: Job, paths: Paths) -> None:
+    store(paths, SMALL)
+    up.hub_has = None
+
+    assert up().variant == SMALL
+    assert up.pulled == []
+
+
+def test_a_family_by_name_is_served_from_the_store_when_no_hub_answers(
+    up: Job, paths: Paths
+) -> None:
+    store(paths, SMALL)
+    up.hub_has = None
+
+    assert up("deepseek-r1-distill-qwen-1.5b").variant == SMALL
+
+
+def test_hubs_are_asked_as_the_settings_allow(
+    up: Job, paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    probe = up._probe
+
+    def noting(sources: Any, *, timeout_s: float) -> Any:
+        asked.extend(source.hub for source in sources)
+        return probe(sources, timeout_s=timeout_s)
+
+    monkeypatch.setattr("appliance.ops.hubs.probe", noting)
+    paths.config.mkdir()
+    (paths.config / "config.toml").write_text('[hubs]\norder = ["ms"]\n')
+    up()
+    assert set(asked) == {"ms"}
+
+    asked.clear()
+    up.services.running.clear()
+    (paths.config / "config.toml").write_text("[hubs]\norder = []\n")
+    for model in Store(paths.models).models():
+        Store(paths.models).remove(model.id)
+    result = up()
+    assert asked == []
+    assert [note.code for note in result.notes] == ["NO-HUB"]
+
+
+def test_sources_are_in_the_order_of_the_settings_or_refused() -> None:
+    request = request_for(parse_reference("deepseek-r1-distill-qwen-7b:q4_k_m"), load_catalogue())
+    hubs = {str(source).partition(":")[0] for source in request.sources}
+    assert hubs >= {"hf", "ms"}
+
+    ordered = permitted(request, ("ms", "hf")).sources
+
+    kinds = [str(source).partition(":")[0] for source in ordered]
+    assert kinds == sorted(kinds, key=["ms", "hf"].index)
+    with pytest.raises(Unreachable) as refused:
+        permitted(request, ())
+    assert refused.value.code == "HUB-NOT-ALLOWED"
+
+
+def test_the_processor_is_used_after_a_yes_and_it_is_said(up: Job) -> None:
+    up.services.box = gpu_box()
+    with pytest.raises(ApplianceError) as asked:
+        up(SMALL)
+    assert asked.value.code == "ENGINE-ON-CPU"
+    assert up.services.history == up.pulled == []
+    assert "--yes" in str(asked.value.hint)
+
+    result = up(SMALL, allow_cpu=True)
+
+    assert result.cards == ["cpu"]
+    assert [note.code for note in result.notes] == ["ENGINE-ON-CPU"]
+    assert up.codes() == ["ENGINE-ON-CPU"]
+
+
+def test_nothing_that_fits_is_said_with_the_reason(up: Job) -> None:
+    with pytest.raises(DoesNotFit) as refused:
+        up("deepseek-v3")
+    assert refused.value.code == "TOO-BIG"
+    assert str(refused.value.hint)
+    assert up.services.history == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"model": "no-such-model"}, {"model": "hf:nonsense"}, {"users": 0}, {"context": 0}],
+)
+def test_wrong_words_do_nothing(up: Job, options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        up(**options)
+    assert up.services.history == []
+
+
+def test_what_serves_already_is_proved_again_and_left_alone(up: Job) -> None:
+    first = up(SMALL)
+    again = up()
+
+    assert again.deployment == first.deployment
+    assert again.key is None
+    assert len(up.services.history) == 1
+
+
+def test_a_bigger_wish_without_a_name_means_the_model_that_is_there(up: Job) -> None:
+    first = up(SMALL, users=1)
+    before = up.services.running[first.deployment]
+
+    up(users=6)
+
+    after = up.services.running[first.deployment]
+    assert list(up.services.running) == [first.deployment]
+    assert after.slots > before.slots
+
+
+@pytest.mark.parametrize("fault", [ApplianceError("it dies"), Interrupted("no"), RuntimeError("x")])
+def test_what_does_not_start_is_withdrawn(up: Job, fault: Exception) -> None:
+    up.services.fails = fault
+
+    with pytest.raises(type(fault)):
+        up(SMALL)
+
+    assert up.services.running == {}
+    assert up.services.history[-1].startswith("withdraw")
+
+
+def test_what_cannot_answer_does_not_stay_and_what_ran_before_comes_back(up: Job) -> None:
+    first = up(SMALL, users=1)
+    before = up.services.running[first.deployment]
+    up.proof = ApplianceError("silence", code="ENGINE-WRONG-ANSWER")
+
+    with pytest.raises(ApplianceError) as refused:
+        up(SMALL, users=6)
+
+    assert refused.value.code == "ENGINE-WRONG-ANSWER"
+    assert up.services.running == {first.deployment: before}
+
+
+def test_a_cancel_before_the_start_changes_nothing(up: Job, monkeypatch: Any) -> None:
+    def pull_and_cancel(request: Any, target: Any, **_: Any) -> None:
+        up._pull(request, target)
+        up.cancel.set()
+
+    monkeypatch.setattr(up_module, "pull", pull_and_cancel)
+    with pytest.raises(Interrupted):
+        up(SMALL)
+    assert up.services.history == []
+
+
+def test_cards_of_another_deployment_are_not_taken(up: Job, startable: None) -> None:
+    up.services.box = gpu_box(2)
+    first = up("deepseek-r1-distill-qwen-7b:q4_k_m")
+    second = up("deepseek-r1-distill-llama-8b:q4_k_m")
+    assert len(first.cards) == len(second.cards) == 1
+    assert set(first.cards).isdisjoint(second.cards)
+
+    with pytest.raises(DoesNotFit) as refused:
+        up("deepseek-r1-distill-qwen-14b:q4_k_m")
+    assert refused.value.code == "CARDS-IN-USE"
+    assert "appliance down" in str(refused.value.hint)
+
+
+def test_cards_of_a_failed_deployment_are_free(up: Job, startable: None) -> None:
+    up.services.box = gpu_box(1)
+    first = up("deepseek-r1-distill-qwen-7b:q4_k_m")
+    up.services.states[first.deployment] = "failed"
+
+    assert up("deepseek-r1-distill-llama-8b:q4_k_m").cards == first.cards
+
+
+def test_every_phase_is_told_to_begin_and_to_end(up: Job) -> None:
+    up(SMALL)
+
+    phases = [(e.phase, e.done) for e in up.events if isinstance(e, Phase)]
+    names = ["detect", "plan", "fetch", "load", "prove"]
+    assert phases == [(name, done) for name in names for done in (False, True)]
+
+
+def test_a_model_that_vanishes_from_the_store_is_said(up: Job, monkeypatch: Any) -> None:
+    monkeypatch.setattr(up_module, "pull", lambda *_, **__: None)
+
+    with pytest.raises(ApplianceError) as refused:
+        up(SMALL)
+    assert refused.value.code == "STORE-MISSING"
+
+
+def test_a_file_is_planned_by_its_header(up: Job, parrot: Path) -> None:
+    result = up(f"file:{parrot}")
+
+    assert result.variant == f"file:{parrot}"
+    assert up.services.running[result.deployment].family is None
