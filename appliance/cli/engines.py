@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from appliance.cli.build import build
 from appliance.cli.hardware import json_option, replay_option
 from appliance.cli.options import Group
 from appliance.cli.output import print_documents, print_table
@@ -109,3 +110,6 @@ def _read_plan(path: Path) -> Plan:
             hint=say("`appliance plan --json` prints one"),
             code="BAD-PLAN",
         ) from error
+
+
+engines.add_command(build)

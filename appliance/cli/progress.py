@@ -21,7 +21,7 @@ class ProgressLine:
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
         self._open = False
-        self._last: tuple[str, str | None, float, float] = ("", None, -100.0, 0.0)
+        self._last: tuple[str, float, float] = ("", -100.0, 0.0)
 
     def __enter__(self) -> ProgressLine:
         return self
@@ -30,14 +30,19 @@ class ProgressLine:
         self.end()
 
     def show(self, progress: Progress) -> None:
-        """Tell, if it is news."""
+        """Tell how far a fetch is, if it is news."""
+        key = f"{progress.phase} {progress.file}"
+        self.tell(progress_text(progress), key=key, pct=percent(progress))
+
+    def tell(self, text: str, *, key: str, pct: float | None = None) -> None:
+        """Tell `text`, if it is news; what has the same `key` is the same thing a bit further."""
         if self._quiet:
             return
         if self._terminal:
-            click.echo(f"\r\033[K{progress_text(progress)}", nl=False, err=True)
+            click.echo(f"\r\033[K{text}", nl=False, err=True)
             self._open = True
-        elif self._is_news(progress):
-            click.echo(progress_text(progress), err=True)
+        elif self._is_news(key, pct or 0.0):
+            click.echo(text, err=True)
 
     def end(self) -> None:
         """Leave the line."""
@@ -45,14 +50,12 @@ class ProgressLine:
             click.echo("\r\033[K", nl=False, err=True)
             self._open = False
 
-    def _is_news(self, progress: Progress) -> bool:
-        pct = percent(progress) or 0.0
-        phase, file, last_pct, last_time = self._last
+    def _is_news(self, key: str, pct: float) -> bool:
+        last_key, last_pct, last_time = self._last
         now = time.monotonic()
-        same = (phase, file) == (progress.phase, progress.file)
-        if same and pct - last_pct < _PLAIN_STEP_PCT and now - last_time < _PLAIN_STEP_S:
+        if key == last_key and pct - last_pct < _PLAIN_STEP_PCT and now - last_time < _PLAIN_STEP_S:
             return False
-        self._last = (progress.phase, progress.file, pct, now)
+        self._last = (key, pct, now)
         return True
 
 

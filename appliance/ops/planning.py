@@ -23,6 +23,7 @@ from appliance.core.reference import (
     Reference,
     parse_reference,
 )
+from appliance.engines.native.builds import is_built
 from appliance.engines.recipes import Recipe, load_recipes
 from appliance.hardware.cards import facts as card_facts
 from appliance.ops.sources import permitted
@@ -50,7 +51,16 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
     def startable(self, recipe_id: str) -> bool:
         """Whether this appliance can start engines of that recipe by itself."""
-        return any(r.id == recipe_id and r.start == "process" for r in self.recipes)
+        recipe = next((r for r in self.recipes if r.id == recipe_id), None)
+        if recipe is None or recipe.start == "container":
+            return False
+        return recipe.build is None or is_built(recipe.build)
+
+    def buildable(self) -> list[str]:
+        """Backends that engines for this server's cards could be built with, and are not yet."""
+        vendors = {card.vendor for card in self.inventory.accelerators()}
+        backends = [r.build for r in self.recipes if r.build and vendors & set(r.vendors)]
+        return [backend for backend in dict.fromkeys(backends) if not is_built(backend)]
 
     def keywords(self) -> dict[str, Any]:
         """The planner's optional arguments."""

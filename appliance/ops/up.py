@@ -11,7 +11,7 @@ import msgspec
 
 from appliance.catalog.models import load_catalogue
 from appliance.core.errors import ApplianceError, DoesNotFit, Unreachable, UsageError
-from appliance.core.i18n import say
+from appliance.core.i18n import Text, say
 from appliance.core.inventory import Inventory
 from appliance.core.paths import Paths
 from appliance.core.plan import Choice, Plan, Wish
@@ -248,7 +248,7 @@ class MainJob:
         if not self._request.allow_cpu:
             raise ApplianceError(
                 text,
-                hint=say("to use the processor all the same, run `appliance up --yes`"),
+                hint=_instead_of_the_processor(ground),
                 code="ENGINE-ON-CPU",
             )
         self._note("ENGINE-ON-CPU", text)
@@ -335,6 +335,17 @@ class MainJob:
 def _leaves_choice(reference: Reference) -> bool:
     """Whether a family was named, not one of its variants."""
     return isinstance(reference, CatalogReference) and reference.quant is None
+
+
+def _instead_of_the_processor(ground: Ground) -> Text:
+    backends = ground.buildable()
+    if not backends:
+        return say("to use the processor all the same, run `appliance up --yes`")
+    return say(
+        "build an engine for the cards with `appliance engines build llama.cpp --backend "
+        "{backend}`; to use the processor all the same, run `appliance up --yes`",
+        backend=backends[0],
+    )
 
 
 def nothing_fits(plan: Plan, model: str | None) -> ApplianceError:

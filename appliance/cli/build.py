@@ -1,0 +1,73 @@
+"""`engines build`: llama.cpp compiled for this server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from appliance.cli.hardware import json_option
+from appliance.cli.options import Command
+from appliance.cli.output import print_document
+from appliance.cli.progress import ProgressLine
+from appliance.core.i18n import _
+from appliance.core.paths import find_paths
+from appliance.core.progress import Cancel
+
+if TYPE_CHECKING:
+    from appliance.engines.native.making import BuildProgress
+
+BACKENDS = ("cpu", "cuda", "hip", "musa", "cann", "sycl", "vulkan", "metal")
+
+
+@click.command("build", cls=Command, example="appliance engines build llama.cpp --backend cuda")
+@click.argument("engine", type=click.Choice(["llama.cpp"]))
+@click.option("--backend", type=click.Choice(BACKENDS), required=True, help="what it computes on")
+@click.option(
+    "--source",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="the source archive, for a server without a package index",
+)
+@json_option
+def build(engine: str, backend: str, source: Path | None, as_json: bool) -> None:
+    """Compile an engine for this server; it is used once it has answered a question."""
+    from appliance.hardware.box import open_box
+    from appliance.ops.builds import build_engine
+
+    paths = find_paths()
+    line = ProgressLine(quiet=as_json)
+    with open_box(state=paths.state) as box:
+        inventory = box.inventory()
+    try:
+        result = build_engine(
+            backend,
+            inventory,
+            paths,
+            source=source,
+            on_pull=line.show,
+            on_build=lambda told: line.tell(build_text(told), key=told.phase, pct=_percent(told)),
+            cancel=Cancel(),
+        )
+    finally:
+        line.end()
+    if as_json:
+        print_document(result)
+    else:
+        text = _("{engine} {version} with the backend {backend} is built, proven and in use")
+        click.echo(text.format(engine=engine, version=result.version, backend=backend))
+
+
+def _percent(told: BuildProgress) -> float | None:
+    return 100.0 * told.done / told.total if told.total and told.done is not None else None
+
+
+def build_text(told: BuildProgress) -> str:
+    """`compile 120/340 2:10 left`."""
+    parts: list[str] = [told.phase]
+    if told.done is not None and told.total:
+        parts.append(f"{told.done}/{told.total}")
+    if told.eta_s is not None:
+        minutes, seconds = divmod(round(told.eta_s), 60)
+        parts.append(_("{minutes}:{seconds:02d} left").format(minutes=minutes, seconds=seconds))
+    return "  ".join(parts)
