@@ -19,6 +19,7 @@ from appliance.core.sample import CardProcess
 from appliance.hardware.vendors.base import Reading
 from appliance.hardware.vendors.parse import (
     Row,
+    cells,
     celsius,
     health,
     integer,
@@ -42,8 +43,8 @@ class Table(msgspec.Struct, kw_only=True):
 
     readings: dict[ChipKey, Reading] = {}
     processes: dict[ChipKey, list[CardProcess]] = {}
-    idle: set[int] = set()
-    """NPUs that the table itself calls without processes."""
+    told: set[int] = set()
+    """NPUs of which the table shows every process, or says itself that they have none."""
     numbered: bool = False
     """Whether the table has a column with the numbers of devices (`Device`, `Phy-ID`)."""
 
@@ -51,7 +52,7 @@ class Table(msgspec.Struct, kw_only=True):
         """The readings, processes put to their chips; `None` where the table does not say."""
         return {
             key: msgspec.structs.replace(
-                reading, processes=self.processes.get(key, [] if key[0] in self.idle else None)
+                reading, processes=self.processes.get(key, [] if key[0] in self.told else None)
             )
             for key, reading in self.readings.items()
         }
@@ -106,9 +107,24 @@ def parse_table(text: str) -> Table:
     """Everything in the output of `npu-smi info`."""
     version = _VERSION.search(text)
     table, headers = Table(), _Headers()
-    for group in table_groups(text):
+    groups = table_groups(text)
+    for group in groups:
         _take_group(table, headers, group, version[1] if version else None)
+        if headers.processes and (group is not groups[-1] or _is_closed(text)):
+            table.told |= _all_told(headers.processes, group)
     return table
+
+
+def _is_closed(text: str) -> bool:
+    """Whether a rule, not a row, ends the output."""
+    lines = text.split("\n")
+    return cells(next((line for line in reversed(lines) if line.strip()), "")) is None
+
+
+def _all_told(names: list[str], group: list[Row]) -> set[int]:
+    """NPUs whose rows between two rules all show a process: there is no row that is unreadable."""
+    found = [_process(names, row) for row in group]
+    return {one[0][0] for one in found if one is not None} if None not in found else set()
 
 
 def _take_group(table: Table, headers: _Headers, group: list[Row], driver: str | None) -> None:
@@ -118,7 +134,7 @@ def _take_group(table: Table, headers: _Headers, group: list[Row], driver: str |
         if headers.take(row):
             upper = None
         elif found := _IDLE.search(row[0]):
-            table.idle.add(int(found[1]))
+            table.told.add(int(found[1]))
         elif headers.processes:
             _take_process(table, headers.processes, row)
         elif len(row) != headers.width or len(row) < 2:
@@ -179,18 +195,22 @@ def _memory(values: dict[str, str]) -> tuple[int | None, int | None]:
 
 
 def _take_process(table: Table, names: list[str], row: Row) -> None:
+    if (found := _process(names, row)) is not None:
+        table.processes.setdefault(found[0], []).append(found[1])
+
+
+def _process(names: list[str], row: Row) -> tuple[ChipKey, CardProcess] | None:
     values = dict(zip(names, row, strict=False))
     where = [integer(word) for word in row[0].split()]
     pid = integer(values.get("process id"))
     npu, chip = (where[0], where[1] if len(where) > 1 else 0) if where else (None, None)
     if npu is None or chip is None or pid is None:
-        return
-    process = CardProcess(
+        return None
+    return (npu, chip), CardProcess(
         pid=pid,
         memory_mib=mib(values.get("process memory(mb)")),
         command=text_or_none(values.get("process name")),
     )
-    table.processes.setdefault((npu, chip), []).append(process)
 
 
 # -- npu-smi info -m, -l -----------------------------------------------------------------------

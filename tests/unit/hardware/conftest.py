@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 from fake_server import STUB_SOURCE, Bus, Nvml, Tools
+from hypothesis import settings
 
 from appliance.hardware import runner
+
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")  # a busy machine is slow, not wrong
 
 
 @pytest.fixture

@@ -150,6 +150,29 @@ def test_two_dies_of_an_a3_keep_their_own_readings() -> None:
     assert (first.memory_mib, second.memory_used_mib) == (65536, 3180)
 
 
+PROCESSES = """\
+| NPU     Chip              | Process id    | Process name             | Process memory(MB)      |
++===========================+===============+====================================================+
+| 3       1                 | 71234         | VLLM::Worker TP          | 31747                   |
++===========================+===============+====================================================+
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "idle"),
+    [
+        (PROCESSES, []),
+        (PROCESSES.rpartition("\n+===")[0], None),
+        (PROCESSES.replace("71234", "71?34"), None),
+    ],
+)
+def test_a_chip_beside_a_busy_one_has_no_process(table: str, idle: list[object] | None) -> None:
+    """Of an NPU that has some the table shows all, unless it is cut off or unreadable."""
+    first, second = read(VENDOR, {INFO: A3 + table})
+    assert first.processes == idle
+    assert (second.processes is None) == ("71234" not in table)
+
+
 def test_the_card_memory_is_hbm_where_there_is_some() -> None:
     text = A2.replace("0    / 0          35738/ 65536", "1867 / 15077      0    / 32768")
     first = read(VENDOR, {INFO: text})[0]
