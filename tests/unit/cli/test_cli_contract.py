@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import pytest
 from appliance.cli import main
 from appliance.cli.diagnostics import exit_code_of
 from appliance.cli.options import Settings
+from appliance.core import i18n
 from appliance.core.errors import ApplianceError, DoesNotFit, NeedsRights, TimedOut, Unreachable
-from appliance.core.i18n import use_default_language, use_language
 
 
 def commands(
@@ -49,10 +50,10 @@ JSON = [
 
 
 @pytest.fixture(autouse=True)
-def english() -> Iterator[None]:
-    yield
-    use_default_language("en")
-    use_language("en")
+def language_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a fresh process: nobody has chosen a language."""
+    monkeypatch.setattr(i18n, "_language", ContextVar("language", default=None))
+    monkeypatch.setattr(i18n, "_default", "en")
 
 
 def run(*words: str) -> int:
