@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from appliance.catalog.architecture import Architecture
+from appliance.core.documents import prepare
 from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.i18n import say
 from appliance.core.reference import CatalogReference
@@ -213,6 +214,9 @@ class _CatalogueData(msgspec.Struct, forbid_unknown_fields=True):
     updated: str
     architecture: list[Architecture]
     family: list[_FamilyData]
+
+
+prepare(_CatalogueData)
 
 
 def _family(data: _FamilyData, architecture: Architecture) -> Family:

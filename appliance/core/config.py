@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from appliance.core.documents import prepare
 from appliance.core.errors import UsageError
 from appliance.core.i18n import say
 from appliance.core.paths import Paths
@@ -40,6 +41,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     gateway: GatewayConfig = GatewayConfig()
     hubs: HubConfig = HubConfig()
     ui: UiConfig = UiConfig()
+
+
+prepare(Config)
 
 
 def config_file(paths: Paths) -> Path:

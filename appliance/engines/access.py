@@ -7,6 +7,7 @@ from importlib.resources import files
 
 import msgspec
 
+from appliance.core.documents import prepare
 from appliance.engines.command import ContainerOptions
 
 
@@ -30,6 +31,9 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     source: str
     visible: str | None = None
     container: ContainerAccess = ContainerAccess()
+
+
+prepare(Access)
 
 
 @cache

@@ -9,6 +9,8 @@ from importlib.resources import files
 
 import msgspec
 
+from appliance.core.documents import prepare
+
 
 class ModelClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Models that an engine serves with the same settings.
@@ -27,6 +29,9 @@ class ModelClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     classes: list[ModelClass] = msgspec.field(name="class")
+
+
+prepare(_File)
 
 
 @cache

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.core.documents import prepare
 from appliance.core.inventory import Document
 from appliance.core.loopback import no_tls
 
@@ -166,6 +167,9 @@ class _Slot(msgspec.Struct):
     is_processing: bool = False
     n_prompt_tokens: int = 0
     next_token: list[_NextToken] = []
+
+
+prepare(_Slot)
 
 
 def _rate(before: int | None, after: int | None, seconds: float) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from appliance.core.documents import prepare
 from appliance.core.errors import UsageError
 from appliance.core.i18n import say
 from appliance.core.inventory import Card, Document, VendorName
@@ -78,6 +79,9 @@ class Recipe(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class _RecipeFile(msgspec.Struct, forbid_unknown_fields=True):
     commands: dict[str, str]
     recipe: list[dict[str, Any]]
+
+
+prepare(_RecipeFile, Recipe)
 
 
 @cache

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from appliance.core.cards import CardFacts
+from appliance.core.documents import prepare
 from appliance.core.inventory import Card
 
 _FILE = Path(__file__).with_name("cards.toml")
@@ -33,6 +34,9 @@ _LEAST, _MOST = 0.82, 1.06
 
 class _File(msgspec.Struct, frozen=True):
     card: list[CardFacts]
+
+
+prepare(_File)
 
 
 class _Name(msgspec.Struct, frozen=True):

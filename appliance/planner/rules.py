@@ -7,6 +7,8 @@ from importlib.resources import files
 
 import msgspec
 
+from appliance.core.documents import prepare
+
 
 class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one person chatting does, and the limits of a conversation (tokens)."""
@@ -115,6 +117,9 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     memory: MemoryRules
     quality: dict[str, float]
     rule: list[Rule]
+
+
+prepare(Rules)
 
 
 @cache

@@ -12,6 +12,7 @@ import time
 
 import msgspec
 
+from appliance.core.documents import prepare
 from appliance.core.loopback import no_tls
 from appliance.supervisor.ports import LOOPBACK
 from appliance.supervisor.table import members_of
@@ -112,6 +113,9 @@ def _advanced(before: int | None, after: int | None) -> bool:
 
 class _Answer(msgspec.Struct):
     choices: list[object]
+
+
+prepare(_Answer)
 
 
 def _fault(status: int, content: bytes) -> str | None:

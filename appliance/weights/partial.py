@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.core.documents import prepare
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
 from appliance.core.progress import Cancel
@@ -41,6 +42,9 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the chunks of one can be taken over by the other."""
         mine = (self.version, self.size, self.chunk_bytes)
         return mine == (other.version, other.size, other.chunk_bytes)
+
+
+prepare(JournalHeader)
 
 
 def encode_header(header: JournalHeader) -> bytes:

@@ -20,6 +20,8 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.core.documents import prepare
+
 DEADLINE_S = 10.0
 _LONGEST_LINE = 1 << 20
 _CHUNK = 1 << 16
@@ -51,6 +53,9 @@ class DryRun(msgspec.Struct, frozen=True, kw_only=True):
     kv_mib: float
     compute_mib: float
     engine: str
+
+
+prepare(DryRun)
 
 
 def engine_version() -> str | None:

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import msgspec
 
+from appliance.core.documents import prepare
 from appliance.core.errors import UsageError
 from appliance.core.i18n import say
 
@@ -52,6 +53,9 @@ class Sources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     bytes: int
     backends: list[Backend] = msgspec.field(name="backend")
     tools: list[Need] = msgspec.field(name="tool")
+
+
+prepare(Sources)
 
 
 @cache

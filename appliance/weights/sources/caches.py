@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.core.documents import prepare
 from appliance.weights.names import is_safe_name, split_set
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -28,6 +29,9 @@ class _Layer(msgspec.Struct, rename="camel"):
 
 class _OllamaManifest(msgspec.Struct):
     layers: list[_Layer]
+
+
+prepare(_OllamaManifest)
 
 
 def located_files(path: Path) -> dict[str, Located]:

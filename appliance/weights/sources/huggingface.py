@@ -9,6 +9,7 @@ from urllib.parse import quote, urljoin
 
 import msgspec
 
+from appliance.core.documents import prepare
 from appliance.core.i18n import say
 from appliance.weights.faults import not_the_file
 from appliance.weights.names import is_safe_name
@@ -30,6 +31,9 @@ class _Entry(msgspec.Struct):
     size: int | None = None
     oid: str | None = None
     lfs: _Lfs | None = None
+
+
+prepare(_Entry)
 
 
 class HuggingFace(HubSource):

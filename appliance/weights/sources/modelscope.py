@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from appliance.core.documents import prepare
 from appliance.core.i18n import say
 from appliance.weights.faults import missing, not_the_file
 from appliance.weights.names import is_safe_name
@@ -24,6 +25,9 @@ class _Entry(msgspec.Struct, rename="pascal"):
     type: str = "blob"
     size: int | None = None
     sha256: str | None = None
+
+
+prepare(_Entry)
 
 
 class ModelScope(HubSource):
