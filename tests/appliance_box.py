@@ -97,7 +97,7 @@ def is_zombie(pid: int) -> bool:
         return True
 
 
-def wait_for(condition: Callable[[], Any], seconds: float = 30.0) -> Any:
+def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """The first truthy value of `condition`; fails past the deadline."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

@@ -148,7 +148,7 @@ def test_ctrl_c_while_fetching_ends_the_job_and_the_same_command_goes_on(
     appliance.environment["HF_ENDPOINT"] = hub.hf_endpoint
     hub.faults.add("drip", path="*.gguf", bps=20_000)
     process = appliance.start("up", "--yes", "--json", "--model", "hf:tests/Tiny-GGUF")
-    wait_for(lambda: list(appliance.home.glob("data/models/blobs/*.partial")))
+    wait_for(lambda: list(appliance.home.glob("data/models/blobs/*.partial")), 120)
 
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from functools import partial
 from pathlib import Path
 
 import httpx
 import msgspec
+import pytest
 from appliance_box import ANSWER, THOUGHT, Appliance, ask, is_zombie, wait_for
 
 from appliance.core.status import Status, Up
@@ -137,3 +139,32 @@ def test_logs_tell_what_the_engine_wrote(appliance: Appliance, parrot: Path) -> 
 
     assert result.returncode == 0
     assert "appliance: start" in result.stdout
+
+
+def test_logs_are_followed_until_ctrl_c_or_the_daemon_leaves(
+    appliance: Appliance, parrot: Path
+) -> None:
+    up = appliance.up("--model", f"file:{parrot}")
+    followers = [appliance.start("logs", up["deployment"], "-f") for _ in range(2)]
+    for follower in followers:
+        assert follower.stdout
+        assert follower.stdout.readline()
+
+    followers[0].send_signal(signal.SIGINT)
+    _, err = followers[0].communicate(timeout=30)
+    assert (followers[0].returncode, err) == (130, "")
+
+    assert appliance.run("down").returncode == 0
+    _, err = followers[1].communicate(timeout=30)
+    assert followers[1].returncode == 3
+    assert err.startswith("error: ")
+
+
+def test_the_path_of_a_file_is_meant_from_where_the_command_is(
+    appliance: Appliance, parrot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(parrot.parent)
+
+    up = appliance.up("--model", f"file:{parrot.name}")
+
+    assert up["variant"] == f"file:{parrot}"
