@@ -9,6 +9,7 @@ with. Running it again with nothing to do takes no time. A failure is one `error
 from __future__ import annotations
 
 import argparse
+import ast
 import contextlib
 import fcntl
 import hashlib
@@ -54,6 +55,18 @@ KNOWN_FAILURES = (
     ),
     ("Hash mismatch", 7, "a package is not the one that was locked", "see {log}"),
     ("Permission denied", 5, "not allowed to write in {clone}", "use a clone that belongs to you"),
+    (
+        "certificate",
+        3,
+        "this machine does not trust the certificate of the package index",
+        "set PIP_CERT to the file of your site's certificate authority; see {log}",
+    ),
+    (
+        "rror sending request",
+        3,
+        "the package index is out of reach",
+        "check network and proxy, set PIP_INDEX_URL to a mirror, or use --wheels DIR; see {log}",
+    ),
     (
         "onnection",
         3,
@@ -146,7 +159,11 @@ def _install(lock: Path, settings: dict[str, str], wheels: Path | None) -> None:
     uv = shutil.which("uv")
     if uv and _with_uv(uv, lock, settings):
         return
-    _with_pip(lock, settings, wheels)
+    pip = _pip(settings, wheels)
+    if pip:
+        _with_pip(pip, lock, settings)
+    else:
+        raise _failure() if uv else _no_installer()
 
 
 def _with_uv(uv: str, lock: Path, settings: dict[str, str]) -> bool:
@@ -162,8 +179,7 @@ def _with_uv(uv: str, lock: Path, settings: dict[str, str]) -> bool:
     )
 
 
-def _with_pip(lock: Path, settings: dict[str, str], wheels: Path | None) -> None:
-    pip = _pip(settings, wheels)
+def _with_pip(pip: list[str], lock: Path, settings: dict[str, str]) -> None:
     options = ["--no-compile", "--disable-pip-version-check", "--no-input"]
     install = [*pip, "install", *options]
     if not _run([*install, *LOCKED, str(lock)], settings):
@@ -174,7 +190,7 @@ def _with_pip(lock: Path, settings: dict[str, str], wheels: Path | None) -> None
 
 
 def _pip(settings: dict[str, str], wheels: Path | None) -> list[str]:
-    """A pip that installs into `.venv`, which is made where it is not there."""
+    """A pip that installs into `.venv`, which is made where it is not there; empty without one."""
     own = [str(PYTHON), "-m", "pip"]
     if _usable() and _succeeds([*own, "--version"]):
         return own
@@ -188,8 +204,12 @@ def _pip(settings: dict[str, str], wheels: Path | None) -> list[str]:
     bare = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(VENV)]
     if foreign and _run(bare, settings):
         return [sys.executable, *foreign, "--python", str(PYTHON)]
+    return []
+
+
+def _no_installer() -> Failure:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    raise Failure(
+    return Failure(
         1,
         f"this Python {version} cannot make a virtual environment (no ensurepip, pip or uv)",
         f"{how_to_install(f'python{version}-venv')}, then run it again",
@@ -240,16 +260,40 @@ def _settings(wheels: Path | None) -> dict[str, str]:
     }
 
 
+UV_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "cert": "SSL_CERT_FILE",
+}
+"""What uv calls the settings of pip."""
+
+
 def _index_for_uv() -> dict[str, str]:
-    """The index of pip's settings, which uv does not read."""
+    """The index of pip's settings, which uv does not read; locked hashes make any index as good."""
     if any(os.environ.get(name) for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX")):
         return {}
-    index = os.environ.get("PIP_INDEX_URL", "")
-    if not index and _has("pip"):
-        asked = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
-        result = subprocess.run(asked, capture_output=True, text=True, check=False)
-        index = result.stdout.strip()
-    return {"UV_DEFAULT_INDEX": index} if index else {}
+    found = {UV_NAMES[name]: value for name, value in _pip_settings().items() if name in UV_NAMES}
+    if "UV_FIND_LINKS" in found:
+        found["UV_FIND_LINKS"] = found["UV_FIND_LINKS"].replace(" ", ",")
+    return {"UV_INDEX_STRATEGY": "unsafe-best-match", **found}
+
+
+def _pip_settings() -> dict[str, str]:
+    """What `pip config list` says, the environment last, or the environment alone without pip."""
+    lines: list[str] = []
+    if _has("pip"):
+        asked = [sys.executable, "-m", "pip", "config", "list"]
+        listed = subprocess.run(asked, capture_output=True, text=True, check=False)
+        lines = [line for line in listed.stdout.splitlines() if line.startswith("global.")]
+    pairs = (line.removeprefix("global.").partition("=") for line in lines)
+    settings = {name: " ".join(ast.literal_eval(value).split()) for name, _, value in pairs}
+    from_environment = {name: f"PIP_{name.upper().replace('-', '_')}" for name in UV_NAMES}
+    return settings | {
+        name: os.environ[variable]
+        for name, variable in from_environment.items()
+        if os.environ.get(variable)
+    }
 
 
 # --- running them ---------------------------------------------------------------------------------

@@ -145,6 +145,7 @@ def test_a_link_of_a_clone_that_is_gone_is_renewed(environment: ModuleType) -> N
         ("ERROR: Could not install packages: [Errno 13] Permission denied: '/x'", 5),
         ("WARNING: Retrying after connection broken by NewConnectionError", 3),
         ("ERROR: No matching distribution found for click==8", 3),
+        ("error sending request for url; invalid peer certificate: UnknownIssuer", 3),
         ("a fault nobody has seen before", 1),
     ],
 )
@@ -156,6 +157,33 @@ def test_an_installers_failure_becomes_one_error_with_its_exit_code(
     assert failure.exit_code == exit_code
     assert failure.what
     assert failure.hint
+
+
+def test_uv_gets_the_index_that_pip_is_set_up_with(
+    environment: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    (tmp_path / "pip.conf").write_text(
+        "[global]\nindex-url = file:///a\nextra-index-url = file:///b\n    file:///c\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+    monkeypatch.setenv("PIP_CERT", "/site.pem")
+    settings = environment._settings(None)
+    assert settings["UV_DEFAULT_INDEX"] == "file:///a"
+    assert "file:///b file:///c" in settings["UV_INDEX"]
+    assert settings["SSL_CERT_FILE"] == "/site.pem"
+
+
+def test_where_uv_failed_and_pip_is_missing_uvs_reason_is_told(
+    environment: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _name: "/bin/false")
+    monkeypatch.setattr(environment, "_with_uv", lambda *_: environment._run(["/bin/false"], {}))
+    monkeypatch.setattr(environment, "_has", lambda _module: False)
+    with pytest.raises(environment.Failure) as raised:
+        environment.make("runtime", None)
+    assert "install.log" in raised.value.hint
 
 
 def test_only_the_last_command_of_the_log_is_judged(environment: ModuleType) -> None:
