@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gettext
 import importlib.util
+from contextvars import copy_context
 from pathlib import Path
 from string import Formatter
 from types import ModuleType
@@ -70,15 +71,15 @@ def test_the_compiled_catalogue_is_what_the_written_one_says(translations: Modul
     assert {text: compiled.gettext(text) for text in pairs} == pairs
 
 
+def _in_chinese(text: object) -> str:
+    use_language("zh")
+    return str(text)
+
+
 def test_a_text_is_rendered_in_the_language_of_its_reader() -> None:
     text = say("port {port} is taken by another program", port=8000)
-    use_language("zh")
-    try:
-        chinese = str(text)
-        with pytest.raises(UsageError) as caught:
-            parse_reference("::")
-        assert "模型引用" in str(caught.value)
-    finally:
-        use_language("en")
-    assert chinese == "端口 8000 已被其他程序占用"
+    with pytest.raises(UsageError) as caught:
+        parse_reference("::")
+    assert copy_context().run(_in_chinese, text) == "端口 8000 已被其他程序占用"
+    assert copy_context().run(_in_chinese, caught.value).startswith("不是模型引用")
     assert str(text) == "port 8000 is taken by another program"
