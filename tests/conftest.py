@@ -13,6 +13,8 @@ from appliance_box import ANSWER, THOUGHT, Appliance
 from hub import LoopbackHub
 from tiny_models import build_parrot
 
+from appliance.core import i18n
+
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -23,6 +25,13 @@ def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "C.UTF-8")
     return home
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    """Whatever language an earlier test left behind."""
+    i18n._language.set(None)
+    i18n.use_default_language("en")
 
 
 @pytest.fixture(scope="session")
