@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance.cli.diagnostics import note
 from appliance.cli.options import Settings
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
 from appliance.core.paths import find_paths
-from appliance.node.client import NodeClient
-from appliance.node.start import daemon_log, ensure_daemon
+
+if TYPE_CHECKING:
+    from appliance.node.client import NodeClient
 
 
 @contextmanager
 def daemon_client(settings: Settings) -> Iterator[NodeClient]:
     """A client of the daemon, which is started if need be; `-v` tells where its log is."""
+    from appliance.node.start import daemon_log, ensure_daemon
+
     paths = find_paths()
     if settings.verbosity > 0:
         note(say("the daemon's log is {path}", path=daemon_log(paths)), settings)

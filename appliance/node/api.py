@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -162,9 +162,9 @@ def _restart_deployment(node: Node, request: Request, _raw: bytes) -> Response:
 
 def _stop(node: Node, request: Request, _raw: bytes) -> Response:
     node.stop_all()
-    leave: Callable[[], None] = request.app.state.leave
-    threading.Timer(0.1, leave).start()
-    return document({})
+    answer = document({})
+    answer.background = BackgroundTask(request.app.state.leave)  # once the answer is out
+    return answer
 
 
 def _status(node: Node, _request: Request, _raw: bytes) -> Response:

@@ -72,7 +72,7 @@ def _ask_hubs(
 
 
 def _why(answers: Sequence[Probe], hubs: Sequence[str]) -> str:
-    reasons = list(dict.fromkeys(f"{a.reference}: {a.why}" for a in answers if a.why))
+    reasons = list(dict.fromkeys(answer.why for answer in answers if answer.why))
     if reasons:
         return "; ".join(reasons[:3])
     return str(say("no hub has it") if hubs else say("the settings allow none"))
