@@ -40,7 +40,7 @@ def _print_choices(choices: Sequence[Choice]) -> None:
     click.echo()
     text = _(
         "CHATS: how many at the same time, and the tokens of each. MEMORY: of the fullest card. "
-        "TOKENS/S: one person alone / all together."
+        "TOKENS/S: one person alone / all together. FETCH: GiB to download."
     )
     _print_wrapped(text, "")
 
@@ -55,7 +55,7 @@ def _row(choice: Choice) -> tuple[object, ...]:
         f"{choice.slots * choice.replicas}x{choice.context}",
         f"{_plain_gib(fullest.total_mib)}/{_plain_gib(fullest.available_mib)}",
         f"{number(speed.decode_tps_one)}/{number(speed.decode_tps_all)}",
-        _("is here") if choice.download_mib == 0 else gib(choice.download_mib),
+        _("here") if choice.download_mib == 0 else _plain_gib(choice.download_mib),
     )
 
 

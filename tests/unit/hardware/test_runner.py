@@ -66,7 +66,7 @@ def test_a_tool_that_hangs_forks_and_ignores_signals(
 ) -> None:
     pids = tmp_path / "pids"
     tools.script("smi", STUBBORN.format(pids=pids))
-    answer = LiveRunner(deadline_s=2.0).ask("smi")
+    answer = LiveRunner(deadline_s=6.0, budget_s=6.0).ask("smi")
     assert answer is not None
     assert answer.exit is None
     assert answer.stdout == "said before\n"
