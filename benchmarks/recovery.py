@@ -3,7 +3,8 @@
     python benchmarks/recovery.py [--kills 5] [--users 4] [--model REFERENCE]
 
 Runs an appliance of its own in a temporary home, keeps `--users` clients asking (every second one
-streams), kills the engine with SIGKILL `--kills` times, then the daemon as often, and prints for
+streams), kills the engine with SIGKILL `--kills` times (everybody is answered twice in between),
+then the daemon as often, and prints for
 each kill when a new process was there and when the next answer came, and in all how many requests
 failed: before their first byte, or midway through a stream.
 """
@@ -39,6 +40,7 @@ class Load:
 
     endpoint: str
     key: str
+    users: int
     answered: int = 0
     failed_before_first_byte: int = 0
     broken_streams: int = 0
@@ -46,8 +48,10 @@ class Load:
     done: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, users: int) -> list[threading.Thread]:
-        threads = [threading.Thread(target=self._ask, args=(n % 2 == 1,)) for n in range(users)]
+    def run(self) -> list[threading.Thread]:
+        threads = [
+            threading.Thread(target=self._ask, args=(n % 2 == 1,)) for n in range(self.users)
+        ]
         for thread in threads:
             thread.start()
         return threads
@@ -134,7 +138,9 @@ def kill_engine(home: Home, load: Load) -> tuple[float, float]:
     os.kill(old, signal.SIGKILL)
     begun = wait(lambda: bool(home.engines() - {old}))
     wait(lambda: load.last_answer > killed)
-    return begun, time.monotonic() - killed
+    answered = time.monotonic() - killed
+    settle(load)
+    return begun, answered
 
 
 def kill_daemon(home: Home, load: Load) -> tuple[float, float]:
@@ -148,6 +154,12 @@ def kill_daemon(home: Home, load: Load) -> tuple[float, float]:
     if home.engines() != before or adopted not in before:
         sys.exit("the engine was not adopted")
     return answered, time.monotonic() - killed
+
+
+def settle(load: Load) -> None:
+    """Everybody is answered twice more: a request that met one kill does not meet the next."""
+    enough = load.answered + 2 * load.users
+    wait(lambda: load.answered >= enough)
 
 
 def report(title: str, rows: list[tuple[float, float]], names: tuple[str, str]) -> None:
@@ -165,9 +177,9 @@ def main() -> None:
     home = Home()
     try:
         up = json.loads(home.run("up", "--yes", "--json", "--model", options.model))
-        load = Load(up["endpoint"], up["key"])
-        threads = load.run(options.users)
-        wait(lambda: load.answered > options.users)
+        load = Load(up["endpoint"], up["key"], options.users)
+        threads = load.run()
+        settle(load)
         engine = [kill_engine(home, load) for _ in range(options.kills)]
         report("engine kill -9", engine, ("new process", "next answer"))
         daemon = [kill_daemon(home, load) for _ in range(options.kills)]

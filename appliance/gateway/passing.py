@@ -17,6 +17,7 @@ from appliance.gateway.routes import ModelRoute
 from appliance.gateway.upstream import Answer, Lost
 
 _DONE = b"data: [DONE]"
+_BREATH_S = 0.3  # the kernel still takes connections for an engine that is just being killed
 
 
 class PassThrough:
@@ -82,6 +83,7 @@ class PassThrough:
                 if fresh or reply.delivered:
                     raise
                 self._metrics.retries += 1
+                await asyncio.sleep(_BREATH_S)
 
     async def _answer(self, model: str, path: str, body: bytes, reply: Reply) -> None:
         self._metrics.in_flight += 1
