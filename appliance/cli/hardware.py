@@ -111,7 +111,7 @@ def watch(as_json: bool, interval: float, count: int | None, replay: Path | None
     with open_box(replay, state=find_paths().state) as box, suppress(KeyboardInterrupt):
         labels = {c.id: (label_of(c.vendor, c.index), c.name) for c in box.inventory().cards}
         for _number in _paced(interval, count):
-            sample = box.sample()
+            sample = box.sample(processes=True)
             if as_json:
                 print_document(sample, lines=True)
             else:
