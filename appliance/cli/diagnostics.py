@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -46,6 +47,9 @@ def _from_the_system(error: BaseException, settings: Settings) -> int:
             say("run as the owner of that file, or set APPLIANCE_HOME"),
         )
         return int(ExitCode.NEEDS_RIGHTS)
+    if "disk is full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC:
+        tell(say("the disk is full"), say("free some space, or put the store on a larger disk"))
+        return int(ExitCode.DOES_NOT_FIT)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         tell(f"{where}{error.strerror or error}", say("`appliance status` shows what runs"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from appliance.cli.output import print_document
+from appliance.cli.output import pad, print_document
 from appliance.core.i18n import _
 from appliance.core.inventory import Document
 from appliance.core.paths import find_paths
@@ -39,7 +39,7 @@ def show_model(reference: str, *, as_json: bool) -> None:
         print_document(card)
         return
     for name, value in card_lines(card):
-        click.echo(f"{name:<14} {value}")
+        click.echo(f"{pad(name, 14)} {value}")
 
 
 def card_lines(card: ModelCard) -> list[tuple[str, str]]:

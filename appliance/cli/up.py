@@ -58,7 +58,8 @@ def up(
         if error.code != "ENGINE-ON-CPU" or as_json or not _may_ask():
             raise
         click.echo(str(error), err=True)
-        click.confirm(_("Serve from the processor all the same?"), abort=True, err=True)
+        if not click.confirm(_("Serve from the processor all the same?"), err=True):
+            raise
         result = run_up(msgspec.structs.replace(options, allow_cpu=True), settings, as_json=as_json)
     if as_json:
         print_document(result)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from appliance.core.documents import prepare
-from appliance.core.errors import UsageError
+from appliance.core.errors import NeedsRights, UsageError
 from appliance.core.i18n import say
 from appliance.core.paths import Paths
 
@@ -58,6 +58,11 @@ def load_config(paths: Paths) -> Config:
         config = msgspec.toml.decode(path.read_bytes(), type=Config)
     except (FileNotFoundError, NotADirectoryError):
         return Config()
+    except PermissionError as error:
+        raise NeedsRights(
+            say("no permission: {path}", path=path),
+            hint=say("run as the owner of that file, or set APPLIANCE_HOME"),
+        ) from error
     except (msgspec.MsgspecError, OSError, UnicodeDecodeError) as error:
         raise UsageError(
             say("cannot read {path}: {error}", path=path, error=error),
@@ -77,7 +82,7 @@ def configured_language(paths: Paths) -> str | None:
     """`ui.language`; `None` where nothing usable is set: a bad file is told of by who needs it."""
     try:
         return load_config(paths).ui.language
-    except UsageError:
+    except (UsageError, NeedsRights):
         return None
 
 

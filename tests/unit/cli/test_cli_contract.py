@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
@@ -117,7 +118,9 @@ def test_json_is_one_document_and_nothing_else(
         (NeedsRights("x", hint="y"), 5),
         (PermissionError(13, "denied", "/x"), 5),
         (DoesNotFit("x", hint="y"), 6),
-        (OSError(28, "No space left on device", "/x"), 1),
+        (OSError(28, "No space left on device", "/x"), 6),
+        (sqlite3.OperationalError("database or disk is full"), 6),
+        (OSError(5, "Input/output error", "/x"), 1),
         (KeyboardInterrupt(), 130),
         (RuntimeError("a bug"), 1),
     ],
