@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 from appliance.core.errors import ApplianceError
@@ -33,7 +34,7 @@ def hash_file(path: Path, meter: Meter, cancel: Cancel) -> tuple[str, ChunkDiges
 
 def can_adopt(path: Path, blobs: Path) -> bool:
     """Whether both are on one file system that can clone or link (tried, and undone)."""
-    trial = blobs / f".adopt-{os.getpid()}"
+    trial = blobs / f".adopt-{threading.get_native_id()}"
     trial.unlink(missing_ok=True)
     try:
         return path.stat().st_dev == blobs.stat().st_dev and clone_or_link(path, trial)
@@ -43,7 +44,7 @@ def can_adopt(path: Path, blobs: Path) -> bool:
 
 def adopt(path: Path, blob: Path, unchanged_since: os.stat_result) -> None:
     """Give the hashed file the name of its blob. Raises `ApplianceError` where it was changed."""
-    aside = blob.with_name(f".{blob.name}.{os.getpid()}")
+    aside = blob.with_name(f".{blob.name}.{threading.get_native_id()}")
     aside.unlink(missing_ok=True)
     clone_or_link(path, aside)
     now = path.stat()

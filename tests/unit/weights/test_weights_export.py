@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from appliance.catalog.models import load_catalogue
 from appliance.core.errors import ApplianceError, UsageError, VerificationFailed
 from appliance.core.pull import Pull
 from appliance.core.reference import FileReference
+from appliance.weights.adopt import can_adopt
 from appliance.weights.export import export_model, import_requests
 from appliance.weights.pull import pull, request_for
 from appliance.weights.store import Store
@@ -146,6 +148,17 @@ def test_a_file_of_this_server_is_adopted_without_a_copy(tmp_path: Path) -> None
     assert freed.bytes == path.stat().st_size
     assert list(store.blobs().iterdir()) == []
     assert path.exists()
+
+
+def test_many_files_are_tried_for_adoption_at_once(tmp_path: Path) -> None:
+    source = tmp_path / "part.gguf"
+    source.write_bytes(small_gguf())
+    blobs = tmp_path / "blobs"
+    blobs.mkdir()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: can_adopt(source, blobs), range(400)))
+    assert len(set(answers)) == 1
+    assert list(blobs.iterdir()) == []
 
 
 def test_a_part_stands_for_its_whole_set_on_disk_too(tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ def test_an_environment_without_pip_uses_the_one_python_carries(
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name == "pip" else real(name)
     )
+    if index._bundled_pip() is None:
+        pytest.skip("this Python carries no pip")
     words = index.installer(Path("wheels"), Path("unpacked"))
     assert words[0] == sys.executable
     assert "_bundled" in words[1]
