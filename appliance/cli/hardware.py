@@ -34,11 +34,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="print JSON")
 def detect(as_json: bool, replay: Path | None, topology: bool) -> int:
     """What is in this server: cards, drivers, processors, memory, disks."""
     from appliance.hardware.box import open_box
+    from appliance.ops.detect import detect as look
 
     with open_box(replay, state=find_paths().state) as box:
         if topology:
             return _show_topology(box.topology(), as_json=as_json)
-        inventory = box.inventory()
+        inventory = look(box)
     if as_json:
         print_document(inventory)
     else:

@@ -18,6 +18,7 @@ from appliance.hardware.look import Look
 from appliance.hardware.merge import Seen
 from appliance.hardware.sources import LiveSource
 from appliance.hardware.vendors import nvidia_forms
+from appliance.ops.detect import detect
 
 NO_LIBRARY = "init_error 12"
 CSV_LINE = (
@@ -351,6 +352,13 @@ def test_a_second_opinion(
     else:
         assert {problem.code for problem in problems} == {"READERS-DISAGREE"}
         assert words in problems[0].text
+
+
+def test_detect_tells_what_the_readers_disagree_about(
+    live: Box, eight_cards: Bus, tools: Tools
+) -> None:
+    smi_answers_csv(tools, csv(8, temp=60))
+    assert {problem.code for problem in detect(live).problems} == {"READERS-DISAGREE"}
 
 
 # -- captures ----------------------------------------------------------------------------------
