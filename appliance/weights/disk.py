@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,7 @@ def fsync_directory(path: Path) -> None:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Give `path` this content, or leave it as it was."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside = path.with_name(f".{path.name}.{threading.get_native_id()}.tmp")
     try:
         with aside.open("wb") as stream:
             stream.write(data)
@@ -101,7 +102,7 @@ def _link(source: Path, target: Path) -> bool:
 def place_link(blob: Path, link: Path) -> None:
     """Let the readable name `link` be the file `blob`, replacing what had that name."""
     link.parent.mkdir(parents=True, exist_ok=True)
-    aside = link.with_name(f".{link.name}.{os.getpid()}.link")
+    aside = link.with_name(f".{link.name}.{threading.get_native_id()}.link")
     aside.unlink(missing_ok=True)
     try:
         os.link(blob, aside)
