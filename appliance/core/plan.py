@@ -7,12 +7,24 @@ from typing import Literal
 from appliance.core.inventory import Document
 
 
+Style = Literal["chat", "documents", "code"]
+Pick = Literal["quality", "balanced", "fastest"]
+
+
 class Wish(Document, frozen=True, kw_only=True):
-    """What the operator asked for. `context` is the tokens of one conversation."""
+    """What the operator asked for. `context` is the tokens of one conversation.
+
+    `style` says what people do with it; `None` values of the three assumptions (tokens of a prompt,
+    tokens of an answer, seconds between an answer and the next question) are those of the style.
+    """
 
     model: str | None = None
     users: int = 1
     context: int | None = None
+    style: Style = "chat"
+    prompt_tokens: int | None = None
+    answer_tokens: int | None = None
+    think_time_s: float | None = None
 
 
 class CardMemory(Document, frozen=True, kw_only=True):
@@ -36,17 +48,38 @@ class Memory(Document, frozen=True, kw_only=True):
 
 
 class Speed(Document, frozen=True, kw_only=True):
-    """Predicted (or, with the method `measured`, observed) speed."""
+    """Predicted (or, with the method `measured`, observed) speed.
+
+    `decode_tps_one_range` is where nine of ten such predictions end up; `predicted_tps_one` is what
+    was foretold where a measurement has taken its place.
+    """
 
     decode_tps_one: float | None = None
     decode_tps_all: float | None = None
     prefill_tps: float | None = None
     first_token_s: float | None = None
     method: str = "roofline"
+    decode_tps_one_range: tuple[float, float] | None = None
+    predicted_tps_one: float | None = None
+
+
+class People(Document, frozen=True, kw_only=True):
+    """What a choice means to those who chat: `users` of them at once, under the wish's assumptions.
+
+    `users` is how many it carries before the first word takes longer than `first_word_s`.
+    """
+
+    users: int
+    first_word_s: float | None
+    words_per_s: float | None
 
 
 class Choice(Document, frozen=True, kw_only=True):
-    """One thing that could run. The engine's n_ctx is `context * slots`."""
+    """One thing that could run. The engine's n_ctx is `context * slots`.
+
+    `pick` marks the three worth showing, `gives_up` what each lacks beside the others.
+    `host_layers` is how many layers keep their experts in the host's memory.
+    """
 
     model: str
     variant: str
@@ -66,6 +99,19 @@ class Choice(Document, frozen=True, kw_only=True):
     disk_mib: float | None = None
     download_mib: float | None = None
     why: list[str] = []
+    pick: Pick | None = None
+    gives_up: list[str] = []
+    people: People | None = None
+    host_layers: int = 0
+
+
+class Improvement(Document, frozen=True, kw_only=True):
+    """What more hardware would buy: `what` is added, `choice` becomes possible."""
+
+    what: str
+    model: str
+    variant: str
+    text: str
 
 
 class Rejection(Document, frozen=True, kw_only=True):
@@ -84,3 +130,4 @@ class Plan(Document, frozen=True, kw_only=True, tag_field="schema", tag="applian
     wish: Wish
     choices: list[Choice]
     rejected: list[Rejection] = []
+    improvements: list[Improvement] = []

@@ -39,6 +39,8 @@ class ReplicaStatus(Document, frozen=True, kw_only=True):
     reason: str | None = None
     since: str | None = None
     restarts: int = 0
+    load_pct: float | None = None
+    load_eta_s: float | None = None
     requests_running: int | None = None
     requests_waiting: int | None = None
     decode_tps: float | None = None
@@ -59,6 +61,16 @@ class DeploymentStatus(Document, frozen=True, kw_only=True):
     slots: int | None = None
 
 
+class Hold(Document, frozen=True, kw_only=True):
+    """A card that is not to be used: taken out by a person, or by us for what was seen on it."""
+
+    kind: Literal["maintenance", "quarantine"]
+    since: str
+    code: str
+    reason: str
+    evidence: str | None = None
+
+
 class CardStatus(Document, frozen=True, kw_only=True):
     """A card of the inventory with its newest readings."""
 
@@ -68,6 +80,7 @@ class CardStatus(Document, frozen=True, kw_only=True):
     name: str | None
     state: str
     sample: CardSample | None = None
+    hold: Hold | None = None
 
 
 class Status(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.status/1"):
