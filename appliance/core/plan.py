@@ -6,7 +6,6 @@ from typing import Literal
 
 from appliance.core.inventory import Document
 
-
 Style = Literal["chat", "documents", "code"]
 Pick = Literal["quality", "balanced", "fastest"]
 
