@@ -1,53 +1,57 @@
-"""What a new daemon does with the processes that an earlier one left behind."""
+"""What a new daemon does with the engines that an earlier one left behind."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from appliance.node.gateway import GatewayKeeper
-from appliance.node.orphans import GATEWAY, identity_of
+from appliance.node.orphans import GATEWAY
 from appliance.node.state import ReplicaRecord, State
 from appliance.ops.deployment import Deployment
 from appliance.supervisor.ports import is_held_by
-from appliance.supervisor.process import alive, stop
+from appliance.supervisor.running import Identity, Marked, alive, stop
 
 log = logging.getLogger(__name__)
 _GRACE_S = 5.0
 
 
 def adopt_replicas(
-    state: State, wanted: Mapping[str, Deployment], marked: Mapping[int, str]
+    state: State, wanted: Mapping[str, Deployment], marked: Collection[Marked]
 ) -> dict[str, ReplicaRecord]:
-    """The records of wanted replicas, each with its live process where there is one.
+    """The records of wanted replicas, each with its live engine where there is one.
 
-    `marked` are the processes that bear our mark. Those that nobody wants, that do other work than
+    `marked` are the engines that bear our mark. Those that nobody wants, that do other work than
     is wanted now, or that run a second time are ended.
     """
     records = {record.id: record for record in state.replicas()}
-    for pid, replica_id in marked.items():
-        if replica_id != GATEWAY:
-            _claim(pid, records.get(replica_id), replica_id in wanted, records)
+    for one in marked:
+        if one.replica != GATEWAY:
+            _claim(one, records.get(one.replica), one.replica in wanted, records)
     kept = {rid: _resumed(records[rid], wanted[rid]) for rid in wanted if rid in records}
     return {rid: record for rid, record in kept.items() if record}
 
 
 def _claim(
-    pid: int, record: ReplicaRecord | None, wanted: bool, records: dict[str, ReplicaRecord]
+    one: Marked, record: ReplicaRecord | None, wanted: bool, records: dict[str, ReplicaRecord]
 ) -> None:
-    identity = identity_of(pid, (record.port if record else None) or 0)
-    if identity is None or (record and record.identity == identity and wanted):
+    identity = _at_port(one.identity, record.port if record else None)
+    if record and record.identity == identity and wanted:
         return
     has_other = bool(record and record.identity and alive(record.identity))
-    if record is None or not wanted or has_other:
-        log.warning("ending process %s: nobody wants it", pid)
+    if record is None or not wanted or has_other or not alive(identity):
+        log.warning("ending %s, process %s: nobody wants it", one.replica, identity.pid)
         stop(identity, grace_s=_GRACE_S)
         return
     records[record.id] = msgspec.structs.replace(
         record, identity=identity, state="starting", reason=None
     )
+
+
+def _at_port(identity: Identity, port: int | None) -> Identity:
+    return msgspec.structs.replace(identity, port=identity.port or port or 0)
 
 
 def _resumed(record: ReplicaRecord, work: Deployment) -> ReplicaRecord | None:
@@ -62,16 +66,16 @@ def _resumed(record: ReplicaRecord, work: Deployment) -> ReplicaRecord | None:
     return msgspec.structs.replace(record, state="starting", reason=None)
 
 
-def adopt_gateway(gateway: GatewayKeeper, marked: Mapping[int, str]) -> None:
+def adopt_gateway(gateway: GatewayKeeper, marked: Collection[Marked]) -> None:
     """Take on the gateway that a killed daemon had no time to write down; end any other."""
-    for pid, replica_id in marked.items():
-        if replica_id != GATEWAY or (gateway.identity and gateway.identity.pid == pid):
+    for one in marked:
+        if one.replica != GATEWAY or (
+            gateway.identity and gateway.identity.pid == one.identity.pid
+        ):
             continue
-        identity = identity_of(pid, gateway.kept_port or 0)
-        if identity is None:
-            continue
+        identity = _at_port(one.identity, gateway.kept_port)
         missing = gateway.identity is None or not alive(gateway.identity)
-        if missing and is_held_by(identity.port, pid):
+        if missing and is_held_by(identity.port, identity.pid):
             gateway.adopt(identity)
         else:
             stop(identity, grace_s=_GRACE_S)

@@ -16,13 +16,13 @@ from appliance.engines.command import EngineCommand
 from appliance.gateway.process import gateway_argv
 from appliance.gateway.routes import ModelRoute, RouteTable, Worker, write_routes
 from appliance.node.keeper import Keeper
-from appliance.node.orphans import GATEWAY, mark
+from appliance.node.orphans import GATEWAY
 from appliance.node.state import State
 from appliance.supervisor.backoff import Backoff
 from appliance.supervisor.logs import LogFile
 from appliance.supervisor.ports import LOOPBACK, is_free, is_held_by
 from appliance.supervisor.probe import answers
-from appliance.supervisor.process import ProcessIdentity, alive, exit_status, spawn, stop
+from appliance.supervisor.running import Identity, Mark, alive, exit_status, start, stop
 
 log = logging.getLogger(__name__)
 _TICK_S = 0.25
@@ -60,11 +60,11 @@ class GatewayKeeper(Keeper):
         return self._kept_port
 
     @property
-    def identity(self) -> ProcessIdentity | None:
+    def identity(self) -> Identity | None:
         """The gateway's process."""
         return self._identity
 
-    def adopt(self, identity: ProcessIdentity) -> None:
+    def adopt(self, identity: Identity) -> None:
         """Take on a gateway that a killed daemon had no time to write down."""
         self._remember(identity)
 
@@ -153,10 +153,10 @@ class GatewayKeeper(Keeper):
         command = EngineCommand(
             engine="gateway",
             argv=gateway_argv(self._paths.state, port),
-            env=mark(self._paths.state, GATEWAY),
             port=port,
         )
-        self._remember(spawn(command, self._log_file.path))
+        mark = Mark(self._paths.state, GATEWAY)
+        self._remember(start(command, self._log_file.path, mark))
         self._launched = time.monotonic()
         self._fault = None
 
@@ -181,11 +181,11 @@ class GatewayKeeper(Keeper):
     def _event(self, text: Text) -> None:
         self._state.record("fail", "GATEWAY-DOWN", "gateway", text)
 
-    def _remembered(self) -> ProcessIdentity | None:
+    def _remembered(self) -> Identity | None:
         raw = self._state.setting(_IDENTITY)
-        return from_json(raw, ProcessIdentity) if raw else None
+        return from_json(raw, Identity) if raw else None
 
-    def _remember(self, identity: ProcessIdentity | None) -> None:
+    def _remember(self, identity: Identity | None) -> None:
         self._identity = identity
         raw = msgspec.json.encode(identity).decode() if identity else ""
         try:
@@ -194,7 +194,7 @@ class GatewayKeeper(Keeper):
             log.warning("the gateway is not remembered: %s", error)
 
 
-def _listens(identity: ProcessIdentity) -> bool:
+def _listens(identity: Identity) -> bool:
     """Whether the gateway, and nobody else, answers at its port."""
     return answers(identity.port) and is_held_by(identity.port, identity.pid)
 

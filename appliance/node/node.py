@@ -18,13 +18,13 @@ from appliance.gateway.process import KEYS_FILE
 from appliance.node.adoption import adopt_gateway, adopt_replicas
 from appliance.node.gateway import GatewayKeeper, model_route
 from appliance.node.jobs import Jobs
-from appliance.node.orphans import marked_processes
 from appliance.node.replica import ReplicaKeeper, log_file_of
 from appliance.node.start import state_file
 from appliance.node.state import ReplicaRecord, State, now
 from appliance.node.statuses import deployment_status
 from appliance.ops.deployment import Deployment
 from appliance.supervisor.logs import LogFile
+from appliance.supervisor.running import marked
 from appliance.telemetry.sampler import Sampler
 
 log = logging.getLogger(__name__)
@@ -209,10 +209,10 @@ class Node:
                 log.exception("reconciling failed")
 
     def _adopt(self) -> None:
-        marked = marked_processes(self.paths.state)
+        ours = marked(self.paths.state)
         wanted = self._wanted_replicas()
-        records = adopt_replicas(self.state, wanted, marked)
-        adopt_gateway(self.gateway, marked)
+        records = adopt_replicas(self.state, wanted, ours)
+        adopt_gateway(self.gateway, ours)
         for replica_id, deployment in wanted.items():
             self._add(replica_id, deployment, records.get(replica_id))
 

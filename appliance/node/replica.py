@@ -17,7 +17,6 @@ from appliance.engines.build import command_for
 from appliance.engines.command import EngineCommand
 from appliance.engines.metrics import EngineMetrics, Meter
 from appliance.node.keeper import Keeper
-from appliance.node.orphans import mark
 from appliance.node.state import ReplicaRecord, State, now
 from appliance.ops.deployment import Deployment, request_of
 from appliance.supervisor.backoff import Backoff
@@ -25,7 +24,16 @@ from appliance.supervisor.diagnosis import Diagnosis, diagnose, oom_kills, way_o
 from appliance.supervisor.logs import LogFile
 from appliance.supervisor.ports import free_port
 from appliance.supervisor.probe import Pulse, Signs, answers, cpu_ticks, ready
-from appliance.supervisor.process import ProcessIdentity, alive, exit_status, spawn, stop
+from appliance.supervisor.running import (
+    Identity,
+    Mark,
+    alive,
+    attend,
+    exit_status,
+    memory_killed,
+    start,
+    stop,
+)
 
 log = logging.getLogger(__name__)
 _TICK_S = 0.2
@@ -67,6 +75,8 @@ class ReplicaKeeper(Keeper):
         self._meter: Meter | None = None
         self._pulse = Pulse(still_s=_STILL_S)
         self._oom_kills = oom_kills()
+        if record.identity:
+            attend(record.identity, self.log_file.path)
 
     @property
     def record(self) -> ReplicaRecord:
@@ -118,26 +128,30 @@ class ReplicaKeeper(Keeper):
         self.log_file.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.log_file.mark(f"start {self._record.id} on port {port}")
         self._pulse = Pulse(still_s=_STILL_LOADING_S)
-        self._become("starting", None, identity=spawn(command, self.log_file.path))
+        mark = Mark(self._paths.state, self._record.id)
+        self._become("starting", None, identity=start(command, self.log_file.path, mark))
 
     def _command(self, port: int) -> EngineCommand:
         cards = self._cards(self._record.cards)
         request = request_of(self.deployment, cards, port, str(self.log_file.path))
-        command = command_for(request)
-        env = {**command.env, **mark(self._paths.state, self._record.id)}
-        return msgspec.structs.replace(command, env=env)
+        return command_for(request)
 
-    def _bury(self, identity: ProcessIdentity) -> None:
+    def _bury(self, identity: Identity) -> None:
         if self.leaving:
             return  # we ended it ourselves
         status = exit_status(identity)
+        killed = memory_killed(identity)
         stop(identity, grace_s=0.5)
-        kills = oom_kills()
-        killed = None if None in (kills, self._oom_kills) else kills != self._oom_kills
+        if killed is None:
+            killed = self._memory_killed_somebody()
         cause = diagnose(self._own_log(), status, memory_killed=killed)
         self.last_death = cause
         why = say("{cause}", cause=str(cause)) if cause else say("the engine ended by itself")
         self._died(way_of_death(cause, status), why, "ENGINE-DEAD")
+
+    def _memory_killed_somebody(self) -> bool | None:
+        kills = oom_kills()
+        return None if None in (kills, self._oom_kills) else kills != self._oom_kills
 
     def _own_log(self) -> list[str]:
         """The log since the last start; what an earlier try wrote explains nothing."""
@@ -153,7 +167,7 @@ class ReplicaKeeper(Keeper):
         self._state.record("fail", code, self._record.id, why)
         self._become("failed", why, identity=None, restarts=self._record.restarts + 1)
 
-    def _try(self, identity: ProcessIdentity) -> None:
+    def _try(self, identity: Identity) -> None:
         """Ask a starting engine for one token; loading may take minutes, standing still may not."""
         if answers(identity.port):
             result = ready(identity.port, self.deployment.id)
@@ -163,14 +177,14 @@ class ReplicaKeeper(Keeper):
         if self._pulse.hung(Signs(answers=False, cpu_ticks=cpu_ticks(identity.pid))):
             self._hang(identity, say("it stood still while it loaded the model"))
 
-    def _serve(self, identity: ProcessIdentity) -> None:
+    def _serve(self, identity: Identity) -> None:
         self._backoff.answered()
         self._pulse = Pulse(still_s=_STILL_S)
         self._meter = Meter(identity.port)
         self._become("ready", None)
         self._state.record("info", "ENGINE-READY", self._record.id, say("ready"))
 
-    def _watch(self, identity: ProcessIdentity) -> None:
+    def _watch(self, identity: Identity) -> None:
         self._meter = self._meter or Meter(identity.port)
         metrics = self.metrics = self._meter.read()
         running = metrics.requests_running if metrics else None
@@ -188,7 +202,7 @@ class ReplicaKeeper(Keeper):
             self._become_if_new("busy" if running else "ready")
         self.log_file.rotate()
 
-    def _hang(self, identity: ProcessIdentity, why: Text) -> None:
+    def _hang(self, identity: Identity, why: Text) -> None:
         log.warning("%s hangs: %s", self._record.id, why)
         stop(identity, grace_s=2.0)
         exit_status(identity)

@@ -22,7 +22,7 @@ from appliance.core.inventory import Document, Severity
 from appliance.core.status import ReplicaState
 from appliance.node.wishes import Event
 from appliance.ops.deployment import Deployment
-from appliance.supervisor.process import ProcessIdentity
+from appliance.supervisor.identity import Identity
 
 log = logging.getLogger(__name__)
 _SCHEMA = """
@@ -44,7 +44,7 @@ class ReplicaRecord(Document, frozen=True, kw_only=True):
     id: str
     work: Deployment
     """What the process was started for."""
-    identity: ProcessIdentity | None = None
+    identity: Identity | None = None
     port: int | None = None
     state: ReplicaState = "starting"
     reason: Text | None = None

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import re
 import signal
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
-from appliance.core.i18n import Text, say
+from appliance.core.i18n import Text
 
 _LINES = 200
+Again = Literal["soon", "slowly", "changed"]
+WayOut = Literal["smaller", "other"]
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """`code` is stable and English; `what` and `hint` are for people; `line` is the evidence.
 
     `detail` is the thing it happened to (a library, an architecture), where the log names it.
+    `again` is what the fourth identical try is worth, `way_out` the kind of plan that could help
+    (both are explained in diagnosis.toml).
     """
 
     code: str
     what: Text
     hint: Text
+    again: Again
+    way_out: WayOut | None = None
     detail: str | None = None
     line: str | None = None
 
@@ -47,9 +53,9 @@ def diagnose(
     for code, pattern in _patterns():
         for line in reversed(log_tail[-_LINES:]):
             if match := pattern.search(line):
-                return _diagnosis(code, match.groupdict().get("detail"), line)
+                return known(code, match.groupdict().get("detail"), line)
     if memory_killed:
-        return _diagnosis("MEMORY-KILLED")
+        return known("MEMORY-KILLED")
     return _from_signal(_signal_of(exit_status), memory_killed)
 
 
@@ -80,9 +86,9 @@ _CODES = {
 
 def _from_signal(number: int | None, memory_killed: bool | None) -> Diagnosis | None:
     if number == signal.SIGKILL:
-        return _diagnosis("ENGINE-KILLED" if memory_killed is False else "MEMORY-KILLED")
+        return known("ENGINE-KILLED" if memory_killed is False else "MEMORY-KILLED")
     code = _CODES.get(signal.Signals(number)) if number else None
-    return _diagnosis(code) if code else None
+    return known(code) if code else None
 
 
 def _signal_of(exit_status: int | None) -> int | None:
@@ -93,20 +99,27 @@ def _signal_of(exit_status: int | None) -> int | None:
     return number if number in set(signal.Signals) else None
 
 
-def _diagnosis(code: str, detail: str | None = None, line: str | None = None) -> Diagnosis:
-    what, hint = _texts()[code]
+def known(code: str, detail: str | None = None, line: str | None = None) -> Diagnosis:
+    """The diagnosis with this code, with what is special about this case."""
+    entry = _entries()[code]
     return Diagnosis(
         code=code,
-        what=what,
-        hint=hint,
+        what=Text(entry.what),
+        hint=Text(entry.hint),
+        again=entry.again,
+        way_out=entry.way_out,
         detail=detail.strip()[:200] if detail else None,
         line=line.strip() if line else None,
     )
 
 
-class _Entry(msgspec.Struct, forbid_unknown_fields=True):
+class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: str
-    patterns: list[str]
+    what: str
+    hint: str
+    again: Again
+    way_out: WayOut | None = None
+    patterns: list[str] = []
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
@@ -114,87 +127,15 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @cache
-def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    text = files("appliance.supervisor").joinpath("diagnosis.toml").read_text(encoding="utf-8")
-    table = msgspec.convert(tomllib.loads(text), _File)
-    return tuple(_compiled(table.diagnosis))
-
-
-def _compiled(entries: Sequence[_Entry]) -> Iterator[tuple[str, re.Pattern[str]]]:
-    for entry in entries:
-        for pattern in entry.patterns:
-            yield entry.code, re.compile(pattern, re.IGNORECASE)
+def _entries() -> dict[str, _Entry]:
+    text = files("appliance.supervisor").joinpath("diagnosis.toml").read_bytes()
+    return {entry.code: entry for entry in msgspec.toml.decode(text, type=_File).diagnosis}
 
 
 @cache
-def _texts() -> dict[str, tuple[Text, Text]]:
-    return {
-        "MODEL-MISSING": (
-            say("the model file is not there"),
-            say("fetch it again with `appliance models pull`"),
-        ),
-        "MODEL-NOT-READABLE": (
-            say("the engine may not read the model file"),
-            say("give the appliance's user the right to read it"),
-        ),
-        "PORT-TAKEN": (
-            say("another program listens at the engine's port"),
-            say("nothing to do: the engine is started again at another port"),
-        ),
-        "ARCHITECTURE-UNKNOWN": (
-            say("this engine does not know the model's architecture"),
-            say("choose another engine or a newer build (`appliance engines list`)"),
-        ),
-        "DRIVER-MISMATCH": (
-            say("the card's driver and the engine's libraries do not go together"),
-            say("install the driver version that `appliance engines show` names, then reboot"),
-        ),
-        "LIBRARY-MISSING": (
-            say("a library that the engine needs is not installed"),
-            say("install the card's software development kit, or use the container recipe"),
-        ),
-        "CARD-UNREACHABLE": (
-            say("the engine cannot use the card"),
-            say("run `appliance check`; the kernel log (`dmesg -T`) may name the fault"),
-        ),
-        "CARD-MEMORY": (
-            say("the card has not enough free memory for this plan"),
-            say("free the card, or plan with fewer users or a shorter context"),
-        ),
-        "HOST-MEMORY": (
-            say("the server has not enough free memory for this plan"),
-            say("stop other programs, or plan with fewer users or a shorter context"),
-        ),
-        "MEMORY-KILLED": (
-            say("the engine was killed, most likely because the server ran out of memory"),
-            say("look for 'Out of memory' in `dmesg -T`; plan with fewer users or less context"),
-        ),
-        "ENGINE-KILLED": (
-            say("somebody or something killed the engine"),
-            say("nothing to do: it is started again"),
-        ),
-        "MODEL-CORRUPT": (
-            say("the model file is damaged"),
-            say("check it with `appliance models verify`, then pull it again"),
-        ),
-        "MODEL-CUT-SHORT": (
-            say("the model file became shorter while the engine was reading it, or its disk fails"),
-            say("check it with `appliance models verify`, and the disk with `appliance check`"),
-        ),
-        "OPERATOR-UNSUPPORTED": (
-            say("this card or this engine cannot compute a step of the model"),
-            say("choose another engine or quantization (`appliance plan`)"),
-        ),
-        "PROCESSOR-UNSUPPORTED": (
-            say("the engine was built for a newer processor than this one"),
-            say("build it here: `appliance engines build llama.cpp --backend cpu`"),
-        ),
-        "SETTING-REFUSED": (
-            say("the engine refused a setting"),
-            say("compare `appliance engines show` with the engine's version"),
-        ),
-        "ENGINE-CRASHED": (
-            say("the engine crashed"),
-            say("if it happens again, run `appliance support-bundle` and `appliance check`"),
-        ),
-    }
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple(
+        (entry.code, re.compile(pattern, re.IGNORECASE))
+        for entry in _entries().values()
+        for pattern in entry.patterns
+    )

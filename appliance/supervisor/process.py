@@ -19,7 +19,7 @@ from typing import Protocol
 
 from appliance.core.errors import ApplianceError, NeedsRights
 from appliance.core.i18n import say
-from appliance.core.inventory import Document
+from appliance.supervisor.identity import MARK, Identity, Mark, Marked
 from appliance.supervisor.table import Entry, entry_of, members_of
 
 _OOM_SCORE = 500
@@ -29,7 +29,7 @@ _POLL_S = 0.02
 
 
 class Startable(Protocol):
-    """What `spawn` needs of an engine's command."""
+    """What `start` needs of an engine's command."""
 
     @property
     def argv(self) -> Sequence[str]:
@@ -48,30 +48,22 @@ class Startable(Protocol):
         """The loopback port the engine will listen at."""
 
 
-class ProcessIdentity(Document, frozen=True, kw_only=True):
-    """A process, unmistakably: `started` is the kernel's start time within one boot."""
-
-    pid: int
-    started: str
-    port: int
-
-
-def spawn(command: Startable, log_path: Path) -> ProcessIdentity:
-    """Start an engine detached, its output appended to `log_path`.
+def start(command: Startable, log_path: Path, mark: Mark | None = None) -> Identity:
+    """Start an engine detached, its output appended to `log_path`, `mark` in its environment.
 
     Raises `ApplianceError` (`ENGINE-MISSING`) when the program is not there, (`ENGINE-NOT-STARTED`)
     when the system refuses, and `NeedsRights` when a file or the program is not ours to use.
     """
     try:
-        _write_files(command.files)
+        write_files(command.files)
         log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        pid = _start(command, log_path)
+        pid = _spawn(command, log_path, mark.env if mark else {})
     except OSError as error:
         raise _cannot_start(command, error) from error
     with contextlib.suppress(OSError):  # not Linux, or already gone
         Path(f"/proc/{pid}/oom_score_adj").write_text(str(_OOM_SCORE))
     entry = entry_of(pid)
-    return ProcessIdentity(pid=pid, started=entry.started if entry else "gone", port=command.port)
+    return Identity(pid=pid, started=entry.started if entry else "gone", port=command.port)
 
 
 def _cannot_start(command: Startable, error: OSError) -> ApplianceError:
@@ -93,7 +85,7 @@ def _cannot_start(command: Startable, error: OSError) -> ApplianceError:
     )
 
 
-def _start(command: Startable, log_path: Path) -> int:
+def _spawn(command: Startable, log_path: Path, mark: Mapping[str, str]) -> int:
     program = shutil.which(command.argv[0])
     if program is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), command.argv[0])
@@ -101,7 +93,7 @@ def _start(command: Startable, log_path: Path) -> int:
     return os.posix_spawn(
         program,
         list(command.argv),
-        {**os.environ, **command.env},
+        {**os.environ, **command.env, **mark},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log_path), flags, 0o600),
@@ -113,7 +105,8 @@ def _start(command: Startable, log_path: Path) -> int:
     )
 
 
-def _write_files(contents: Mapping[str, str]) -> None:
+def write_files(contents: Mapping[str, str]) -> None:
+    """Write what an engine reads when it starts, each file as a whole."""
     for name, text in contents.items():
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -122,13 +115,13 @@ def _write_files(contents: Mapping[str, str]) -> None:
         temporary.replace(path)
 
 
-def alive(identity: ProcessIdentity) -> bool:
+def alive(identity: Identity) -> bool:
     """Whether this very process still runs; a zombie does not, nor does a stranger's pid."""
     entry = entry_of(identity.pid)
     return entry is not None and entry.started == identity.started and not entry.dead
 
 
-def exit_status(identity: ProcessIdentity) -> int | None:
+def exit_status(identity: Identity) -> int | None:
     """How a child of ours ended, a signal as a negative number; it can be asked only once.
 
     `None` while it runs, and for an engine that an earlier daemon started.
@@ -143,7 +136,7 @@ def exit_status(identity: ProcessIdentity) -> int | None:
     return os.waitstatus_to_exitcode(status) if pid else None
 
 
-def stop(identity: ProcessIdentity, *, grace_s: float = 10.0) -> int | None:
+def stop(identity: Identity, *, grace_s: float = 10.0) -> int | None:
     """End the engine and all it started: TERM, up to `grace_s` seconds, KILL. No orphans.
 
     Returns the exit status where the engine was a child of ours. Stopping what is already gone is
@@ -161,7 +154,7 @@ def stop(identity: ProcessIdentity, *, grace_s: float = 10.0) -> int | None:
     return exit_status(identity)
 
 
-def _family(identity: ProcessIdentity) -> list[Entry]:
+def _family(identity: Identity) -> list[Entry]:
     """The engine and everything that still runs of its session and its descendants."""
     leader = entry_of(identity.pid)
     if leader is not None and leader.started != identity.started:
@@ -169,7 +162,7 @@ def _family(identity: ProcessIdentity) -> list[Entry]:
     return [entry for entry in members_of(identity.pid) if not entry.dead]
 
 
-def _gone(identity: ProcessIdentity, within_s: float) -> bool:
+def _gone(identity: Identity, within_s: float) -> bool:
     deadline = time.monotonic() + within_s
     while family := _family(identity):
         if time.monotonic() >= deadline:
@@ -184,3 +177,36 @@ def _signal(family: Sequence[Entry], number: signal.Signals) -> None:
     for entry in family:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(entry.pid, number)
+
+
+def attend(identity: Identity, log_path: Path) -> None:
+    """A process writes its log itself."""
+
+
+def memory_killed(identity: Identity) -> bool | None:
+    """A process does not tell what killed it."""
+
+
+def marked(state: Path) -> list[Marked]:
+    """Live processes that bear the mark of the appliance at `state` (Linux only).
+
+    Children inherit the mark, so only leaders of a session count.
+    """
+    prefix = f"{MARK}={state.resolve()}:".encode()
+    found: list[Marked] = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            variables = (directory / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        mark = next((v for v in variables if v.startswith(prefix)), None)
+        if mark and (identity := _leader(int(directory.name))):
+            found.append(Marked(mark[len(prefix) :].decode(errors="replace"), identity))
+    return found
+
+
+def _leader(pid: int) -> Identity | None:
+    entry = entry_of(pid)
+    if entry is None or entry.dead or entry.session != pid:
+        return None
+    return Identity(pid=pid, started=entry.started, port=0)

@@ -13,28 +13,27 @@ from node_fakes import BAD_ENGINE, deployment, until
 from appliance.core.paths import Paths
 from appliance.engines.command import EngineCommand
 from appliance.node.adoption import adopt_replicas
-from appliance.node.orphans import identity_of, mark, marked_processes
 from appliance.node.state import ReplicaRecord, State
 from appliance.supervisor.ports import free_port
-from appliance.supervisor.process import ProcessIdentity, alive, spawn, stop
+from appliance.supervisor.running import Identity, Mark, alive, marked, start, stop
 
 
 class Started:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
-        self.all: list[ProcessIdentity] = []
+        self.all: list[Identity] = []
 
-    def __call__(self, replica_id: str) -> ProcessIdentity:
+    def __call__(self, replica_id: str) -> Identity:
         port = free_port()
         command = EngineCommand(
             engine="fake",
             argv=[sys.executable, str(BAD_ENGINE), "good", str(port)],
-            env=mark(self._paths.state, replica_id),
             port=port,
         )
-        identity = spawn(command, self._paths.logs / "engine.log")
+        mark = Mark(self._paths.state, replica_id)
+        identity = start(command, self._paths.logs / "engine.log", mark)
         self.all.append(identity)
-        until(lambda: marked_processes(self._paths.state).get(identity.pid) == replica_id)
+        until(lambda: identity.pid in [one.identity.pid for one in marked(self._paths.state)])
         return identity
 
 
@@ -46,7 +45,7 @@ def started(paths: Paths) -> Iterator[Started]:
         stop(identity, grace_s=0.0)
 
 
-def record_of(identity: ProcessIdentity | None, **changes: object) -> ReplicaRecord:
+def record_of(identity: Identity | None, **changes: object) -> ReplicaRecord:
     values: dict[str, object] = {
         "id": "tiny-0",
         "work": deployment(),
@@ -58,8 +57,7 @@ def record_of(identity: ProcessIdentity | None, **changes: object) -> ReplicaRec
 
 
 def adopted(paths: Paths, state: State) -> dict[str, ReplicaRecord]:
-    marked = marked_processes(paths.state)
-    return adopt_replicas(state, {"tiny-0": deployment()}, marked)
+    return adopt_replicas(state, {"tiny-0": deployment()}, marked(paths.state))
 
 
 def test_a_remembered_process_is_kept_as_it_was(
@@ -127,7 +125,7 @@ def test_a_pid_that_somebody_else_has_now_is_left_alone(paths: Paths, state: Sta
     """As after a reboot: the same pid, another start time."""
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        state.save_replica(record_of(ProcessIdentity(pid=stranger.pid, started="1", port=9)))
+        state.save_replica(record_of(Identity(pid=stranger.pid, started="1", port=9)))
 
         (record,) = adopted(paths, state).values()
 
@@ -143,7 +141,7 @@ def test_children_of_an_engine_and_other_homes_do_not_count(
 ) -> None:
     identity = started("tiny-0")
 
-    assert marked_processes(paths.state) == {identity.pid: "tiny-0"}
-    assert marked_processes(tmp_path) == {}
-    assert identity_of(identity.pid, identity.port) == identity
-    assert identity_of(2**22 + 1, 1) is None
+    (found,) = marked(paths.state)
+    assert (found.replica, found.identity.pid) == ("tiny-0", identity.pid)
+    assert found.identity.started == identity.started
+    assert marked(tmp_path) == []

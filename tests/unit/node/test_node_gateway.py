@@ -20,6 +20,7 @@ from appliance.node.orphans import marked_processes
 from appliance.node.state import State
 from appliance.supervisor.ports import free_port
 from appliance.supervisor.process import alive
+from appliance.supervisor.running import marked
 
 Keep = Callable[[], GatewayKeeper]
 
@@ -145,7 +146,7 @@ def test_a_gateway_that_was_not_written_down_is_taken_on(
     second = GatewayKeeper(paths, state)
     assert second.identity is None
 
-    adopt_gateway(second, marked_processes(paths.state))
+    adopt_gateway(second, marked(paths.state))
 
     assert second.identity == first.identity
 

@@ -17,7 +17,7 @@ from appliance.node.replica import ReplicaKeeper
 from appliance.node.state import ReplicaRecord, State
 from appliance.supervisor import probe
 from appliance.supervisor.probe import Readiness
-from appliance.supervisor.process import ProcessIdentity, alive
+from appliance.supervisor.running import Identity, alive
 
 Keep = Callable[..., ReplicaKeeper]
 
@@ -39,12 +39,12 @@ def keep(paths: Paths, state: State, engine: EngineMode) -> Iterator[Keep]:
         keeper.stop()
 
 
-def identity_of(keeper: ReplicaKeeper) -> ProcessIdentity:
-    found: ProcessIdentity = until(lambda: keeper.record.identity)
+def identity_of(keeper: ReplicaKeeper) -> Identity:
+    found: Identity = until(lambda: keeper.record.identity)
     return found
 
 
-def ready(keeper: ReplicaKeeper) -> ProcessIdentity:
+def ready(keeper: ReplicaKeeper) -> Identity:
     until(lambda: keeper.record.state == "ready")
     return identity_of(keeper)
 

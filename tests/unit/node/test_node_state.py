@@ -19,7 +19,7 @@ from appliance.core.errors import ApplianceError, DoesNotFit
 from appliance.core.i18n import say, use_language
 from appliance.node import state as state_module
 from appliance.node.state import ReplicaRecord, State, anything_wanted
-from appliance.supervisor.process import ProcessIdentity
+from appliance.supervisor.identity import Identity
 
 WRITER = """
 import sys
@@ -128,7 +128,7 @@ def test_replicas_and_wishes_come_back_as_they_were(tmp_path: Path) -> None:
     record = ReplicaRecord(
         id="tiny-0",
         work=deployment(),
-        identity=ProcessIdentity(pid=7, started="1", port=9),
+        identity=Identity(pid=7, started="1", port=9),
         reason=say("because of {what}", what="x"),
     )
     first = State(path)

@@ -15,7 +15,7 @@ from appliance.core.sample import CardSample, Sample
 from appliance.core.status import SERVING, ReplicaState, ReplicaStatus
 from appliance.node.state import ReplicaRecord, State
 from appliance.node.statuses import card_statuses, deployment_status, overall
-from appliance.supervisor.process import ProcessIdentity
+from appliance.supervisor.identity import Identity
 
 STATES = st.sampled_from(get_args(ReplicaState))
 
@@ -53,7 +53,7 @@ def test_a_stopped_deployment_has_no_replicas_and_no_endpoint() -> None:
 
 
 def test_a_replica_is_told_as_its_keeper_sees_it(paths: Paths, state: State) -> None:
-    identity = ProcessIdentity(pid=7, started="1", port=9)
+    identity = Identity(pid=7, started="1", port=9)
     record = ReplicaRecord(id="tiny-0", work=deployment(), identity=identity, state="ready")
     keeper = keeper_of(paths, state, record)
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.supervisor.identity import Identity
 from appliance.supervisor.ports import free_port
-from appliance.supervisor.process import ProcessIdentity, spawn, stop
+from appliance.supervisor.process import start, stop
 
 FAKE = Path(__file__).with_name("fake_engine.py")
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """As much of an engine's command as `spawn` needs."""
+    """As much of an engine's command as `start` needs."""
 
     argv: list[str]
     env: Mapping[str, str] = {}
@@ -37,7 +38,7 @@ class Fakes:
     def __init__(self, directory: Path) -> None:
         self.note = directory / "note"
         self.log = directory / "log"
-        self._started: list[ProcessIdentity] = []
+        self._started: list[Identity] = []
 
     def __enter__(self) -> Fakes:
         return self
@@ -46,14 +47,14 @@ class Fakes:
         for identity in self._started:
             stop(identity, grace_s=0.0)
 
-    def start(self, mode: str, *, log: Path | None = None) -> ProcessIdentity:
+    def start(self, mode: str, *, log: Path | None = None) -> Identity:
         port = free_port()
         argv = [sys.executable, str(FAKE), mode, f"--port={port}", f"--note={self.note}"]
-        identity = spawn(Command(argv=argv, port=port), log or self.log)
+        identity = start(Command(argv=argv, port=port), log or self.log)
         self._started.append(identity)
         return identity
 
-    def serving(self, mode: str) -> ProcessIdentity:
+    def serving(self, mode: str) -> Identity:
         """Start, and wait until it listens."""
         identity = self.start(mode)
         until(lambda: self.log.exists() and "serving" in self.log.read_text())

@@ -15,7 +15,7 @@ from appliance.supervisor.diagnosis import (
     oom_kills,
     way_of_death,
 )
-from appliance.supervisor.process import alive, exit_status, spawn
+from appliance.supervisor.process import alive, exit_status, start
 
 SAID = {
     "MODEL-MISSING": [
@@ -143,7 +143,7 @@ def test_no_log_and_no_status_is_too_strange(lines: list[str], status: int | Non
 
 
 def test_a_process_that_the_kernel_ended_is_seen(tmp_path: Path) -> None:
-    identity = spawn(Command(argv=["sh", "-c", "kill -BUS $$"]), tmp_path / "log")
+    identity = start(Command(argv=["sh", "-c", "kill -BUS $$"]), tmp_path / "log")
     until(lambda: not alive(identity))
 
     diagnosis = diagnose([], exit_status(identity))

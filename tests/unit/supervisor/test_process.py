@@ -13,8 +13,9 @@ import pytest
 from fake_engines import FAKE, Command, Fakes, until
 
 from appliance.core.errors import ApplianceError
+from appliance.supervisor.identity import Identity
 from appliance.supervisor.ports import free_port
-from appliance.supervisor.process import ProcessIdentity, alive, exit_status, spawn, stop
+from appliance.supervisor.process import alive, exit_status, start, stop
 from appliance.supervisor.table import entry_of
 
 
@@ -68,15 +69,15 @@ sys.path.insert(0, {str(FAKE.parent)!r})
 import msgspec
 from pathlib import Path
 from fake_engines import Command
-from appliance.supervisor.process import spawn
+from appliance.supervisor.process import start
 command = Command(argv=[sys.executable, {str(FAKE)!r}, "good", "--port={port}"], port={port})
-identity = spawn(command, Path({str(tmp_path / "log")!r}))
+identity = start(command, Path({str(tmp_path / "log")!r}))
 print(msgspec.json.encode(identity).decode(), flush=True)
 time.sleep(300)
 """
     process = subprocess.Popen([sys.executable, "-c", daemon], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    identity = msgspec.json.decode(process.stdout.readline(), type=ProcessIdentity)
+    identity = msgspec.json.decode(process.stdout.readline(), type=Identity)
     process.kill()
     process.communicate()
 
@@ -98,7 +99,7 @@ def test_the_pid_of_another_process_is_not_the_engine(fakes: Fakes) -> None:
 
 
 def test_a_zombie_is_dead_and_tells_how_it_ended_once(tmp_path: Path) -> None:
-    identity = spawn(Command(argv=["sh", "-c", "exit 3"]), tmp_path / "log")
+    identity = start(Command(argv=["sh", "-c", "exit 3"]), tmp_path / "log")
     until(lambda: not alive(identity))
 
     assert entry_of(identity.pid) is not None
@@ -164,7 +165,7 @@ def test_stopping_twice_is_fine(fakes: Fakes) -> None:
 def test_files_are_written_before_the_start(tmp_path: Path) -> None:
     config = tmp_path / "conf" / "engine.json"
     command = Command(argv=["cat", str(config)], files={str(config): '{"cards": 8}'})
-    identity = spawn(command, tmp_path / "log")
+    identity = start(command, tmp_path / "log")
     until(lambda: not alive(identity))
 
     assert exit_status(identity) == 0
@@ -174,7 +175,7 @@ def test_files_are_written_before_the_start(tmp_path: Path) -> None:
 
 def test_the_environment_is_added_to_ours(tmp_path: Path) -> None:
     command = Command(argv=["sh", "-c", "echo $CARDS $HOME"], env={"CARDS": "0,1"})
-    identity = spawn(command, tmp_path / "log")
+    identity = start(command, tmp_path / "log")
     until(lambda: not alive(identity))
 
     assert (tmp_path / "log").read_text() == f"0,1 {os.environ['HOME']}\n"
@@ -183,7 +184,7 @@ def test_the_environment_is_added_to_ours(tmp_path: Path) -> None:
 
 def test_a_missing_program_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(ApplianceError, match="no-such-engine") as caught:
-        spawn(Command(argv=["no-such-engine"]), tmp_path / "log")
+        start(Command(argv=["no-such-engine"]), tmp_path / "log")
 
     assert caught.value.code == "ENGINE-MISSING"
 
@@ -192,6 +193,6 @@ def test_a_log_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None
     (tmp_path / "file").touch()
 
     with pytest.raises(ApplianceError) as caught:
-        spawn(Command(argv=["true"]), tmp_path / "file" / "log")
+        start(Command(argv=["true"]), tmp_path / "file" / "log")
 
     assert caught.value.code == "ENGINE-NOT-STARTED"
