@@ -8,10 +8,11 @@ import threading
 from pathlib import Path
 
 from appliance.core.errors import ApplianceError
+from appliance.core.files import fsync_directory
 from appliance.core.i18n import say
 from appliance.core.progress import Cancel
 from appliance.weights.chunks import ChunkDigests, blocks_of, chunk_count, chunk_range
-from appliance.weights.disk import clone_or_link, fsync_directory
+from appliance.weights.disk import clone_or_link
 from appliance.weights.meter import Meter
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 
 from appliance.core.errors import VerificationFailed
+from appliance.core.files import write_atomically
 from appliance.core.i18n import say
-from appliance.weights.disk import write_atomically
 
 CHUNK_BYTES = 4 * 1024 * 1024
 """Small enough that four connections together are at most 16 MiB ahead of what is recorded."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: reserve, write aside, flush, rename, flush the directory."""
+"""Disk space and links: reserve, clone, link, and what the operating system says, explained."""
 
 from __future__ import annotations
 
@@ -18,30 +18,6 @@ from appliance.core.i18n import say
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _FICLONE = 0x40049409  # include/uapi/linux/fs.h
-
-
-def fsync_directory(path: Path) -> None:
-    """Make a rename in `path` survive a power cut."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Give `path` this content, or leave it as it was."""
-    aside = path.with_name(f".{path.name}.{threading.get_native_id()}.tmp")
-    try:
-        with aside.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-    fsync_directory(path.parent)
 
 
 def free_bytes(path: Path) -> int:

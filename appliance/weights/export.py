@@ -17,6 +17,7 @@ import msgspec
 
 from appliance.core.documents import to_json
 from appliance.core.errors import ApplianceError, DoesNotFit, UsageError
+from appliance.core.files import fsync_directory, write_atomically
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
 from appliance.core.progress import Cancel, OnProgress
@@ -24,9 +25,7 @@ from appliance.weights.chunks import blocks_of, save_chunks
 from appliance.weights.disk import (
     disk_errors,
     free_bytes,
-    fsync_directory,
     show_bytes,
-    write_atomically,
 )
 from appliance.weights.manifest import MANIFEST, Manifest, ManifestFile, StoredFile, StoredModel
 from appliance.weights.meter import Meter

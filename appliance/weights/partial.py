@@ -20,10 +20,11 @@ import msgspec
 
 from appliance.core.documents import prepare
 from appliance.core.errors import ApplianceError
+from appliance.core.files import fsync_directory
 from appliance.core.i18n import say
 from appliance.core.progress import Cancel
 from appliance.weights.chunks import CHUNK_BYTES, chunk_count, chunk_range
-from appliance.weights.disk import fsync_directory, reserve
+from appliance.weights.disk import reserve
 
 _RECORD = struct.Struct(">Q32sI")
 _MAX_HEADER_BYTES = 4096

@@ -21,6 +21,7 @@ import msgspec
 
 from appliance.core.documents import to_json
 from appliance.core.errors import DoesNotFit, UsageError
+from appliance.core.files import fsync_directory, write_atomically
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
 from appliance.core.progress import Cancel, OnProgress
@@ -28,10 +29,8 @@ from appliance.weights.chunks import ChunkDigests, load_chunks, save_chunks
 from appliance.weights.disk import (
     disk_errors,
     free_bytes,
-    fsync_directory,
     place_link,
     show_bytes,
-    write_atomically,
 )
 from appliance.weights.manifest import (
     MANIFEST,
