@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("appliance.cli.plan:plan", "what could be served here, and what it takes"),
     "models": ("appliance.cli.models:models", "the catalogue and the store of weights"),
     "engines": ("appliance.cli.engines:engines", "what serves which card, and how exactly"),
+    "tune": ("appliance.cli.tune:tune", "measure settings on this box, keep the best"),
     "keys": ("appliance.cli.keys:keys", "who may ask"),
     "config": ("appliance.cli.config:config", "settings, and where each comes from"),
     "daemon": ("appliance.cli.service:daemon", "the node daemon in the foreground"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -29,11 +30,12 @@ from appliance.core.progress import Cancel
 from appliance.core.pull import Progress, Pull
 from appliance.core.sample import Sample
 from appliance.core.status import DaemonStatus, Listener, Status, Up
+from appliance.core.tune import Trial, Tune
 from appliance.node.jobs import Job, JobStarted, internal_fault
 from appliance.node.node import Node
 from appliance.node.statuses import card_statuses
 from appliance.node.streams import streamed
-from appliance.node.wishes import Event, LogLine, LogLines, PullOptions, UpOptions
+from appliance.node.wishes import Event, LogLine, LogLines, PullOptions, TuneOptions, UpOptions
 from appliance.ops.events import Notice, Phase
 
 _LINES = "application/x-ndjson"
@@ -108,11 +110,17 @@ def _do_up(node: Node, options: UpOptions, tell: Callable[[Any], None], cancel: 
     """One `up` at a time: a second one with other options waits, then finds things as they are."""
     from appliance.ops.up import MainJob
 
+    with _only_change(node, cancel):
+        return MainJob(node, options, tell, cancel).run()
+
+
+@contextmanager
+def _only_change(node: Node, cancel: Cancel) -> Iterator[None]:
     while not node.up_lock.acquire(timeout=0.2):
         node.refuse_when_stopping()
         cancel.check()
     try:
-        return MainJob(node, options, tell, cancel).run()
+        yield
     finally:
         node.up_lock.release()
 
@@ -123,6 +131,30 @@ def _pull(node: Node, _request: Request, raw: bytes) -> Response:
     options = _body(raw, PullOptions)
     work = partial(pull_model, options.model, node.paths)
     return _follow(node.jobs.run(("pull", options), work))
+
+
+def _tune(node: Node, request: Request, raw: bytes) -> Response:
+    options = _body(raw, TuneOptions)
+    name = node.known(request.path_params["deployment"]).id
+    return _follow(node.jobs.run(("tune", name), partial(_do_tune, node, name, options)))
+
+
+def _do_tune(
+    node: Node, name: str, options: TuneOptions, tell: Callable[[Any], None], cancel: Cancel
+) -> Document:
+    """Not beside an `up`: both change what runs."""
+    from appliance.ops.tuning import TuneJob
+
+    with _only_change(node, cancel):
+        return TuneJob(
+            node,
+            node.known(name),
+            goal=options.goal,
+            users=options.users,
+            limit_s=options.limit_s,
+            tell=tell,
+            cancel=cancel,
+        ).run()
 
 
 def _follow(job: Job) -> Response:
@@ -184,6 +216,7 @@ def _events(node: Node, request: Request, _raw: bytes) -> Response:
 
 
 _UpLine = JobStarted | Phase | Notice | Progress | Up
+_TuneLine = JobStarted | Trial | Tune
 _PullLine = JobStarted | Progress | Pull
 _DEPLOYMENT = "/deployments/{deployment:path}"  # a name may hold slashes
 
@@ -207,6 +240,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "GET", f"{_DEPLOYMENT}/log", "the end of an engine's log", _logs,
         query=("lines",), result=LogLines,
+    ),
+    Endpoint(
+        "POST", f"{_DEPLOYMENT}/tune", "measure settings, keep the best", _tune,
+        body=TuneOptions, result=_TuneLine, stream=True,
     ),
     Endpoint("POST", f"{_DEPLOYMENT}/stop", "stop it", _stop_deployment),
     Endpoint("POST", f"{_DEPLOYMENT}/restart", "start it afresh", _restart_deployment),

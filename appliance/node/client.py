@@ -18,7 +18,7 @@ from appliance.core.loopback import no_tls
 from appliance.core.paths import Paths
 from appliance.core.sample import Sample
 from appliance.core.status import Status
-from appliance.node.wishes import Event, LogLines, PullOptions, UpOptions
+from appliance.node.wishes import Event, LogLines, PullOptions, TuneOptions, UpOptions
 
 _STOP_S = 90.0
 _SILENCE_S = 60.0  # a stream has an empty line every few seconds at least
@@ -81,6 +81,12 @@ class NodeClient:
     def pull(self, options: PullOptions) -> Iterator[dict[str, Any]]:
         """Fetch a model; yields progress/1 documents, last the pull/1."""
         yield from self._stream("POST", "/pull", body=msgspec.to_builtins(options))
+
+    def tune(self, deployment: str, options: TuneOptions) -> Iterator[dict[str, Any]]:
+        """Measure settings and keep the best; yields `Trial`s and at last the `Tune`."""
+        return self._stream(
+            "POST", f"{_deployment(deployment)}/tune", body=msgspec.to_builtins(options)
+        )
 
     def down(self, deployment: str | None = None) -> None:
         """Stop a deployment, or everything of ours, the daemon too."""

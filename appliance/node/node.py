@@ -7,6 +7,7 @@ import threading
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
+from appliance.core.documents import from_json, to_json
 from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.i18n import say
 from appliance.core.inventory import Card, Inventory
@@ -33,6 +34,7 @@ _DEATHS_TO_GIVE_UP = 2
 _JOB_GRACE_S = 5.0
 _LEAVE_S = 2.0
 _FIRST_KEY = "first"
+_ON_TRIAL = "deployment.on_trial"
 
 
 class Node:
@@ -57,6 +59,7 @@ class Node:
     def start(self) -> None:
         """Adopt what runs already, then keep everything that is wanted."""
         self.state.record("info", "DAEMON-START", "daemon", say("the daemon started"))
+        self._end_trial()
         self._adopt()
         self._reconcile()
         self.gateway.start()
@@ -135,6 +138,15 @@ class Node:
             else:
                 self.state.unwant(deployment_id)
             self._reconcile()
+
+    def on_trial(self, before: Deployment | None) -> None:
+        """`before` is what to go back to should this daemon die while settings are tried."""
+        self.state.set_setting(_ON_TRIAL, to_json(before) if before else "")
+
+    def _end_trial(self) -> None:
+        if before := self.state.setting(_ON_TRIAL):
+            self.state.want(from_json(before, Deployment))
+            self.on_trial(None)
 
     def await_ready(self, deployment_id: str, cancel: Cancel) -> None:
         """Return when every replica serves. Raises, with its last words, when one does not."""

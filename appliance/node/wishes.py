@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from appliance.core.inventory import Document, Severity
+from appliance.core.tune import Goal
 
 
 class UpOptions(Document, frozen=True, kw_only=True):
@@ -20,6 +21,14 @@ class PullOptions(Document, frozen=True, kw_only=True):
     """The options of `models pull`."""
 
     model: str
+
+
+class TuneOptions(Document, frozen=True, kw_only=True):
+    """The options of `tune`. `users` ask at once while it measures; `limit_s` bounds it all."""
+
+    goal: Goal = "throughput"
+    users: int | None = None
+    limit_s: float = 300.0
 
 
 class LogLines(Document, frozen=True, kw_only=True):

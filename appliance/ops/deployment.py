@@ -27,6 +27,7 @@ class Deployment(Document, frozen=True, kw_only=True):
     slots: int
     kv_type: str = "f16"
     ubatch: int = 512
+    threads: int | None = None
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
     replicas: int = 1
@@ -88,6 +89,7 @@ def request_of(
         slots=work.slots,
         kv_type=work.kv_type,
         ubatch=work.ubatch,
+        threads=work.threads,
         cards=list(cards),
         tensor_parallel=work.tensor_parallel,
         pipeline_parallel=work.pipeline_parallel,

@@ -30,6 +30,7 @@ from appliance.ops.planning import (
 )
 from appliance.ops.proof import prove
 from appliance.ops.sources import permitted
+from appliance.ops.tuning import tuned
 from appliance.weights.pull import pull, request_for
 from appliance.weights.store import Store, StoredModel
 
@@ -272,7 +273,8 @@ class MainJob:
 
     def _deployment(self, choice: Choice, stored: StoredModel, ground: Ground) -> Deployment:
         self._note_self_test(choice.model)
-        return deployment_of(choice, str(stored.entry), ground.catalogue)
+        deployment = deployment_of(choice, str(stored.entry), ground.catalogue)
+        return tuned(deployment, ground.inventory, self._services.paths)
 
     def _note_self_test(self, model: str) -> None:
         """Whoever has the self-test model is told each time that it is not DeepSeek."""
