@@ -27,7 +27,10 @@ PACKAGE = Path(__file__).parent.parent / "appliance"
 PO = PACKAGE / "locale" / "zh_CN" / "LC_MESSAGES" / "appliance.po"
 MO = PO.with_suffix(".mo")
 MARKERS = frozenset({"say", "_", "Text", "translate"})
-DATA = {"planner/rules.toml": frozenset({"reason", "advice"})}
+DATA = {
+    "planner/rules.toml": frozenset({"reason", "advice"}),
+    "supervisor/diagnosis.toml": frozenset({"what", "hint"}),
+}
 
 
 def texts() -> set[str]:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.supervisor.diagnosis import (
+    _entries,
     _patterns,
-    _texts,
     diagnose,
+    known,
     oom_kills,
     way_of_death,
 )
@@ -22,11 +23,15 @@ SAID = {
         "E gguf_init_from_file: failed to open GGUF file 'm.gguf' (No such file or directory)",
         "error: cannot read the model /srv/m.gguf: No such file or directory",
     ],
-    "MODEL-NOT-READABLE": ["error: cannot read the model /srv/m.gguf: Permission denied"],
+    "MODEL-NOT-READABLE": [
+        "error: cannot read the model /srv/m.gguf: Permission denied",
+        "PermissionError: [Errno 13] Permission denied: '/srv/m/model-00001.safetensors'",
+    ],
     "PORT-TAKEN": [
         "0.00.001 E srv start: couldn't bind HTTP server socket, hostname: 127.0.0.1, port: 80",
         "OSError: [Errno 98] Address already in use",
         "error: cannot listen on 127.0.0.1:80: Address already in use",
+        "[ERROR] mindie: port 1025 is already in use",
     ],
     "ARCHITECTURE-UNKNOWN": [
         "error loading model architecture: unknown model architecture: 'deepseek41'",
@@ -36,6 +41,11 @@ SAID = {
         "CUDA driver version is insufficient for CUDA runtime version",
         "Failed to initialize NVML: Driver/library version mismatch",
         "RuntimeError: CUDA error: no kernel image is available for execution on the device",
+        "RuntimeError: HIP error: invalid device function",
+        "failed to initialize MUSA: system has unsupported display driver / musa driver combination",
+        "The NVIDIA driver on your system is too old (found version 12020).",
+        "/lib64/libc.so.6: version `GLIBC_2.34' not found (required by libtorch_npu.so)",
+        "ImportError: libtorch_npu.so: undefined symbol: aclrtMallocAlign32",
     ],
     "LIBRARY-MISSING": [
         "error while loading shared libraries: libcudart.so.12: cannot open shared object",
@@ -45,11 +55,22 @@ SAID = {
     "CARD-UNREACHABLE": [
         "ggml_cuda_init: failed to initialize CUDA: no CUDA-capable device is detected",
         "CUDA error: uncorrectable ECC error encountered",
+        "Queue error - HSA_STATUS_ERROR_HARDWARE_EXCEPTION: An HSAIL operation raised one",
+        "Memory access fault by GPU node-2 (Agent handle: 0x55d) on address 0x7f00.",
+        "MTGPU:(Error): 56377:  PID 1747 experienced error Guilty Lockup (0x1)",
+        "RuntimeError: The Inner error is reported as above. error code is 507015, aicore error",
     ],
     "CARD-MEMORY": [
         "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
         "cuda_buffer_type_alloc_buffer: allocating 40.00 MiB: cudaMalloc failed: out of memory",
         "ValueError: No available memory for the cache blocks.",
+        "RuntimeError: NPU out of memory. Tried to allocate 22.00 MiB (NPU 0; 60.97 GiB total)",
+        "RuntimeError: MUSA out of memory.",
+        "RuntimeError: HIP out of memory. Tried to allocate 256.00 MiB.",
+        "ValueError: Free memory on device (3.1/79.1 GiB) on startup is less than desired GPU "
+        "memory utilization (0.9, 71.2 GiB).",
+        "RuntimeError: Not enough memory. Please try to increase --mem-fraction-static.",
+        "[llm] [ERROR] : Warmup failed, because of model inference out of memory",
     ],
     "HOST-MEMORY": [
         "E llama_kv_cache: failed to allocate buffer for kv cache",
@@ -65,6 +86,8 @@ SAID = {
     "OPERATOR-UNSUPPORTED": [
         "Could not run 'aten::_fused_x' with arguments from the 'MUSA' backend.",
         "ggml-cuda.cu:88: GGML_ASSERT(ne00 % 32 == 0) failed",
+        "ggml_cuda_op_mul_mat: MUSA error: operation not supported",
+        "ValueError: fp8 quantization is currently not supported in musa",
     ],
     "PROCESSOR-UNSUPPORTED": ["Illegal instruction (core dumped)"],
     "SETTING-REFUSED": ["api_server.py: error: unrecognized arguments: --engram-config"],
@@ -120,6 +143,25 @@ def test_how_it_ended_speaks_where_the_log_does_not(
     assert diagnosis.code == code
 
 
+@pytest.mark.parametrize(
+    ("code", "again", "way_out"),
+    [
+        ("PORT-TAKEN", "soon", None),
+        ("ENGINE-KILLED", "soon", None),
+        ("CARD-MEMORY", "slowly", "smaller"),
+        ("MEMORY-KILLED", "slowly", "smaller"),
+        ("LIBRARY-MISSING", "changed", None),
+        ("OPERATOR-UNSUPPORTED", "changed", "other"),
+    ],
+)
+def test_every_cause_says_what_another_try_is_worth(
+    code: str, again: str, way_out: str | None
+) -> None:
+    diagnosis = known(code)
+
+    assert (diagnosis.again, diagnosis.way_out) == (again, way_out)
+
+
 def test_the_same_death_has_the_same_name() -> None:
     corrupt = diagnose([SAID["MODEL-CORRUPT"][0]])
 
@@ -130,8 +172,9 @@ def test_the_same_death_has_the_same_name() -> None:
 
 def test_every_pattern_has_a_text_and_every_text_a_way_to_be_reached() -> None:
     by_signal = {"MEMORY-KILLED", "ENGINE-KILLED", "MODEL-CUT-SHORT", "ENGINE-CRASHED"}
+    foreseen = {"MEMORY-FORESEEN"}
 
-    assert {code for code, _ in _patterns()} | by_signal == set(_texts())
+    assert {code for code, _ in _patterns()} | by_signal | foreseen == set(_entries())
     assert set(SAID) == {code for code, _ in _patterns()}
 
 
@@ -139,7 +182,7 @@ def test_every_pattern_has_a_text_and_every_text_a_way_to_be_reached() -> None:
 def test_no_log_and_no_status_is_too_strange(lines: list[str], status: int | None) -> None:
     diagnosis = diagnose(lines, status)
 
-    assert diagnosis is None or diagnosis.code in _texts()
+    assert diagnosis is None or diagnosis.code in _entries()
 
 
 def test_a_process_that_the_kernel_ended_is_seen(tmp_path: Path) -> None:
