@@ -10,10 +10,12 @@ from pathlib import Path
 
 import click
 
-from appliance.cli.options import Command
+from appliance.cli.options import Command, settings_of
 from appliance.cli.output import mib, print_document, print_table, rounded
+from appliance.core.errors import UsageError
 from appliance.core.exit_codes import ExitCode
-from appliance.core.i18n import _
+from appliance.core.history import SPANS, Span
+from appliance.core.i18n import _, say
 from appliance.core.inventory import Host, Inventory
 from appliance.core.paths import find_paths
 from appliance.core.sample import Sample
@@ -104,9 +106,32 @@ def label_of(vendor: str, index: int | None) -> str:
 @json_option
 @click.option("--interval", default=1.0, type=click.FloatRange(0.2, 3600), help="seconds between")
 @click.option("--count", type=click.IntRange(1), help="end after so many samples")
+@click.option("--history", "span", type=click.Choice(SPANS), help="what they did, not what they do")
+@click.option("--card", help="with --history: one card step by step (id, name, host or all)")
 @replay_option
-def watch(as_json: bool, interval: float, count: int | None, replay: Path | None) -> int:
-    """How the cards and the host are doing, one sample after the other."""
+@click.pass_context
+def watch(
+    ctx: click.Context,
+    as_json: bool,
+    interval: float,
+    count: int | None,
+    span: Span | None,
+    card: str | None,
+    replay: Path | None,
+) -> int:
+    """How the cards and the host are doing, one sample after the other; or what they did."""
+    if span is None and card is None:
+        return _watch(as_json, interval, count, replay)
+    if replay is not None:
+        raise UsageError(
+            say("a capture has no history"), hint=say("leave --replay or --history out")
+        )
+    from appliance.cli.history import show_history
+
+    return show_history(settings_of(ctx), span or "1h", card, as_json=as_json)
+
+
+def _watch(as_json: bool, interval: float, count: int | None, replay: Path | None) -> int:
     from appliance.hardware.box import open_box
 
     with open_box(replay, state=find_paths().state) as box, suppress(KeyboardInterrupt):

@@ -19,15 +19,19 @@ class Pcie(Document, frozen=True, kw_only=True):
 
 
 class CardProcess(Document, frozen=True, kw_only=True):
-    """A process that holds memory of a card."""
+    """A process that holds memory of a card; `replica` is the engine of ours that it belongs to."""
 
     pid: int
     memory_mib: float | None = None
     command: str | None = None
+    replica: str | None = None
 
 
 class CardSample(Document, frozen=True, kw_only=True):
-    """Readings of one card; what cannot be read is `None`, a 0 was read."""
+    """Readings of one card; what cannot be read is `None`, a 0 was read.
+
+    `temp_warn_c` is where the card slows itself down, `temp_critical_c` where it switches itself off.
+    """
 
     id: str
     util_pct: float | None = None
@@ -36,6 +40,8 @@ class CardSample(Document, frozen=True, kw_only=True):
     temp_c: float | None = None
     temp_memory_c: float | None = None
     temp_hotspot_c: float | None = None
+    temp_warn_c: float | None = None
+    temp_critical_c: float | None = None
     power_w: float | None = None
     power_limit_w: float | None = None
     clock_mhz: float | None = None

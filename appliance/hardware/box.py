@@ -11,9 +11,11 @@ from types import TracebackType
 
 import msgspec
 
+from appliance.core.cards import CardFacts
 from appliance.core.inventory import Card, Host, Inventory, Problem
 from appliance.core.sample import CardProcess, CardSample, HostSample, Sample
 from appliance.core.topology import Topology
+from appliance.hardware.cards import facts
 from appliance.hardware.host import command_of
 from appliance.hardware.identity import cards_of, gone, recall, remember
 from appliance.hardware.look import LiveLook, Look, all_at_once
@@ -49,6 +51,7 @@ class Box:
         self._memory_mib: int | None = None
         self._processes: dict[str, list[CardProcess] | None] = {}
         self._processes_at = float("-inf")
+        self._facts: dict[str, CardFacts | None] = {}
 
     def inventory(self) -> Inventory:
         """Every card, also those that do not answer; at most 4 s."""
@@ -84,7 +87,12 @@ class Box:
         if due:
             self._keep_processes(cards, entries)
         samples = [
-            _card_sample(card, entry, self._processes.get(card.id) if processes else None)
+            _card_sample(
+                card,
+                entry,
+                self._facts_of(card),
+                self._processes.get(card.id) if processes else None,
+            )
             for card, entry in zip(cards, entries, strict=True)
         ]
         samples += [CardSample(id=card.id) for card in gone(cards, self._remembered)]
@@ -135,6 +143,11 @@ class Box:
         for look in open_now.values():
             look.close()
         self._remembered = recall(self._state)
+
+    def _facts_of(self, card: Card) -> CardFacts | None:
+        if card.id not in self._facts:
+            self._facts[card.id] = facts(card)
+        return self._facts[card.id]
 
     def _owned(self, vendor: Vendor) -> list[PciDevice] | None:
         return None if self._bus is None else [d for d in self._bus if vendor.owns(d)]
@@ -200,7 +213,10 @@ def _processor(host: Host) -> Card:
     )
 
 
-def _card_sample(card: Card, entry: Entry, processes: list[CardProcess] | None) -> CardSample:
+def _card_sample(
+    card: Card, entry: Entry, known: CardFacts | None, processes: list[CardProcess] | None
+) -> CardSample:
+    """`known` tells the limits of a card whose driver does not."""
     reading = entry.reading
     link = entry.device.pcie if entry.device is not None and entry.device.answers else None
     return CardSample(
@@ -211,6 +227,8 @@ def _card_sample(card: Card, entry: Entry, processes: list[CardProcess] | None) 
         temp_c=reading.temp_c,
         temp_memory_c=reading.temp_memory_c,
         temp_hotspot_c=reading.temp_hotspot_c,
+        temp_warn_c=reading.temp_warn_c or (known.temp_warn_c if known else None),
+        temp_critical_c=reading.temp_critical_c or (known.temp_critical_c if known else None),
         power_w=reading.power_w,
         power_limit_w=reading.power_limit_w,
         clock_mhz=reading.clock_mhz,

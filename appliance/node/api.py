@@ -24,13 +24,16 @@ from starlette.routing import Route
 from appliance import __version__
 from appliance.core.documents import from_json
 from appliance.core.errors import ApplianceError, UsageError
+from appliance.core.history import History
 from appliance.core.i18n import say, use_language
 from appliance.core.inventory import Document, Inventory
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress, Pull
 from appliance.core.sample import Sample
 from appliance.core.status import DaemonStatus, Listener, Status, Up
+from appliance.core.topology import Topology
 from appliance.core.tune import Trial, Tune
+from appliance.node import observed
 from appliance.node.jobs import Job, JobStarted, internal_fault
 from appliance.node.node import Node
 from appliance.node.statuses import card_statuses
@@ -52,6 +55,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     summary: str
     handler: Callable[[Node, Request, bytes], Response]
     query: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    """Parameters of the query: numbers, and texts."""
     body: type[Document] | None = None
     result: Any = None
     stream: bool = False
@@ -207,8 +212,17 @@ def _inventory(node: Node, _request: Request, _raw: bytes) -> Response:
     return document(node.sampler.inventory())
 
 
-def _sample(node: Node, _request: Request, _raw: bytes) -> Response:
-    return document(node.sampler.sample())
+def _sample(node: Node, request: Request, _raw: bytes) -> Response:
+    return document(observed.sample(node, processes=_number(request, "processes", 0) > 0))
+
+
+def _history(node: Node, request: Request, _raw: bytes) -> Response:
+    asked = request.query_params
+    return document(observed.history(node, asked.get("card", "all"), asked.get("span", "1h")))
+
+
+def _topology(node: Node, _request: Request, _raw: bytes) -> Response:
+    return document(observed.topology(node))
 
 
 def _events(node: Node, request: Request, _raw: bytes) -> Response:
@@ -223,7 +237,15 @@ _DEPLOYMENT = "/deployments/{deployment:path}"  # a name may hold slashes
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/status", "what runs", _status, result=Status),
     Endpoint("GET", "/inventory", "what is in this server", _inventory, result=Inventory),
-    Endpoint("GET", "/sample", "the newest readings", _sample, result=Sample),
+    Endpoint(
+        "GET", "/sample", "the newest readings; processes=1: with the processes on the cards",
+        _sample, query=("processes",), result=Sample,
+    ),
+    Endpoint(
+        "GET", "/history", "what a card did: card=ID|host|all, span=1m|1h|1d|30d", _history,
+        words=("card", "span"), result=History,
+    ),
+    Endpoint("GET", "/topology", "how the cards are linked", _topology, result=Topology),
     Endpoint(
         "GET", "/events", "what happened after a number", _events,
         query=("after",), result=list[Event],

@@ -12,12 +12,14 @@ import msgspec
 
 from appliance.core.documents import KindT, from_json
 from appliance.core.errors import ApplianceError, Unreachable, error_from_document
+from appliance.core.history import History
 from appliance.core.i18n import current_language, say
 from appliance.core.inventory import Inventory
 from appliance.core.loopback import no_tls
 from appliance.core.paths import Paths
 from appliance.core.sample import Sample
 from appliance.core.status import Status
+from appliance.core.topology import Topology
 from appliance.node.wishes import Event, LogLines, PullOptions, TuneOptions, UpOptions
 
 _STOP_S = 90.0
@@ -55,9 +57,17 @@ class NodeClient:
         """The inventory the daemon works with."""
         return self._get("/inventory", Inventory)
 
-    def sample(self) -> Sample:
-        """The newest readings."""
-        return self._get("/sample", Sample)
+    def sample(self, *, processes: bool = False) -> Sample:
+        """The newest readings, on request with the processes on the cards."""
+        return self._get("/sample", Sample, params={"processes": 1} if processes else None)
+
+    def history(self, card: str, span: str) -> History:
+        """What a card (or `host`, or `all`) did over `1m`, `1h`, `1d` or `30d`."""
+        return self._get("/history", History, params={"card": card, "span": span})
+
+    def topology(self) -> Topology:
+        """How the cards are linked; takes seconds where vendors' tools are slow."""
+        return self._get("/topology", Topology, timeout=_STOP_S)
 
     def events(self, after: int = 0) -> list[Event]:
         """What happened since the event number `after`, oldest first."""

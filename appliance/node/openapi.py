@@ -81,6 +81,9 @@ def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 def _query_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}}
-        for name in endpoint.query
+        *(
+            {"name": name, "in": "query", "schema": {"type": "integer", "minimum": 0}}
+            for name in endpoint.query
+        ),
+        *({"name": name, "in": "query", "schema": {"type": "string"}} for name in endpoint.words),
     ]

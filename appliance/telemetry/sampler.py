@@ -9,9 +9,14 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.core.history import History, Span
 from appliance.core.inventory import Inventory
 from appliance.core.sample import CardSample, Sample
+from appliance.core.topology import Topology
 from appliance.hardware.box import open_box
+from appliance.hardware.sources import LiveSource
+from appliance.hardware.topology import topology
+from appliance.telemetry.history import CardHistory
 
 log = logging.getLogger(__name__)
 _WATCHED_S = 1.0
@@ -21,20 +26,22 @@ _LOOK_AGAIN_S = 60.0
 
 
 class Sampler:
-    """A thread with the box open; the newest sample carries its age.
+    """A thread with the box open; the newest sample carries its age, and all of them make history.
 
     When a card falls silent, or speaks again, the inventory is looked at afresh.
     """
 
     def __init__(self, state: Path) -> None:
         self._box = open_box(state=state)
+        self._history = CardHistory(state / "history")
         self._lock = threading.Lock()  # one question to the box at a time
         self._inventory: Inventory | None = None
+        self._links: Topology | None = None
         self._looked = 0.0
         self._heard: frozenset[str] | None = None
         self._sample: Sample | None = None
         self._taken = 0.0
-        self._asked = 0.0
+        self._asked = self._asked_processes = float("-inf")
         self._wake = threading.Event()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
@@ -50,6 +57,7 @@ class Sampler:
         if self._thread.is_alive():
             self._thread.join(timeout=5.0)
         self._box.close()
+        self._history.close()
 
     def inventory(self, *, fresh: bool = False) -> Inventory:
         """What is in this server; `fresh` looks again. What is known already is told at once."""
@@ -61,9 +69,27 @@ class Sampler:
                 return self._look()
             return self._inventory
 
-    def sample(self) -> Sample:
-        """The newest readings; asking keeps them coming every second."""
+    def history(self, card: str, span: Span) -> History:
+        """What a card did over a span that ends now."""
+        return self._history.read(card, span, time.time())
+
+    def topology(self) -> Topology:
+        """How the cards are linked, asked once: it changes when the inventory does."""
+        cards = self.inventory().accelerators()
+        if self._links is None or [place.id for place in self._links.cards] != [
+            card.id for card in cards
+        ]:
+            source = LiveSource()
+            self._links = topology(cards, source.ask, source.sys_root)
+        return self._links
+
+    def sample(self, *, processes: bool = False) -> Sample:
+        """The newest readings; asking keeps them coming every second, with `processes` those too
+        (from the next sample on).
+        """
         self._asked = time.monotonic()
+        if processes:
+            self._asked_processes = self._asked
         self._wake.set()
         taken = self._sample
         if taken is None:
@@ -81,10 +107,12 @@ class Sampler:
         with self._lock:
             if self._inventory is None:
                 self._look()
-            sample = self._box.sample()
+            processes = time.monotonic() - self._asked_processes < _ATTENTION_S
+            sample = self._box.sample(processes=processes)
             self._look_if_news(frozenset(card.id for card in sample.cards if _speaks(card)))
             self._sample, self._taken = sample, time.monotonic()
-            return sample
+        self._history.add(sample, time.time())
+        return sample
 
     def _look_if_news(self, heard: frozenset[str]) -> None:
         if self._heard is None:

@@ -24,6 +24,7 @@ class FakeBox:
         self.looks = 0
         self.samples = 0
         self.closed = False
+        self.processes = False
         self.gate = threading.Event()
         self.gate.set()
 
@@ -32,7 +33,8 @@ class FakeBox:
         state: Any = "lost" if self.util is None else "ok"
         return Inventory(host=Host(), cards=[Card(id="a", vendor="nvidia", state=state)])
 
-    def sample(self) -> Sample:
+    def sample(self, *, processes: bool = False) -> Sample:
+        self.processes = processes
         assert self.gate.wait(30)
         self.samples += 1
         if self.util == -1:
@@ -124,3 +126,26 @@ def test_one_that_never_began_can_be_stopped(box: FakeBox, tmp_path: Path) -> No
     Sampler(tmp_path).stop()
 
     assert box.closed
+
+
+def test_samples_make_history_that_outlives_the_sampler(box: FakeBox, tmp_path: Path) -> None:
+    first = Sampler(tmp_path)
+    first.start()
+    until(lambda: box.samples >= 2)
+    first.stop()
+
+    second = Sampler(tmp_path)
+    point = second.history("a", "30d").points[-1]
+    second.stop()
+    assert point is not None
+    assert point.util_pct is not None
+    assert point.util_pct.mean == 1.0
+
+
+def test_processes_are_asked_for_while_somebody_looks_at_them(
+    sampler: Sampler, box: FakeBox
+) -> None:
+    until(lambda: box.samples >= 1)
+    assert not box.processes
+    sampler.sample(processes=True)
+    until(lambda: box.processes)
