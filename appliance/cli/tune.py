@@ -32,7 +32,7 @@ from appliance.node.wishes import TuneOptions
     type=click.FloatRange(0.5, 60),
     default=5.0,
     show_default=True,
-    help="begin no further trial after that",
+    help="what it may take in all",
 )
 @click.option("--json", "as_json", is_flag=True, help="print tune/1 at the end, nothing else")
 @click.pass_context

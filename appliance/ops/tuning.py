@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _WINDOW_S = 8.0
 _CLEARLY_BETTER = 1.03
 """Less than this is what two measurements of the same setting differ by."""
+_CONFIRMING = 2
 _SETTINGS = ("threads", "ubatch", "kv_type")
 
 
@@ -105,13 +106,22 @@ class TuneJob:
             )
         for knob in knobs(best.engine, on_cpu=best.cards == ["cpu"]):
             for candidate in self._candidates(knob, best):
-                if not self._time_for_another():
+                if not self._time_for(1 + _CONFIRMING):
                     break
                 result = self._try(candidate)
                 if self._score(result) > self._score(trial) * _CLEARLY_BETTER:
                     best, trial = candidate, result
+        if best != self._before:
+            best, trial = self._confirmed(best)
         self._remember(best, trial)
         return best
+
+    def _confirmed(self, best: Deployment) -> tuple[Deployment, Trial]:
+        """Once more against what it was: a lucky moment must not change how people are served."""
+        again, trial = self._try(self._before), self._try(best)
+        if self._score(trial) > self._score(again) * _CLEARLY_BETTER:
+            return best, trial
+        return self._before, again
 
     def _candidates(self, knob: Knob, best: Deployment) -> Iterator[Deployment]:
         for value in knob.trials(getattr(best, knob.setting)):
@@ -119,10 +129,10 @@ class TuneJob:
             if stays_within(candidate, self._before, self._ground):
                 yield candidate
 
-    def _time_for_another(self) -> bool:
+    def _time_for(self, trials: int) -> bool:
         self._cancel.check()
         longest = max(t.seconds for t in self._trials)
-        return time.monotonic() - self._started + longest < self._limit_s
+        return time.monotonic() - self._started + trials * longest < self._limit_s
 
     def _try(self, candidate: Deployment) -> Trial:
         began = time.monotonic()
