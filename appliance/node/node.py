@@ -169,11 +169,11 @@ class Node:
         """The base URL people use."""
         return self.gateway.endpoint()
 
-    def first_key(self) -> str | None:
-        """A new key when there has never been one."""
+    def first_key(self, name: str | None = None) -> str | None:
+        """A new key, called `name`, when there has never been one."""
         if self.keys.list():
             return None
-        return self.keys.add(_FIRST_KEY).key
+        return self.keys.add(name or _FIRST_KEY).key
 
     # -- what front ends ask for ------------------------------------------------------------
 

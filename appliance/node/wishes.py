@@ -2,25 +2,59 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from appliance.core.inventory import Document, Severity
+from appliance.core.plan import Style
 from appliance.core.tune import Goal
+from appliance.ops.setup.answers import Answers
 
 
 class UpOptions(Document, frozen=True, kw_only=True):
     """The options of `up`. `allow_cpu` is the operator's yes to serving from the processor
-    although the server has cards.
+    although the server has cards. The others mean what they mean in answers.toml
+    (`appliance.ops.setup.answers`).
     """
 
     model: str | None = None
     users: int | None = None
     context: int | None = None
     allow_cpu: bool = False
+    style: Style = "chat"
+    source: str = "hubs"
+    key_name: str | None = None
+
+
+def up_options(answers: Answers) -> UpOptions:
+    """What the main job needs of a setup's answers."""
+    names = UpOptions.__struct_fields__
+    return UpOptions(**{name: getattr(answers, name) for name in names})
 
 
 class PullOptions(Document, frozen=True, kw_only=True):
-    """The options of `models pull`."""
+    """The options of `models pull`; `limit` is a ceiling of speed such as `50M`."""
 
     model: str
+    limit: str | None = None
+
+
+JobState = Literal["running", "paused", "ended"]
+
+
+class JobStatus(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.job/1"):
+    """Long work of the daemon: first line of its stream, told again when `state` changes.
+
+    `done` of `total` bytes; `error` is why it ended, where it did not end well.
+    """
+
+    id: str
+    kind: str
+    subject: str
+    state: JobState
+    done: int | None = None
+    total: int | None = None
+    since: str
+    error: str | None = None
 
 
 class TuneOptions(Document, frozen=True, kw_only=True):

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
 from appliance.core.errors import Unreachable
 from appliance.core.i18n import say
-from appliance.core.reference import FileReference, HubReference, IndexReference
+from appliance.core.reference import (
+    CatalogReference,
+    FileReference,
+    HubReference,
+    IndexReference,
+    parse_reference,
+)
+from appliance.ops.copies import from_disk
 from appliance.weights.pull import PullRequest
 
 Source = HubReference | IndexReference | FileReference
@@ -27,6 +35,30 @@ def permitted(request: PullRequest, hubs: Sequence[str]) -> PullRequest:
             code="HUB-NOT-ALLOWED",
         )
     return msgspec.structs.replace(request, sources=sources)
+
+
+def from_source(request: PullRequest, source: str, hubs: Sequence[str]) -> PullRequest:
+    """`request` from where the operator said: `hubs`, some of them (`ms,hf`), a disk, a neighbour.
+
+    Raises `Unreachable` where the settings forbid it, `UsageError` where it is not there.
+    """
+    kind, colon, place = source.partition(":")
+    if not colon:
+        return permitted(request, hubs_of(source, hubs))
+    if kind == "file":
+        return from_disk(request, Path(place))
+    reference = parse_reference(f"{source}/{request.model}")
+    if isinstance(reference, CatalogReference):
+        raise AssertionError(source)
+    return msgspec.structs.replace(request, sources=[reference])
+
+
+def hubs_of(source: str, hubs: Sequence[str]) -> list[str]:
+    """The hubs that `source` means, as far as the settings allow them, in its order."""
+    if ":" in source:
+        return []
+    named = hubs if source == "hubs" else dict.fromkeys(source.split(","))
+    return [hub for hub in named if hub in hubs]
 
 
 def hub_sources(sources: Sequence[Source], hubs: Sequence[str]) -> list[HubReference]:

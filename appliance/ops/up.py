@@ -14,13 +14,15 @@ from appliance.core.errors import ApplianceError, DoesNotFit, Unreachable, Usage
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Inventory
 from appliance.core.paths import Paths
-from appliance.core.plan import Choice, Plan, Wish
+from appliance.core.plan import Choice, Plan, Style, Wish
 from appliance.core.progress import Cancel
 from appliance.core.reference import CatalogReference, IndexReference, Reference, parse_reference
 from appliance.core.status import SERVING, DeploymentStatus, Note, Seconds, Up
+from appliance.ops.copies import choice_at
 from appliance.ops.deployment import Deployment, deployment_of
 from appliance.ops.events import Emit, Notice, Phase, PhaseName
 from appliance.ops.hubs import hub_within_reach
+from appliance.ops.picks import PICKS, picked
 from appliance.ops.planning import (
     DEFAULT_USERS,
     Ground,
@@ -29,7 +31,7 @@ from appliance.ops.planning import (
     stored_model,
 )
 from appliance.ops.proof import prove
-from appliance.ops.sources import permitted
+from appliance.ops.sources import from_source, hubs_of
 from appliance.ops.tuning import tuned
 from appliance.weights.pull import pull, request_for
 from appliance.weights.store import Store, StoredModel
@@ -70,8 +72,8 @@ class Services(Protocol):
         """The base URL people use; raises when the gateway cannot listen."""
         ...
 
-    def first_key(self) -> str | None:
-        """A new key if there is none yet; `None` otherwise."""
+    def first_key(self, name: str | None = None) -> str | None:
+        """A new key, called `name`, if there is none yet; `None` otherwise."""
         ...
 
 
@@ -90,6 +92,15 @@ class Request(Protocol):
     @property
     def allow_cpu(self) -> bool: ...  # noqa: D102
 
+    @property
+    def style(self) -> Style: ...  # noqa: D102
+
+    @property
+    def source(self) -> str: ...  # noqa: D102
+
+    @property
+    def key_name(self) -> str | None: ...  # noqa: D102
+
 
 class MainJob:
     """One run of `up`. Nothing is kept in here that a crash could lose."""
@@ -99,7 +110,9 @@ class MainJob:
         self._request = request
         self._emit = emit
         self._cancel = cancel
-        self._model = request.model
+        self._pick = request.model if request.model in PICKS else None
+        self._named = None if self._pick else request.model
+        self._model = self._named
         self._seconds: dict[str, float] = {}
         self._notes: list[Note] = []
 
@@ -110,7 +123,7 @@ class MainJob:
         if serving:
             self._note_self_test(serving.model)
             return self._finish(serving, proof_s=_SECOND_RUN_PROOF_S)
-        self._model = self._request.model or self._running_model()
+        self._model = self._named or self._running_model()
         with self._phase("detect", say("looking at this server")):
             ground = ground_of(self._free_inventory(), self._services.paths)
         with self._phase("plan", say("choosing what to serve")):
@@ -138,8 +151,8 @@ class MainJob:
             raise
 
     def _check_request(self) -> None:
-        if self._request.model:
-            parse_reference(self._request.model)
+        if self._named:
+            parse_reference(self._named)
         for name, value in (("--users", self._request.users), ("--context", self._request.context)):
             if value is not None and value < 1:
                 raise UsageError(
@@ -154,7 +167,7 @@ class MainJob:
 
     def _meets_request(self, status: DeploymentStatus) -> bool:
         wanted = self._request
-        named = wanted.model in (None, status.id, status.model, status.variant)
+        named = self._named in (None, status.id, status.model, status.variant)
         roomy = wanted.context is None or (status.context or 0) >= wanted.context
         return named and roomy and (wanted.users is None or (status.slots or 0) >= wanted.users)
 
@@ -166,18 +179,7 @@ class MainJob:
         return next((status.model for status in self._running()), None)
 
     def _free_inventory(self) -> Inventory:
-        """The server without the cards that other deployments hold. Raises when none is left."""
-        inventory = self._services.inventory()
-        others = [s for s in self._running() if self._model not in (s.id, s.model, s.variant)]
-        held = {card for s in others for replica in s.replicas for card in replica.cards}
-        free = [card for card in inventory.cards if card.id not in held or card.vendor == "cpu"]
-        if inventory.cards and not free:
-            raise DoesNotFit(
-                say("every card is in use by {names}", names=", ".join(s.id for s in others)),
-                hint=say("appliance down {name}", name=others[0].id),
-                code="CARDS-IN-USE",
-            )
-        return msgspec.structs.replace(inventory, cards=free)
+        return free_inventory(self._services.inventory(), self._running(), self._model)
 
     def _plan(self, ground: Ground) -> Plan:
         reference = self._reference()
@@ -188,6 +190,7 @@ class MainJob:
             model=self._model,
             users=self._request.users or DEFAULT_USERS,
             context=self._request.context,
+            style=self._request.style,
         )
         return make_plan(wish, ground)
 
@@ -205,17 +208,21 @@ class MainJob:
     def _chosen(self, choices: Sequence[Choice], ground: Ground) -> Choice:
         """The best choice that is here or can be fetched; the self-test model when none is."""
         reference = self._reference()
+        best = picked(choices, self._pick)
         if reference and not _leaves_choice(reference):
-            return choices[0]
+            return best
+        choices = [best, *(choice for choice in choices if choice is not best)]
+        if ":" in self._request.source:
+            return choice_at(self._request.source, choices, ground.catalogue) or best
         reach = hub_within_reach(
             choices,
             ground.catalogue,
             {model.id for model in ground.stored},
-            ground.hubs,
+            hubs_of(self._request.source, ground.hubs),
             patience_s=_HUB_PATIENCE_S,
         )
         if reference or reach.choice:
-            return reach.choice or choices[0]
+            return reach.choice or best
         return self._self_test(reach.why, ground)
 
     def _self_test(self, why: str, ground: Ground) -> Choice:
@@ -259,7 +266,8 @@ class MainJob:
         return stored_model(reference, ground) or self._pull(reference, ground)
 
     def _pull(self, reference: Reference, ground: Ground) -> StoredModel:
-        request = permitted(request_for(reference, ground.catalogue), ground.hubs)
+        wanted = request_for(reference, ground.catalogue)
+        request = from_source(wanted, self._request.source, ground.hubs)
         store = Store(self._services.paths.models)
         pull(request, store, on_progress=self._emit, cancel=self._cancel)
         stored = store.find(request.model)
@@ -313,7 +321,7 @@ class MainJob:
             engine=status.engine,
             cards=cards,
             endpoint=self._services.endpoint(),
-            key=self._services.first_key(),
+            key=self._services.first_key(self._request.key_name),
             proof=proof,
             seconds=Seconds(**{k: v for k, v in self._seconds.items() if k != "prove"}),
             notes=self._notes,
@@ -332,6 +340,22 @@ class MainJob:
         yield
         self._seconds[name] = round(time.monotonic() - started, 3)
         self._emit(Phase(phase=name, done=True, text=str(text)))
+
+
+def free_inventory(
+    inventory: Inventory, running: Sequence[DeploymentStatus], model: str | None
+) -> Inventory:
+    """The server without the cards that others than `model` hold. Raises when none is left."""
+    others = [s for s in running if model not in (s.id, s.model, s.variant)]
+    held = {card for s in others for replica in s.replicas for card in replica.cards}
+    free = [card for card in inventory.cards if card.id not in held or card.vendor == "cpu"]
+    if inventory.cards and not free:
+        raise DoesNotFit(
+            say("every card is in use by {names}", names=", ".join(s.id for s in others)),
+            hint=say("appliance down {name}", name=others[0].id),
+            code="CARDS-IN-USE",
+        )
+    return msgspec.structs.replace(inventory, cards=free)
 
 
 def _leaves_choice(reference: Reference) -> bool:

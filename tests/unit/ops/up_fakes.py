@@ -80,7 +80,7 @@ class FakeServices:
     def endpoint(self) -> str:
         return "http://127.0.0.1:1/v1"
 
-    def first_key(self) -> str | None:
+    def first_key(self, name: str | None = None) -> str | None:
         return self.keys.pop() if self.keys else None
 
 
