@@ -72,17 +72,22 @@ _ = translate
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A message with its values, rendered in the reader's language by `str()`."""
+    """A message with its values, rendered in the reader's language by `str()`; so are values that
+    are messages themselves.
+    """
 
     template: str
-    values: dict[str, str | int | float] = {}
+    values: dict[str, str | int | float | Text] = {}
 
     def __str__(self) -> str:
         text = translate(self.template)
         return text.format(**self.values) if self.values else text
 
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
 
 def say(template: str, **values: object) -> Text:
     """A `Text`: `say("no such model: {model}", model=name)`."""
-    plain = {k: v if isinstance(v, (int, float, str)) else str(v) for k, v in values.items()}
+    plain = {k: v if isinstance(v, (int, float, str, Text)) else str(v) for k, v in values.items()}
     return Text(template, plain)
