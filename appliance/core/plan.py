@@ -15,6 +15,7 @@ class Wish(Document, frozen=True, kw_only=True):
 
     `style` says what people do with it; `None` values of the three assumptions (tokens of a prompt,
     tokens of an answer, seconds between an answer and the next question) are those of the style.
+    `first_word_s` is how long people would wait for the first word of an answer.
     """
 
     model: str | None = None
@@ -24,6 +25,7 @@ class Wish(Document, frozen=True, kw_only=True):
     prompt_tokens: int | None = None
     answer_tokens: int | None = None
     think_time_s: float | None = None
+    first_word_s: float | None = None
 
 
 class CardMemory(Document, frozen=True, kw_only=True):
@@ -65,12 +67,15 @@ class Speed(Document, frozen=True, kw_only=True):
 class People(Document, frozen=True, kw_only=True):
     """What a choice means to those who chat: `users` of them at once, under the wish's assumptions.
 
-    `users` is how many it carries before the first word takes longer than `first_word_s`.
+    `users` is how many it carries before the first word takes longer than the wish allows, or words
+    come slower than people read; `first_word_s` and `words_per_s` are what each of them sees then.
+    `most_users` is how many it could be planned for on the same server.
     """
 
     users: int
     first_word_s: float | None
     words_per_s: float | None
+    most_users: int | None = None
 
 
 class Choice(Document, frozen=True, kw_only=True):

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from appliance.core.i18n import say
-from appliance.core.plan import Choice, Rejection, Speed, Wish
+from appliance.core.plan import Choice, People, Rejection, Speed, Wish
 from appliance.engines.recipes import Recipe
 from appliance.planner.matching import Fit, Match
 from appliance.planner.measured import needs_engine, with_engine
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model
-from appliance.planner.people import capacity
+from appliance.planner.people import (
+    Crowd,
+    Station,
+    carried,
+    experience,
+    habits_of,
+    largest,
+    limits_of,
+)
 from appliance.planner.placement import Place
 from appliance.planner.rules import rules
 from appliance.planner.sizing import fits
-from appliance.planner.speed import decode_step_s, speed_of
+from appliance.planner.speed import speed_of
 from appliance.planner.starts import refusal, rejection
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A choice with what it is ordered by, and how many `people` could chat at what speed."""
+    """A choice with what it is ordered by; `crowd` is what the wished number of people sees."""
 
     model: Model
     recipe: Recipe
     place: Place
     choice: Choice
-    people: int
-    people_tps: float
+    station: Station
+    crowd: Crowd
     meets_wish: bool
     usable: bool
     shortened: bool
@@ -40,17 +49,24 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def order(self) -> tuple[bool, bool, bool, float]:
         """Bigger is better: a bearable speed, the wish, a place to get it, then its worth."""
-        return (self.usable, self.meets_wish, self.stored or self.model.downloadable, self.worth)
+        return (self.usable, self.meets_wish, self.available, self.worth)
+
+    @property
+    def available(self) -> bool:
+        """Whether it is here, or a place to fetch it from is known."""
+        return self.stored or self.model.downloadable
 
     @property
     def worth(self) -> float:
-        """Capability, a little for speed up to what people notice, a little for being here."""
+        """Capability, and a little for noticeable speed, for being here, for being official."""
         speed = rules().speed
         tps = min(self.choice.speed.decode_tps_one or 0.0, speed.enough_tps)
         gain = speed.worth_of_twice * math.log2(max(tps, 0.1) / speed.usable_tps)
-        stored = rules().people.worth_of_stored if self.stored else 0.0
+        people = rules().people
+        stored = people.worth_of_stored if self.stored else 0.0
+        official = people.worth_of_official if self.model.official else 0.0
         cache = rules().quality.get(f"cache-{self.choice.kv_type}", 0.0)
-        return self.model.score - cache + gain + stored
+        return self.model.score - cache + gain + stored + official
 
 
 def candidate(wish: Wish, model: Model, recipe: Recipe, place: Place) -> Candidate | Rejection:
@@ -61,6 +77,66 @@ def candidate(wish: Wish, model: Model, recipe: Recipe, place: Place) -> Candida
     match = Match(wish=wish, model=model, recipe=recipe, place=place)
     fit = match.best_fit()
     return _candidate(match, fit) if fit else _too_big(match)
+
+
+def candidates(
+    wish: Wish, models: Sequence[Model], recipes: Sequence[Recipe], where: Sequence[Place]
+) -> tuple[list[Candidate], list[Rejection]]:
+    """Every model with every engine at every place: what works, and why the rest does not."""
+    found: list[Candidate] = []
+    rejected: list[Rejection] = []
+    pairs = [
+        (recipe, place) for place in where for recipe in recipes if recipe.takes(place.typical)
+    ]
+    for model in models:
+        engines = [pair for pair in pairs if model.format in pair[0].formats]
+        if not engines:
+            rejected.append(_no_engine(model, where))
+        for recipe, place in engines:
+            outcome = candidate(wish, model, recipe, place)
+            if isinstance(outcome, Candidate):
+                found.append(outcome)
+            else:
+                rejected.append(outcome)
+    return found, rejected
+
+
+def _no_engine(model: Model, where: Sequence[Place]) -> Rejection:
+    return rejection(
+        model,
+        "",
+        "NO-ENGINE",
+        say(
+            "no engine here serves {format} on {cards}",
+            format=model.format,
+            cards=", ".join(dict.fromkeys(place.name for place in where)),
+        ),
+        say("choose a GGUF variant, or see `appliance engines list`"),
+    )
+
+
+def people_of(wish: Wish, one: Candidate, *, most: bool) -> People | None:
+    """What `one` means to people; with `most`, also how many it could be planned for."""
+    crowd = carried(wish, one.station)
+    if crowd is None:
+        return None
+    return People(
+        users=crowd.users,
+        first_word_s=round(crowd.first_word_s, 1),
+        words_per_s=round(crowd.tps * rules().people.words_per_token, 1),
+        most_users=max(crowd.users, most_users(wish, one)) if most else None,
+    )
+
+
+def most_users(wish: Wish, one: Candidate) -> int:
+    """For how many people `one` could be planned on all of its place."""
+
+    def serves(users: int) -> bool:
+        asked = msgspec.structs.replace(wish, users=users)
+        outcome = candidate(asked, one.model, one.recipe, one.place)
+        return isinstance(outcome, Candidate) and outcome.meets_wish
+
+    return largest(serves)
 
 
 def sized(one: Candidate, cache: Path) -> Candidate:
@@ -80,24 +156,36 @@ def sized(one: Candidate, cache: Path) -> Candidate:
 
 
 def _candidate(match: Match, fit: Fit) -> Candidate:
-    model, load, setup = match.model, fit.load, fit.setup
+    model, load, setup, wish = match.model, fit.load, fit.setup, match.wish
+    station = Station(
+        model=model,
+        machine=load.machine,
+        setup=setup,
+        replicas=load.replicas,
+        habits=habits_of(wish),
+    )
     busy = min(load.busy, setup.slots)
     speed = speed_of(model, load.machine, setup, busy, load.replicas)
-    people, people_tps = capacity(model, load.machine, setup, load.replicas)
-    wanted = match.wish.context or match.context
-    everybody = setup.slots >= load.slots and setup.context // setup.slots >= wanted
-    shared_tps = 1 / decode_step_s(model, load.machine, setup, busy)
+    first_s = station.prompt_s + station.step_s(1)
+    speed = msgspec.structs.replace(speed, first_token_s=round(first_s, 2))
+    crowd = experience(station, wish.users)
+    long_enough = setup.context // setup.slots >= (wish.context or match.context)
     return Candidate(
         model=model,
         recipe=match.recipe,
         place=match.place,
         choice=_choice(match, fit, speed),
-        people=people,
-        people_tps=people_tps,
-        meets_wish=everybody and shared_tps >= rules().speed.usable_tps,
+        station=station,
+        crowd=crowd,
+        meets_wish=long_enough and _contents(wish, station, crowd),
         usable=_is_bearable(speed),
-        shortened=match.context < (match.wish.context or 0),
+        shortened=match.context < (wish.context or 0),
     )
+
+
+def _contents(wish: Wish, station: Station, crowd: Crowd) -> bool:
+    longest_s, slowest_tps = limits_of(wish, station)
+    return crowd.first_word_s <= longest_s and crowd.tps >= slowest_tps
 
 
 def _is_bearable(speed: Speed) -> bool:

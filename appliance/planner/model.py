@@ -49,10 +49,15 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     disk_mib: float
     downloadable: bool
     score: float
+    """What it can do for people: its family's capability without `damage`."""
+    damage: float = 0.0
+    """Points that the quantization costs."""
     context_max: int
     reasoning: bool
     vendors: tuple[str, ...] = ()
     fork: bool = False
+    official: bool = False
+    """Whether its makers recommend this form."""
     engines: dict[str, str] = {}
 
     @property
@@ -77,11 +82,13 @@ def of_catalogue(family: Family, variant: Variant) -> Model | None:
         embedding_mib=_embedding_mib(architecture, variant.quant, variant.tensor_mib),
         disk_mib=(variant.bytes or 0) / MIB or variant.tensor_mib,
         downloadable=variant.downloadable,
-        score=family.capability - rules().quality.get(variant.quant, QUALITY_UNKNOWN),
+        score=family.capability - _damage(variant.quant),
+        damage=_damage(variant.quant),
         context_max=family.context_max,
         reasoning=family.reasoning != "never",
         vendors=variant.vendors,
         fork=variant.mark == "fork",
+        official=variant.quant == family.native,
         engines=family.engines,
     )
 
@@ -109,10 +116,15 @@ def of_header(
         embedding_mib=embedding / MIB,
         disk_mib=max(tensor_mib, header.bytes / MIB),
         downloadable=True,
-        score=CAPABILITY_UNKNOWN - rules().quality.get(quant, QUALITY_UNKNOWN),
+        score=CAPABILITY_UNKNOWN - _damage(quant),
+        damage=_damage(quant),
         context_max=header.context_length or architecture.context_train,
         reasoning="<think>" in (header.chat_template or ""),
     )
+
+
+def _damage(quant: str) -> float:
+    return rules().quality.get(quant, QUALITY_UNKNOWN)
 
 
 def _embedding_mib(a: Architecture, quant: str, tensor_mib: float) -> float:

@@ -13,11 +13,13 @@ from appliance.catalog.models import Catalogue
 from appliance.core.cards import CardFacts
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Inventory
-from appliance.core.plan import Choice, Plan, Rejection, Wish
+from appliance.core.plan import Choice, People, Plan, Rejection, Wish
 from appliance.core.reference import CatalogReference, parse_reference
 from appliance.engines.recipes import Recipe
-from appliance.planner.candidates import Candidate, candidate, sized
+from appliance.planner.candidates import Candidate, candidates, people_of, sized
+from appliance.planner.improvements import improvements
 from appliance.planner.model import Model, of_catalogue, of_header
+from appliance.planner.picks import gives_up, picks_of, role_of
 from appliance.planner.placement import Place, places
 from appliance.planner.starts import rejection
 from appliance.planner.wording import why
@@ -48,18 +50,16 @@ def plan(
     """
     models = _by_size(_models(wish, catalogue))
     where = places(inventory, facts, host_memory_free_mib)
-    found, rejected = _all(wish, models, recipes, where)
+    found, rejected = candidates(wish, models, recipes, where)
     found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
     kept = _best_of_each(found, where, variants=wish.model is not None)
     kept.sort(key=lambda one: one.order, reverse=True)
     if cache is not None:
         kept = _sized_by_engine(kept, cache)
-    choices = _choices(kept, named=wish.model is not None)
-    if kept and wish.model is None:
-        choices[0].why.extend(_one_more_card(wish, models, recipes, kept[0]))
     return Plan(
         wish=wish,
-        choices=choices,
+        choices=_choices(wish, kept, named=wish.model is not None),
+        improvements=improvements(wish, models, recipes, where, kept[0]) if kept else [],
         rejected=_worth_telling(
             [*no_room, *rejected], _on_best(kept, where), named=wish.model is not None
         ),
@@ -85,12 +85,14 @@ def plan_header(
     Raises `VerificationFailed` where the header does not say what a plan needs.
     """
     model = of_header(header, reference, architecture_of(header), all_bytes)
-    found, rejected = _all(wish, [model], recipes, places(inventory, facts, host_memory_free_mib))
+    found, rejected = candidates(
+        wish, [model], recipes, places(inventory, facts, host_memory_free_mib)
+    )
     found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
     found.sort(key=lambda one: one.order, reverse=True)
     return Plan(
         wish=wish,
-        choices=_choices(found, named=True),
+        choices=_choices(wish, found, named=True),
         rejected=[*no_room, *rejected],
     )
 
@@ -118,41 +120,6 @@ def _models(wish: Wish, catalogue: Catalogue) -> Iterator[Model]:
 
 def _by_size(models: Iterable[Model]) -> list[Model]:
     return sorted(models, key=lambda model: model.tensor_mib)
-
-
-def _all(
-    wish: Wish, models: Sequence[Model], recipes: Sequence[Recipe], where: Sequence[Place]
-) -> tuple[list[Candidate], list[Rejection]]:
-    found: list[Candidate] = []
-    rejected: list[Rejection] = []
-    pairs = [
-        (recipe, place) for place in where for recipe in recipes if recipe.takes(place.typical)
-    ]
-    for model in models:
-        engines = [pair for pair in pairs if model.format in pair[0].formats]
-        if not engines:
-            rejected.append(_no_engine(model, where))
-        for recipe, place in engines:
-            outcome = candidate(wish, model, recipe, place)
-            if isinstance(outcome, Candidate):
-                found.append(outcome)
-            else:
-                rejected.append(outcome)
-    return found, rejected
-
-
-def _no_engine(model: Model, where: Sequence[Place]) -> Rejection:
-    return rejection(
-        model,
-        "",
-        "NO-ENGINE",
-        say(
-            "no engine here serves {format} on {cards}",
-            format=model.format,
-            cards=", ".join(dict.fromkeys(place.name for place in where)),
-        ),
-        say("choose a GGUF variant, or see `appliance engines list`"),
-    )
 
 
 def _sized_by_engine(ordered: Sequence[Candidate], cache: Path) -> list[Candidate]:
@@ -210,67 +177,39 @@ def _best_of_each(
     return list(best.values())
 
 
-def _one_more_card(
-    wish: Wish, models: Sequence[Model], recipes: Sequence[Recipe], best: Candidate
-) -> list[str]:
-    """What a further card of the kind would buy: a better model, or room for more people."""
-    if best.place.is_host:
-        return []
-    found, _ = _all(wish, models, recipes, [best.place.with_one_more()])
-    better = max(found, key=lambda one: one.order, default=best)
-    card = best.place.name
-    if better.model.variant != best.model.variant:
-        text = say("one more {card} would serve {model}", card=card, model=better.model.variant)
-    elif better.people > best.people:
-        text = say("one more {card} would serve {people} people", card=card, people=better.people)
-    else:
-        return []
-    return [str(text)]
+def _choices(wish: Wish, ordered: Sequence[Candidate], *, named: bool) -> list[Choice]:
+    """The ones worth showing, best first: the first ones, the picks, a few that start at once."""
+    picks = picks_of(ordered, named=named)
+    people = {pick: people_of(wish, one, most=True) for pick, one in picks.items()}
+    known = {pick: found for pick, found in people.items() if found}
+    by_id = {id(one): pick for pick, one in picks.items()}
+    choices = []
+    for one in ordered if named else _shown(ordered, by_id):
+        pick = by_id.get(id(one))
+        if pick is None:
+            choices.append(_choice(one, people_of(wish, one, most=False), []))
+            continue
+        choice = _choice(one, people[pick], [role_of(pick)])
+        lacks = gives_up(one, picks, known) if pick in known else []
+        choices.append(msgspec.structs.replace(choice, pick=pick, gives_up=lacks))
+    return choices
 
 
-def _choices(ordered: Sequence[Candidate], *, named: bool) -> list[Choice]:
-    roles = _roles(ordered)
-    shown = ordered if named else _shown(ordered, roles)
-    return [_choice(one, roles.get(id(one), [])) for one in shown]
-
-
-def _shown(ordered: Sequence[Candidate], roles: Collection[int]) -> list[Candidate]:
-    """The first ones, those with a role, and the first few that a process of ours can start."""
+def _shown(ordered: Sequence[Candidate], picks: Collection[int]) -> list[Candidate]:
+    """The first ones, the picks, and the first few that a process of ours can start."""
     first = {id(one) for one in ordered[:MOST_CHOICES]}
     ready = [one for one in ordered if one.recipe.start == "process"][:MOST_ASKED]
-    kept = first | set(roles) | {id(one) for one in ready}
+    kept = first | set(picks) | {id(one) for one in ready}
     return [one for one in ordered if id(one) in kept]
 
 
-def _roles(ordered: Sequence[Candidate]) -> dict[int, list[Text]]:
-    """What the first, the fastest and the one between are good for."""
-    roles: dict[int, list[Text]] = {}
-    usable = [one for one in ordered if one.usable]
-    if not usable:
-        return roles
-    fastest = max(usable, key=lambda one: one.choice.speed.decode_tps_one or 0.0)
-    roles.setdefault(id(usable[0]), []).append(say("best quality that fits and meets the wish"))
-    if fastest is not usable[0]:
-        roles.setdefault(id(fastest), []).append(say("fastest, with less capable answers"))
-    known = {usable[0].model.id, fastest.model.id}
-    between = [one for one in usable[1:] if one.model.id not in known]
-    if between:
-        balanced = max(between, key=_balance)
-        roles.setdefault(id(balanced), []).append(say("balanced between quality and speed"))
-    return roles
-
-
-def _balance(one: Candidate) -> float:
-    speed = min(one.choice.speed.decode_tps_one or 0.0, 60.0)
-    return one.model.score + speed / 3
-
-
-def _choice(one: Candidate, roles: list[Text]) -> Choice:
+def _choice(one: Candidate, people: People | None, roles: list[Text]) -> Choice:
     return msgspec.structs.replace(
         one.choice,
         disk_mib=round(one.model.disk_mib, 1),
         download_mib=0.0 if one.stored else round(one.model.disk_mib, 1),
-        why=why(one, roles),
+        why=why(one, people, roles),
+        people=people,
     )
 
 

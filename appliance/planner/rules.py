@@ -10,21 +10,37 @@ import msgspec
 from appliance.core.documents import prepare
 
 
+class Habits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One person: tokens asked and answered, seconds between an answer and the next question."""
+
+    prompt_tokens: int
+    answer_tokens: int
+    think_s: float
+
+
 class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one person chatting does, and the limits of a conversation (tokens)."""
+    """What one person chatting does (other styles in `style`), and the limits of a conversation.
+
+    Lengths are tokens. `first_word_s` is the wait for the first word that a wish allows unless it
+    says something else, `patience_s` what makes a choice unusable.
+    """
 
     prompt_tokens: int
     answer_tokens: int
     tokens_in_use: int
     think_s: float
     patience_s: float
+    first_word_s: float
     worth_of_stored: float
+    worth_of_official: float
     words_per_token: float
+    characters_per_token: float
     slots_max: int
     context_default: int
     context_reasoning: int
     context_step: int
     context_min: int
+    style: dict[str, Habits]
 
 
 class CpuSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

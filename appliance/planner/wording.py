@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from appliance.core.i18n import Text, say
+from appliance.core.i18n import Text, current_language, say
+from appliance.core.plan import People
 from appliance.planner.candidates import Candidate
 from appliance.planner.rules import rules
 
 
-def why(candidate: Candidate, roles: list[Text]) -> list[str]:
+def why(candidate: Candidate, people: People | None, roles: list[Text]) -> list[str]:
     """The reasons, the most important first."""
-    parts = (roles, _place(candidate), _experience(candidate), _reservations(candidate))
+    parts = (roles, _place(candidate), _experience(candidate, people), _reservations(candidate))
     return [str(text) for part in parts for text in part]
+
+
+def pace(tps: float) -> str:
+    """Tokens a second as people read them: words, in Chinese characters."""
+    people = rules().people
+    if current_language() == "zh":
+        return str(
+            say("{count} characters/s", count=_few_digits(tps * people.characters_per_token))
+        )
+    return str(say("{count} words/s", count=_few_digits(tps * people.words_per_token)))
+
+
+def _few_digits(value: float) -> float:
+    """As many digits as a prediction is good for."""
+    return round(value) if value >= 10 else round(value, 1)
 
 
 def _place(candidate: Candidate) -> Iterator[Text]:
@@ -35,20 +51,16 @@ def _place(candidate: Candidate) -> Iterator[Text]:
         yield text
 
 
-def _experience(candidate: Candidate) -> Iterator[Text]:
-    """What people will see, with the range that the speed's error leaves."""
-    tps, share = candidate.choice.speed.decode_tps_one or 0.0, rules().speed.range_pct / 100
-    yield say(
-        "one person alone sees about {words} words a second ({low} to {high})",
-        words=_words(tps),
-        low=_words(tps * (1 - share)),
-        high=_words(tps * (1 + share)),
-    )
-    if candidate.usable:
+def _experience(candidate: Candidate, people: People | None) -> Iterator[Text]:
+    """What people will see, with the range that nine of ten predictions stay within."""
+    speed = candidate.choice.speed
+    yield say("one person alone sees about {pace}", pace=pace(speed.decode_tps_one or 0.0))
+    if candidate.usable and people and people.words_per_s is not None:
         yield say(
-            "{people} people can chat, each sees about {words} words a second",
-            people=candidate.people,
-            words=_words(candidate.people_tps),
+            "{people} people can chat: first word in {first:.1f} s, {pace} each",
+            people=people.users,
+            first=people.first_word_s or 0.0,
+            pace=pace(people.words_per_s / rules().people.words_per_token),
         )
 
 
@@ -72,9 +84,3 @@ def _reservations(candidate: Candidate) -> Iterator[Text]:
         yield say("needs a container runtime to start")
     elif candidate.recipe.start == "build":
         yield say("its engine is built on this server first")
-
-
-def _words(tokens: float) -> float:
-    """Words, with as many digits as the prediction is good for."""
-    words = tokens * rules().people.words_per_token
-    return round(words) if words >= 10 else round(words, 1)
