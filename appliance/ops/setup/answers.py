@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import json
 import re
 import tomllib
@@ -189,6 +190,7 @@ def answers_schema() -> dict[str, Any]:
     from appliance.ops.setup.options import OPTIONS
 
     schema = msgspec.json.schema(Answers)
+    schema["$defs"]["Answers"]["description"] = inspect.getdoc(Answers)
     properties = schema["$defs"]["Answers"]["properties"]
     for option in OPTIONS:
         properties[option.name]["title"] = str(option.title)

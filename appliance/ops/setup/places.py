@@ -1,0 +1,97 @@
+"""Where the weights of a choice can come from, each place asked whether it has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from appliance.catalog.models import Catalogue
+from appliance.core.i18n import say
+from appliance.core.inventory import Document, Inventory
+from appliance.core.plan import Choice
+from appliance.core.reference import FileReference, parse_reference
+from appliance.ops.copies import brought_disks, find_copy
+from appliance.ops.setup.found import HUB_NAMES
+from appliance.ops.sources import hub_sources
+from appliance.weights.pull import Probe, PullRequest, probe, request_for
+
+_PATIENCE_S = 4.0
+
+
+class Place(Document, frozen=True, kw_only=True):
+    """`source` is the answer that means it; `typed` begins what the operator has to complete."""
+
+    source: str
+    title: str
+    text: str
+    state: Literal["ok", "no", "typed"] = "ok"
+
+
+def ask_hubs(choice: Choice, catalogue: Catalogue, hubs: Sequence[str]) -> list[Probe]:
+    """What every hub that may be asked says of a choice, within a few seconds."""
+    sources = request_for(parse_reference(choice.variant), catalogue).sources
+    asked = hub_sources(sources, hubs)
+    return probe(asked, timeout_s=_PATIENCE_S) if asked else []
+
+
+def places(
+    choice: Choice,
+    catalogue: Catalogue,
+    inventory: Inventory,
+    answers: Sequence[Probe],
+    *,
+    stored: bool,
+) -> list[Place]:
+    """The best place first; a disk and a neighbour can always be named."""
+    request = request_for(parse_reference(choice.variant), catalogue)
+    rows = [_store()] if stored else [*_own_file(request), *_copies(request, inventory)]
+    return [*rows, *_hubs(answers), *_to_be_named()]
+
+
+def _store() -> Place:
+    text = say("already here and verified: nothing is fetched")
+    return Place(source="hubs", title=str(say("this server")), text=str(text))
+
+
+def _own_file(request: PullRequest) -> list[Place]:
+    """A model named by its path is where it is."""
+    source = request.sources[0]
+    if not isinstance(source, FileReference):
+        return []
+    return [Place(source="hubs", title=str(say("disk")), text=source.path)]
+
+
+def _copies(request: PullRequest, inventory: Inventory) -> list[Place]:
+    rows = []
+    for mount in brought_disks(inventory):
+        if copy := find_copy(request, mount):
+            path = str(copy.sources[0])
+            rows.append(Place(source=path, title=str(say("disk")), text=path.partition(":")[2]))
+    return rows
+
+
+def _hubs(answers: Sequence[Probe]) -> list[Place]:
+    rows = [_hub(probe) for probe in answers]
+    good = [row for row in rows if row.state == "ok"]
+    if len(good) > 1:
+        text = say("what one does not have or sends slowly, the other gives")
+        title = " + ".join(row.title for row in good)
+        rows.insert(0, Place(source="hubs", title=title, text=str(text)))
+    return sorted(rows, key=lambda row: row.state != "ok")
+
+
+def _hub(probe: Probe) -> Place:
+    hub = str(probe.reference).partition(":")[0]
+    if not probe.ok:
+        return Place(source=hub, title=HUB_NAMES[hub], text=probe.why, state="no")
+    text = say("has it, answers in {seconds} s", seconds=f"{probe.seconds:.1f}")
+    return Place(source=hub, title=HUB_NAMES[hub], text=str(text))
+
+
+def _to_be_named() -> list[Place]:
+    disk = say("the path of a file, or of a directory that holds it")
+    neighbour = say("the name or address of an appliance that has it")
+    return [
+        Place(source="file:", title=str(say("another disk")), text=str(disk), state="typed"),
+        Place(source="peer:", title=str(say("a neighbour")), text=str(neighbour), state="typed"),
+    ]
