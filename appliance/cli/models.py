@@ -11,6 +11,7 @@ from appliance.cli.hardware import json_option
 from appliance.cli.options import Group, settings_of
 from appliance.cli.output import print_documents, print_table
 from appliance.cli.progress import ProgressLine
+from appliance.cli.pulls import JOB_COMMANDS
 from appliance.cli.store import STORE_COMMANDS
 from appliance.core.i18n import _
 from appliance.core.paths import find_paths
@@ -65,15 +66,16 @@ def show(reference: str, as_json: bool) -> None:
 
 @models.command(changes=True, example="appliance models pull deepseek-r1-distill-qwen-7b:q4_k_m")
 @click.argument("reference")
+@click.option("--limit", metavar="SPEED", help="such as 50M, or 10M@08:00-18:00,100M by the hour")
 @json_option
 @click.pass_context
-def pull(ctx: click.Context, reference: str, as_json: bool) -> None:
+def pull(ctx: click.Context, reference: str, limit: str | None, as_json: bool) -> None:
     """Fetch weights, verified while they arrive; a killed pull goes on where it was."""
     from appliance.cli.daemon import daemon_client, following
 
     settings = settings_of(ctx)
     parse_reference(reference)
-    options = PullOptions(model=from_here(reference))
+    options = PullOptions(model=from_here(reference), limit=limit)
     line = ProgressLine(quiet=as_json or settings.verbosity < 0)
     with (
         daemon_client(settings) as client,
@@ -105,5 +107,5 @@ def _print_pull(result: Pull, *, quiet: bool) -> None:
     )
 
 
-for _command in STORE_COMMANDS:
+for _command in (*JOB_COMMANDS, *STORE_COMMANDS):
     models.add_command(_command)

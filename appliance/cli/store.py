@@ -48,7 +48,7 @@ def _with_progress(work: Callable[[OnProgress, Cancel], ResultT], *, quiet: bool
 @click.option("--quick", is_flag=True, help="size, time and sampled chunks only")
 def verify(names: tuple[str, ...], quick: bool) -> None:
     """Hash stored files again; exit 7 when one is not what it was."""
-    from appliance.ops.models import stored_model_named
+    from appliance.ops.store import stored_model_named
     from appliance.weights.store import Store
 
     store = Store(find_paths().models)
@@ -103,7 +103,7 @@ def _requests(paths: tuple[Path, ...]) -> list[PullRequest]:
 @json_option
 def export(name: str, target: Path, part_size: str | None, as_json: bool) -> None:
     """Write a model to a disk, with its hashes, for another appliance to import."""
-    from appliance.ops.models import stored_model_named
+    from appliance.ops.store import stored_model_named
     from appliance.weights.export import export_model
     from appliance.weights.store import Store
 
@@ -143,7 +143,7 @@ def _bytes_of(text: str) -> int:
 def remove(ctx: click.Context, name: str, yes: bool) -> None:
     """Remove a model from the store; never one that is served."""
     from appliance.cli.service import current_status
-    from appliance.ops.models import stored_model_named
+    from appliance.ops.store import stored_model_named
     from appliance.weights.store import Store
 
     store = Store(find_paths().models)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -35,11 +35,23 @@ class HubConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     order: tuple[Literal["hf", "ms"], ...] = ("hf", "ms")
 
 
+class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The models on this server. `quota_gib`: what they may take together; `free_gib`: what is left
+    free on their disk for everything else. `limit`: bytes a second of a pull, such as `50M`, or
+    `10M@08:00-18:00,100M` by the hour.
+    """
+
+    quota_gib: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    free_gib: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    limit: str | None = None
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings."""
 
     gateway: GatewayConfig = GatewayConfig()
     hubs: HubConfig = HubConfig()
+    store: StoreConfig = StoreConfig()
     ui: UiConfig = UiConfig()
 
 

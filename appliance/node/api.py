@@ -34,11 +34,19 @@ from appliance.core.status import DaemonStatus, Listener, Status, Up
 from appliance.core.topology import Topology
 from appliance.core.tune import Trial, Tune
 from appliance.node import observed
-from appliance.node.jobs import Job, JobStarted, internal_fault
+from appliance.node.jobs import Job, internal_fault
 from appliance.node.node import Node
 from appliance.node.statuses import card_statuses
 from appliance.node.streams import streamed
-from appliance.node.wishes import Event, LogLine, LogLines, PullOptions, TuneOptions, UpOptions
+from appliance.node.wishes import (
+    Event,
+    JobStatus,
+    LogLine,
+    LogLines,
+    PullOptions,
+    TuneOptions,
+    UpOptions,
+)
 from appliance.ops.events import Notice, Phase
 
 _LINES = "application/x-ndjson"
@@ -108,7 +116,7 @@ def status_document(node: Node) -> Status:
 def _up(node: Node, _request: Request, raw: bytes) -> Response:
     options = _body(raw, UpOptions)
     work = partial(_do_up, node, options)
-    return _follow(node.jobs.run(("up", options), work))
+    return _follow(node.jobs.run(("up", options), work, kind="up", subject=options.model or ""))
 
 
 def _do_up(node: Node, options: UpOptions, tell: Callable[[Any], None], cancel: Cancel) -> Document:
@@ -131,17 +139,14 @@ def _only_change(node: Node, cancel: Cancel) -> Iterator[None]:
 
 
 def _pull(node: Node, _request: Request, raw: bytes) -> Response:
-    from appliance.ops.models import pull_model
-
-    options = _body(raw, PullOptions)
-    work = partial(pull_model, options.model, node.paths)
-    return _follow(node.jobs.run(("pull", options), work))
+    return _follow(node.pulls.start(_body(raw, PullOptions)))
 
 
 def _tune(node: Node, request: Request, raw: bytes) -> Response:
     options = _body(raw, TuneOptions)
     name = node.known(request.path_params["deployment"]).id
-    return _follow(node.jobs.run(("tune", name), partial(_do_tune, node, name, options)))
+    work = partial(_do_tune, node, name, options)
+    return _follow(node.jobs.run(("tune", name), work, kind="tune", subject=name))
 
 
 def _do_tune(
@@ -164,6 +169,20 @@ def _do_tune(
 
 def _follow(job: Job) -> Response:
     return StreamingResponse(streamed(job.follow), media_type=_LINES)
+
+
+def _jobs(node: Node, _request: Request, _raw: bytes) -> Response:
+    return document([job.status() for job in node.jobs.list()])
+
+
+def _pause(node: Node, request: Request, _raw: bytes) -> Response:
+    node.jobs.find(request.path_params["job"]).pause()
+    return document({})
+
+
+def _resume(node: Node, request: Request, _raw: bytes) -> Response:
+    node.jobs.find(request.path_params["job"]).resume()
+    return document({})
 
 
 def _cancel(node: Node, request: Request, _raw: bytes) -> Response:
@@ -229,9 +248,9 @@ def _events(node: Node, request: Request, _raw: bytes) -> Response:
     return document(node.state.events(_number(request, "after", 0)))
 
 
-_UpLine = JobStarted | Phase | Notice | Progress | Up
-_TuneLine = JobStarted | Trial | Tune
-_PullLine = JobStarted | Progress | Pull
+_UpLine = JobStatus | Phase | Notice | Progress | Up
+_TuneLine = JobStatus | Trial | Tune
+_PullLine = JobStatus | Progress | Pull
 _DEPLOYMENT = "/deployments/{deployment:path}"  # a name may hold slashes
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -254,6 +273,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint(
         "POST", "/pull", "fetch a model", _pull, body=PullOptions, result=_PullLine, stream=True
     ),
+    Endpoint("GET", "/jobs", "long work, with what ended lately", _jobs, result=list[JobStatus]),
+    Endpoint("POST", "/jobs/{job}/pause", "stop a pull at its next safe point, for now", _pause),
+    Endpoint("POST", "/jobs/{job}/resume", "go on with a paused pull", _resume),
     Endpoint("POST", "/jobs/{job}/cancel", "end a job at its next safe point", _cancel),
     Endpoint(
         "GET", f"{_DEPLOYMENT}/log/follow", "an engine's log as it grows", _follow_logs,

@@ -20,7 +20,7 @@ from appliance.core.paths import Paths
 from appliance.core.sample import Sample
 from appliance.core.status import Status
 from appliance.core.topology import Topology
-from appliance.node.wishes import Event, LogLines, PullOptions, TuneOptions, UpOptions
+from appliance.node.wishes import Event, JobStatus, LogLines, PullOptions, TuneOptions, UpOptions
 
 _STOP_S = 90.0
 _SILENCE_S = 60.0  # a stream has an empty line every few seconds at least
@@ -103,8 +103,20 @@ class NodeClient:
         path = f"{_deployment(deployment)}/stop" if deployment else "/stop"
         self._request("POST", path, timeout=_STOP_S)
 
+    def jobs(self) -> list[JobStatus]:
+        """Long work: what is under way or paused, and what ended lately."""
+        return self._get("/jobs", list[JobStatus])
+
+    def pause_job(self, job_id: str) -> None:
+        """Stop a pull at its next safe point; it keeps its bytes, over restarts too."""
+        self._request("POST", f"/jobs/{job_id}/pause")
+
+    def resume_job(self, job_id: str) -> None:
+        """Go on with a paused pull."""
+        self._request("POST", f"/jobs/{job_id}/resume")
+
     def cancel_job(self, job_id: str) -> None:
-        """End a running `up` or `pull` at its next safe point."""
+        """End a job at its next safe point; the same work asked for again goes on from there."""
         self._request("POST", f"/jobs/{job_id}/cancel")
 
     def restart(self, deployment: str) -> None:

@@ -19,6 +19,7 @@ from appliance.gateway.process import KEYS_FILE
 from appliance.node.adoption import adopt_gateway, adopt_replicas
 from appliance.node.gateway import GatewayKeeper, model_route
 from appliance.node.jobs import Jobs
+from appliance.node.pulls import Pulls
 from appliance.node.replica import ReplicaKeeper, log_file_of
 from appliance.node.start import state_file
 from appliance.node.state import ReplicaRecord, State, now
@@ -45,6 +46,7 @@ class Node:
         self.since = now()
         self.state = State(state_file(paths))
         self.jobs = Jobs()
+        self.pulls = Pulls(self.jobs, self.state, paths)
         self.up_lock = threading.Lock()
         self.sampler = Sampler(paths.state)
         self.gateway = GatewayKeeper(paths, self.state)
@@ -64,11 +66,13 @@ class Node:
         self._reconcile()
         self.gateway.start()
         self.sampler.start()
+        self.pulls.restore()
         self._thread.start()
 
     def close(self) -> None:
         """Leave: engines and gateway go on serving."""
         self._end.set()
+        self.pulls.close()
         self.jobs.cancel_all()
         keepers = [self.gateway, *self._snapshot().values()]
         for keeper in keepers:
@@ -81,6 +85,7 @@ class Node:
 
     def stop_all(self) -> None:
         """Stop everything of ours but this daemon, and want nothing any more."""
+        self.pulls.close(pause=True)
         self.jobs.cancel_all()
         self.up_lock.acquire(timeout=_JOB_GRACE_S)
         with self._reconciling:

@@ -44,7 +44,7 @@ JobState = Literal["running", "paused", "ended"]
 class JobStatus(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.job/1"):
     """Long work of the daemon: first line of its stream, told again when `state` changes.
 
-    `done` of `total` bytes; `error` is why it ended, where it did not end well.
+    `done` of `total` bytes; `why` it ended, where it did not end well.
     """
 
     id: str
@@ -54,7 +54,7 @@ class JobStatus(Document, frozen=True, kw_only=True, tag_field="schema", tag="ap
     done: int | None = None
     total: int | None = None
     since: str
-    error: str | None = None
+    why: str | None = None
 
 
 class TuneOptions(Document, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from appliance.core.paths import Paths
 from appliance.core.progress import Cancel, OnProgress
 from appliance.engines.native.builds import Build
 from appliance.engines.native.making import BuildProgress, build
-from appliance.ops.models import pull_model
+from appliance.ops.store import pull_model
 from appliance.weights.store import Store
 
 

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import msgspec
 
 from appliance.catalog.models import load_catalogue
-from appliance.core.config import load_config
-from appliance.core.errors import UsageError
-from appliance.core.i18n import say
 from appliance.core.inventory import Document, Inventory
 from appliance.core.paths import Paths
 from appliance.core.plan import Plan, Wish
-from appliance.core.progress import Cancel
-from appliance.core.pull import Pull
 from appliance.core.reference import parse_reference
 from appliance.ops.planning import DEFAULT_USERS, ground_of, make_plan
-from appliance.ops.sources import permitted
-from appliance.weights.pull import pull, request_for
+from appliance.weights.pull import request_for
 from appliance.weights.store import Store, StoredModel
 
 
@@ -98,31 +89,3 @@ def _other(model: StoredModel) -> ModelRow:
     return ModelRow(
         id=model.reference, title=model.id, format=None, bytes=size, stored=True, kind="other"
     )
-
-
-def pull_model(
-    reference: str, paths: Paths, on_progress: Callable[[Any], None], cancel: Cancel
-) -> Pull:
-    """Fetch what `reference` names into the store."""
-    wanted = request_for(parse_reference(reference), load_catalogue())
-    request = permitted(wanted, load_config(paths).hubs.order)
-    return pull(request, Store(paths.models), on_progress=on_progress, cancel=cancel)
-
-
-def stored_model_named(name: str, store: Store) -> StoredModel:
-    """A model of the store by its id or its reference. Raises `UsageError` for an unknown one."""
-    for model in store.models():
-        if name in (model.id, model.reference):
-            return model
-    try:
-        wanted = request_for(parse_reference(name), load_catalogue()).model
-    except UsageError:
-        wanted = None
-    found = store.find(wanted) if wanted else None
-    if found is None:
-        raise UsageError(
-            say("{name} is not in the store", name=name),
-            hint=say("`appliance models list` shows what is"),
-            code="NOT-STORED",
-        )
-    return found

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from node_fakes import until
 
-from appliance.core.errors import DoesNotFit
+from appliance.core.errors import DoesNotFit, UsageError
 from appliance.core.i18n import say, use_language
 from appliance.core.inventory import Document
 from appliance.core.progress import Cancel
@@ -37,7 +37,7 @@ def test_a_job_tells_its_id_its_news_and_its_end() -> None:
         tell(Notice(note=Note(code="X", text="x")))
         return DONE
 
-    job = Jobs().run("key", work)
+    job = Jobs().run("key", work, kind="up")
 
     assert kinds(job) == ["job", "note", "pull"]
     assert lines_of(job)[0]["id"] == job.id
@@ -51,14 +51,14 @@ def test_the_same_question_joins_and_another_one_does_not() -> None:
         return DONE
 
     jobs = Jobs()
-    first, same, other = (jobs.run(key, work) for key in ("a", "a", "b"))
+    first, same, other = (jobs.run(key, work, kind="up") for key in ("a", "a", "b"))
     go.set()
 
     assert first is same
     assert first is not other
     assert kinds(same) == kinds(other) == ["job", "pull"]
     until(lambda: first.ended)
-    assert jobs.run("a", work) is not first
+    assert jobs.run("a", work, kind="up") is not first
 
 
 def test_who_asks_after_a_cancel_gets_a_job_of_its_own() -> None:
@@ -68,10 +68,10 @@ def test_who_asks_after_a_cancel_gets_a_job_of_its_own() -> None:
         return DONE
 
     jobs = Jobs()
-    first = jobs.run("a", work)
+    first = jobs.run("a", work, kind="up")
     jobs.cancel(first.id)
     jobs.cancel("no-such-job")
-    second = jobs.run("a", work)
+    second = jobs.run("a", work, kind="up")
 
     assert lines_of(first)[-1]["error"]["exit_code"] == 130
     assert second is not first
@@ -87,11 +87,11 @@ def test_a_late_follower_is_spared_old_progress_but_no_news() -> None:
                 tell(Notice(note=Note(code="X", text="x")))
         return DONE
 
-    job = Jobs().run("key", work)
+    job = Jobs().run("key", work, kind="up")
     until(lambda: job.ended)
     lines = lines_of(job)
 
-    progress = [line["done"] for line in lines if "done" in line]
+    progress = [line["done"] for line in lines if line["schema"] == "appliance.progress/1"]
     assert lines[0]["schema"] == "appliance.job/1"
     assert [line["schema"] for line in lines].count("appliance.note/1") == 1
     assert progress == list(range(900, 1000))
@@ -105,7 +105,7 @@ def test_a_follower_that_goes_away_lets_go() -> None:
         assert go.wait(60)
         return DONE
 
-    job = Jobs().run("key", work)
+    job = Jobs().run("key", work, kind="up")
     follower = threading.Thread(target=lines_of, args=(job, cancel))
     follower.start()
     cancel.set()
@@ -126,7 +126,7 @@ def test_a_fault_is_the_last_line(error: Exception, code: str, exit_code: int) -
     def work(_tell: Tell, _cancel: Cancel) -> Document:
         raise error
 
-    last = lines_of(Jobs().run("key", work))[-1]["error"]
+    last = lines_of(Jobs().run("key", work, kind="up"))[-1]["error"]
 
     assert (last["code"], last["exit_code"]) == (code, exit_code)
     assert last["text"]
@@ -139,7 +139,120 @@ def test_a_job_speaks_the_language_of_who_asked() -> None:
         return DONE
 
     use_language("zh")
-    job = Jobs().run("key", work)
+    job = Jobs().run("key", work, kind="up")
     use_language("en")
 
     assert lines_of(job)[1]["note"]["text"] != "cancelled"
+
+
+def pullable(jobs: Jobs, steps: list[str], go: threading.Event) -> Job:
+    """A pull that notes each beginning, and is done when `go` is set."""
+
+    def work(tell: Tell, cancel: Cancel) -> Document:
+        steps.append("begin")
+        tell(Progress(phase="fetch", done=len(steps), total=9))
+        while not go.is_set():
+            cancel.wait(0.02)
+            cancel.check()
+        return DONE
+
+    return jobs.run(("pull", "m"), work, kind="pull", subject="m", pausable=True)
+
+
+def test_a_paused_job_keeps_its_followers_and_goes_on() -> None:
+    jobs, steps, go = Jobs(), list[str](), threading.Event()
+    changes: list[list[str]] = []
+    jobs.on_change = lambda: changes.append([job.state for job in jobs.list()])
+    job = pullable(jobs, steps, go)
+    until(lambda: steps)
+
+    job.pause()
+    until(lambda: job.state == "paused")
+    assert job.status().done == 1
+    jobs.find(job.id).resume()
+    until(lambda: len(steps) == 2)
+    go.set()
+
+    lines = lines_of(job)
+    states = [line["state"] for line in lines if line["schema"] == "appliance.job/1"]
+    assert states == ["running", "paused", "running"]
+    assert lines[-1]["schema"] == "appliance.pull/1"
+    until(lambda: changes[-1] == ["ended"])
+    assert ["paused"] in changes
+
+
+def test_who_asks_for_a_paused_job_lets_it_go_on() -> None:
+    jobs, steps, go = Jobs(), list[str](), threading.Event()
+    job = pullable(jobs, steps, go)
+    job.pause()
+    until(lambda: job.state == "paused")
+
+    assert pullable(jobs, steps, go) is job
+    go.set()
+    assert lines_of(job)[-1]["schema"] == "appliance.pull/1"
+
+
+def test_a_paused_job_can_be_ended() -> None:
+    jobs, steps, go = Jobs(), list[str](), threading.Event()
+    job = pullable(jobs, steps, go)
+    job.pause()
+    until(lambda: job.state == "paused")
+
+    jobs.cancel(job.id)
+
+    assert lines_of(job)[-1]["error"]["code"] == "INTERRUPTED"
+    assert job.status().state == "ended"
+    job.resume()
+    assert job.ended
+
+
+def test_a_pause_and_a_second_thought_before_it_stopped() -> None:
+    """The work is asked to stop, and to go on before it noticed: it begins once more."""
+    jobs, steps, go, slow = Jobs(), list[str](), threading.Event(), threading.Event()
+
+    def work(_tell: Tell, cancel: Cancel) -> Document:
+        steps.append("begin")
+        if len(steps) == 1:
+            assert slow.wait(30)
+            cancel.check()
+        assert go.wait(30)
+        return DONE
+
+    job = jobs.run("k", work, kind="pull", pausable=True)
+    until(lambda: steps)
+    job.pause()
+    job.resume()
+    slow.set()
+    until(lambda: len(steps) == 2)
+    go.set()
+    assert lines_of(job)[-1]["schema"] == "appliance.pull/1"
+
+
+def test_work_that_is_done_before_it_noticed_the_pause_is_done() -> None:
+    slow = threading.Event()
+
+    def work(_tell: Tell, _cancel: Cancel) -> Document:
+        assert slow.wait(30)
+        return DONE
+
+    job = Jobs().run("k", work, kind="pull", pausable=True)
+    job.pause()
+    slow.set()
+    assert lines_of(job)[-1]["schema"] == "appliance.pull/1"
+
+
+def test_what_cannot_be_paused_says_so() -> None:
+    go = threading.Event()
+
+    def work(_tell: Tell, _cancel: Cancel) -> Document:
+        assert go.wait(30)
+        return DONE
+
+    jobs = Jobs()
+    job = jobs.run("k", work, kind="up")
+    with pytest.raises(UsageError, match="cannot be paused"):
+        job.pause()
+    with pytest.raises(UsageError, match="no such job"):
+        jobs.find("nothing")
+    go.set()
+    assert lines_of(job)[-1]["schema"] == "appliance.pull/1"
