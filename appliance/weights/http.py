@@ -23,9 +23,11 @@ import msgspec
 
 from appliance.core.i18n import say
 from appliance.weights.faults import SourceFault, no_answer, not_the_file
+from appliance.weights.peers import known_peers
 
 _MAX_REDIRECTS = 10
 _MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
+_LIMITS = httpx.Limits(max_connections=64, keepalive_expiry=20.0)
 _IDENTITY = {"Accept-Encoding": "identity", "User-Agent": "appliance"}
 
 
@@ -54,8 +56,12 @@ class Http:
             timeout=httpx.Timeout(stall_s, connect=connect_s),
             follow_redirects=True,
             max_redirects=_MAX_REDIRECTS,
-            limits=httpx.Limits(max_connections=64, keepalive_expiry=20.0),
+            limits=_LIMITS,
             headers=_IDENTITY,
+            mounts={
+                f"https://{place}": httpx.HTTPTransport(verify=peer.trust(), limits=_LIMITS)
+                for place, peer in known_peers().items()
+            },
         )
         self._live: set[httpx.Response] = set()
         self._lock = threading.Lock()

@@ -12,7 +12,13 @@ import msgspec
 
 from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.progress import Cancel
-from appliance.core.reference import FileReference, HubReference, IndexReference, Reference
+from appliance.core.reference import (
+    FileReference,
+    HubReference,
+    IndexReference,
+    PeerReference,
+    Reference,
+)
 from appliance.weights.faults import SourceFault
 from appliance.weights.http import Http
 from appliance.weights.names import needed_files
@@ -21,6 +27,7 @@ from appliance.weights.sources.exported import ExportedSource, is_export
 from appliance.weights.sources.files import DirectorySource
 from appliance.weights.sources.huggingface import HuggingFace
 from appliance.weights.sources.modelscope import ModelScope
+from appliance.weights.sources.peer import PeerSource
 
 ResultT = TypeVar("ResultT")
 
@@ -102,6 +109,8 @@ def source_for(reference: Reference, http: Http) -> Source:
             return HuggingFace(http, reference)
         case HubReference():
             return ModelScope(http, reference)
+        case PeerReference():
+            return PeerSource(http, reference)
         case FileReference():
             path = Path(reference.path).expanduser()
             return ExportedSource(path) if is_export(path) else DirectorySource(path)

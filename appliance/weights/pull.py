@@ -10,7 +10,7 @@ from pathlib import Path
 from appliance.core.errors import VerificationFailed
 from appliance.core.progress import Cancel, OnProgress
 from appliance.core.pull import Pull, PulledFile
-from appliance.core.reference import FileReference, HubReference, IndexReference
+from appliance.core.reference import IndexReference
 from appliance.weights.adopt import adopt, can_adopt, hash_file
 from appliance.weights.chain import Chain
 from appliance.weights.chunks import CHUNK_BYTES
@@ -25,7 +25,7 @@ from appliance.weights.meter import Meter
 from appliance.weights.partial import JournalHeader, Partial
 from appliance.weights.passes import Job, fetch_verified, wrong_file
 from appliance.weights.probe import Probe, probe, source_for
-from appliance.weights.request import PullRequest, WantedFile, request_for
+from appliance.weights.request import Place, PullRequest, WantedFile, request_for
 from appliance.weights.resolve import Target, resolve
 from appliance.weights.sources.base import Source
 from appliance.weights.sources.files import DirectorySource
@@ -150,7 +150,7 @@ class _Pulling:
         stored = self.store.publish(self.request.model, self.request.reference, revision, done)
         return stored, self.meter.fetched
 
-    def _source(self, reference: HubReference | IndexReference | FileReference) -> Source:
+    def _source(self, reference: Place) -> Source:
         if not isinstance(reference, IndexReference):
             return source_for(reference, self.http)
         source = IndexSource(reference, self.store.workspace(), self.cancel, self._wheel_progress)

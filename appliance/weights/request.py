@@ -7,16 +7,21 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from appliance.catalog.models import Catalogue, Variant
+from appliance.core.errors import UsageError
 from appliance.core.reference import (
     CatalogReference,
     FileReference,
     HubReference,
     IndexReference,
+    PeerReference,
     Reference,
     parse_reference,
 )
 from appliance.weights.disk import disk_errors
 from appliance.weights.sources.exported import is_export, read_exported
+
+Place = HubReference | IndexReference | FileReference | PeerReference
+"""What names a place to fetch from."""
 
 
 class WantedFile(msgspec.Struct, frozen=True):
@@ -32,7 +37,7 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     reference: str
-    sources: list[HubReference | IndexReference | FileReference]
+    sources: list[Place]
     files: list[WantedFile] = []
 
 
@@ -49,6 +54,8 @@ def request_for(reference: Reference, catalogue: Catalogue) -> PullRequest:
         case FileReference():
             path = Path(reference.path).expanduser().absolute()
             return _known_file(path, catalogue) or request_from_disk(path)
+        case PeerReference():
+            return _from_peer(reference, catalogue)
         case HubReference():
             return PullRequest(model=str(reference), reference=str(reference), sources=[reference])
 
@@ -62,6 +69,18 @@ def _from_catalogue(reference: CatalogReference, catalogue: Catalogue) -> PullRe
         sources=[source for source in sources if not isinstance(source, CatalogReference)],
         files=[WantedFile(file.name, file.bytes, file.sha256) for file in variant.files],
     )
+
+
+def _from_peer(reference: PeerReference, catalogue: Catalogue) -> PullRequest:
+    """The same model as from anywhere else, where its id says what it is."""
+    sources: list[Place] = [reference]
+    try:
+        named = parse_reference(reference.model)
+        if not isinstance(named, FileReference | PeerReference):
+            return msgspec.structs.replace(request_for(named, catalogue), sources=sources)
+    except UsageError:
+        pass
+    return PullRequest(model=str(reference), reference=str(reference), sources=sources)
 
 
 def _known_file(path: Path, catalogue: Catalogue) -> PullRequest | None:

@@ -1,51 +1,35 @@
-"""What the model hubs have in common: signed addresses that expire, ranges, refusals."""
+"""What the model hubs have in common: a listing, and refusals."""
 
 from __future__ import annotations
 
-import re
-import threading
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from appliance.core.i18n import say
 from appliance.core.reference import HubReference
 from appliance.weights.faults import SourceFault, busy, gated, missing, not_the_file
 from appliance.weights.http import Answer, Http
-from appliance.weights.sources.base import Listing, RemoteFile, Source
+from appliance.weights.sources.base import Listing
+from appliance.weights.sources.ranged import RangedSource
 
 _PAUSES_S = (0.5, 1.0, 2.0)
 _LONGEST_PAUSE_S = 300.0
 """Hubs count requests in windows of five minutes."""
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
-class HubSource(Source):
+class HubSource(RangedSource):
     """A repository of a hub over HTTP."""
 
-    connections = 8
-
     def __init__(self, http: Http, reference: HubReference) -> None:
-        super().__init__(str(reference))
-        self.http = http
+        super().__init__(http, str(reference))
         self.reference = reference
-        self._signed: dict[str, str] = {}
-        self._lock = threading.Lock()
         self._listing: Listing | None = None
 
     @abstractmethod
     def ask_listing(self) -> Listing:
         """Ask the hub what the repository holds."""
-
-    @abstractmethod
-    def address(self, file: RemoteFile) -> str:
-        """The hub's own address of a file at the listed revision."""
-
-    @abstractmethod
-    def authorization(self) -> dict[str, str]:
-        """Headers that show who asks; they only ever go to the hub itself."""
 
     def listing(self) -> Listing:
         """What the repository holds, asked once."""
@@ -63,62 +47,6 @@ class HubSource(Source):
                     raise
                 time.sleep(fault.wait_s or pause_s)
         return ask()
-
-    @contextmanager
-    def open(self, file: RemoteFile, start: int, end: int) -> Iterator[Iterator[bytes]]:
-        """Bytes [start, end), from where the hub sent us the last time if that still works."""
-        signed = self._signed.get(file.name)
-        url = signed or self.address(file)
-        headers = {} if signed else self.authorization()
-        with self.http.content(url, start, end, headers) as (answer, blocks):
-            try:
-                skip = self._check(file, answer, start, end)
-            except SourceFault as fault:
-                self._forget(file)
-                raise SourceFault(
-                    fault.error,
-                    lasting=fault.lasting and not signed,
-                    wait_s=fault.wait_s,
-                    stale=signed is not None,
-                ) from fault
-            self._remember(file, answer.url, self.address(file))
-            yield _skipping(blocks, skip)
-
-    def measure(self, file: RemoteFile) -> int:
-        """The size that a range of one byte reveals."""
-        with self.http.content(self.address(file), 0, 1, self.authorization()) as (answer, _):
-            self.check_status(answer, file.name)
-            match = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
-            if match and match[3] != "*":
-                return int(match[3])
-            length = answer.headers.get("content-length", "")
-            if answer.status == 200 and length.isdigit():
-                return int(length)
-        return super().measure(file)
-
-    def _remember(self, file: RemoteFile, url: str, own: str) -> None:
-        if urlsplit(url).netloc != urlsplit(own).netloc or not self.authorization():
-            with self._lock:
-                self._signed[file.name] = url
-
-    def _forget(self, file: RemoteFile) -> None:
-        with self._lock:
-            self._signed.pop(file.name, None)
-
-    def _check(self, file: RemoteFile, answer: Answer, start: int, end: int) -> int:
-        """How many bytes of the body lie before `start`. Raises `SourceFault` for a bad answer."""
-        host = urlsplit(answer.url).netloc
-        self.check_status(answer, file.name)
-        if answer.headers.get("content-type", "").startswith("text/html"):
-            raise not_the_file(host, say("it sent a web page"))
-        if answer.headers.get("content-encoding", "identity") != "identity":
-            raise not_the_file(host, say("it sent an encoded body"), lasting=True)
-        if answer.status == 206:
-            _check_range(host, answer, start, end, file.bytes)
-            return 0
-        if start or (file.bytes is not None and end < file.bytes):
-            self.sequential, self.connections = True, 1
-        return start
 
     def check_status(self, answer: Answer, what: str) -> None:
         """Raise the `SourceFault` that a status (and the hub's own error code) means."""
@@ -152,27 +80,6 @@ class HubSource(Source):
             host = urlsplit(answer.url).netloc
             raise not_the_file(host, say("its listing is not the hub's protocol"))
         return answer, document
-
-
-def _check_range(host: str, answer: Answer, start: int, end: int, size: int | None) -> None:
-    match = _CONTENT_RANGE.fullmatch(answer.headers.get("content-range", ""))
-    if match is None or int(match[1]) != start or int(match[2]) != end - 1:
-        raise not_the_file(host, say("it sent another range than the one asked for"))
-    if size is not None and match[3] != "*" and int(match[3]) != size:
-        raise not_the_file(
-            host,
-            say("its file has {there} bytes, listed are {listed}", there=match[3], listed=size),
-            lasting=True,
-        )
-
-
-def _skipping(blocks: Iterator[bytes], skip: int) -> Iterator[bytes]:
-    for block in blocks:
-        if skip >= len(block):
-            skip -= len(block)
-            continue
-        yield block[skip:] if skip else block
-        skip = 0
 
 
 def token_header(token: str | None) -> dict[str, str]:

@@ -98,7 +98,9 @@ class IndexSource(Source):
             with self._unpacking() as stream:
                 return stream.seek(0, os.SEEK_END)
         except (KeyError, FileNotFoundError):
-            raise missing(self.reference.path, self.label) from None
+            where = f"{self.reference.project}=={self.reference.version}"
+            hint = say("check the path inside the wheel; `pip show -f` lists it once installed")
+            raise missing(self.reference.path, where, hint) from None
         except (OSError, zipfile.BadZipFile) as error:
             raise self._damaged(error) from error
 

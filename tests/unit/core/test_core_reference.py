@@ -15,6 +15,7 @@ from appliance.core.reference import (
     FileReference,
     HubReference,
     IndexReference,
+    PeerReference,
     from_here,
     parse_reference,
 )
@@ -23,7 +24,7 @@ WORD = st.from_regex(r"[a-z0-9][a-z0-9._-]{0,20}", fullmatch=True)
 REFERENCES = st.one_of(
     st.builds(
         CatalogReference,
-        WORD.filter(lambda w: w not in ("hf", "ms", "index", "file")),
+        WORD.filter(lambda w: w not in ("hf", "ms", "index", "file", "peer")),
         st.none() | WORD,
     ),
     st.builds(
@@ -34,6 +35,12 @@ REFERENCES = st.one_of(
         st.none() | st.builds("{}/*{}.gguf".format, WORD, WORD),
     ),
     st.builds(IndexReference, WORD, WORD, st.builds("{}/{}.gguf".format, WORD, WORD)),
+    st.builds(
+        PeerReference,
+        st.sampled_from(["ward-3", "10.0.0.7", "[fd00::1]", "gpu.lan"]),
+        st.integers(1, 65535),
+        st.sampled_from(["deepseek-r1:q4_k_m", "hf:org/name:*Q4.gguf", "file:/models/a b.gguf"]),
+    ),
     st.builds(FileReference, st.text(min_size=1).filter(lambda t: "\0" not in t)),
 )
 
@@ -43,7 +50,9 @@ def test_round_trip(reference: object) -> None:
     assert parse_reference(str(reference)) == reference
 
 
-@given(st.text() | st.builds("{}:{}".format, st.sampled_from(["hf", "ms", "index"]), st.text()))
+@given(
+    st.text() | st.builds("{}:{}".format, st.sampled_from(["hf", "ms", "index", "peer"]), st.text())
+)
 def test_any_text_is_a_reference_or_refused(text: str) -> None:
     with contextlib.suppress(UsageError):
         found = parse_reference(text)
@@ -57,6 +66,8 @@ def test_any_text_is_a_reference_or_refused(text: str) -> None:
         "hf:org/name@../../x", "hf:org/name:../secret.gguf", "hf:org/name:/etc/passwd",
         "hf:org/name:a\\..\\b", "hf:org/name:a b", "hf:org/name\n", "hf:org/na/me",
         "index:", "index:project:path", "index:p==1:../x", "index:p==1:/x", "index:p==1:a\nb",
+        "peer:", "peer:host", "peer:host/", "peer:host:0/m", "peer:host:99999/m", "peer:a b/m",
+        "peer:host/m\n", "peer:user@host/m", "peer:[::1/m",
         "file:", "file:a\0b", "http://host/x", "a b", "q:4:k", "../x", "deepseek:q4\n",
     ],
 )  # fmt: skip
