@@ -14,23 +14,36 @@ from appliance.core.errors import ApplianceError, Unreachable, UsageError
 from appliance.core.i18n import _, say
 from appliance.core.paths import find_paths
 from appliance.core.status import SERVING, Status
-from appliance.ops.conversation import Finish, Message, stream_chat
+from appliance.ops.conversation import Finish, Manner, Message, stream_chat
 
 
 @click.command(cls=Command, example='appliance chat --once "Explain a stent to a child"')
 @click.argument("model", required=False)
 @click.option("--once", metavar="PROMPT", help="ask this, print the answer, end")
+@click.option("--system", metavar="TEXT", default="", help="what the model is to be or to heed")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, 2),
+    help="0 says always the same, 2 says anything; the model's own if not given",
+)
 @click.pass_context
-def chat(ctx: click.Context, model: str | None, once: str | None) -> int:
+def chat(
+    ctx: click.Context,
+    model: str | None,
+    once: str | None,
+    system: str,
+    temperature: float | None,
+) -> int:
     """Talk to the model that is served here."""
     from appliance.cli.service import current_status
 
     paths = find_paths()
     name = _served_model(model, current_status(settings_of(ctx)))
+    manner = Manner(system=system, temperature=temperature)
     if once is not None:
-        ask(paths.gateway_socket, name, [Message("user", once)])
+        ask(paths.gateway_socket, name, [Message("user", once)], manner)
         return 0
-    return _converse(paths.gateway_socket, name)
+    return _converse(paths.gateway_socket, name, manner)
 
 
 def _served_model(model: str | None, now: Status) -> str:
@@ -51,7 +64,7 @@ def _served_model(model: str | None, now: Status) -> str:
     )
 
 
-def _converse(socket: Path, model: str) -> int:
+def _converse(socket: Path, model: str, manner: Manner) -> int:
     click.echo(_("{model} - an empty line or Ctrl-D ends").format(model=model), err=True)
     history: list[Message] = []
     while True:
@@ -64,7 +77,7 @@ def _converse(socket: Path, model: str) -> int:
             return 0
         history.append(Message("user", question))
         try:
-            answer = ask(socket, model, history)
+            answer = ask(socket, model, history, manner)
         except KeyboardInterrupt:
             history.pop()
             click.echo("\n" + _("(stopped)"), err=True)
@@ -76,11 +89,12 @@ def _converse(socket: Path, model: str) -> int:
         history.append(Message("assistant", answer))
 
 
-def ask(socket: Path, model: str, messages: list[Message]) -> str:
+def ask(socket: Path, model: str, messages: list[Message], manner: Manner) -> str:
     """Stream the answer to stdout and the reasoning, dimmed, to stderr; return the answer."""
     answer = ""
     thinking = False
-    with closing(stream_chat(socket, messages, model=model)) as stream:
+    whole = [*manner.opening(), *messages]
+    with closing(stream_chat(socket, whole, model=model, options=manner.options())) as stream:
         for item in stream:
             if isinstance(item, Finish):
                 _end(item)

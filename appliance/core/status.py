@@ -44,10 +44,14 @@ class ReplicaStatus(Document, frozen=True, kw_only=True):
     requests_running: int | None = None
     requests_waiting: int | None = None
     decode_tps: float | None = None
+    kv_used_pct: float | None = None
 
 
 class DeploymentStatus(Document, frozen=True, kw_only=True):
-    """One wish and what became of it."""
+    """One wish and what became of it.
+
+    `requests_total` counts since the gateway started; `first_token_s` is the last minute's mean.
+    """
 
     id: str
     model: str
@@ -59,6 +63,8 @@ class DeploymentStatus(Document, frozen=True, kw_only=True):
     endpoint: str | None
     context: int | None = None
     slots: int | None = None
+    requests_total: int | None = None
+    first_token_s: float | None = None
 
 
 class Hold(Document, frozen=True, kw_only=True):

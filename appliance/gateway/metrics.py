@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 _PREFIX = "appliance_gateway_"
@@ -17,16 +17,16 @@ class Metrics:
         self.retries = 0
         self.broken_streams = 0
         self.in_flight = 0
-        self.first_bytes = 0
-        self.first_byte_seconds = 0.0
+        self.first_bytes: Counter[str] = Counter()
+        self.first_byte_seconds: defaultdict[str, float] = defaultdict(float)
 
     def answer(self, model: str, status: int | None, waited_s: float | None) -> None:
         """Count a request that ended; one without a status was left by its client."""
         if status is not None:
             self.answered[model, status] += 1
         if waited_s is not None:
-            self.first_bytes += 1
-            self.first_byte_seconds += waited_s
+            self.first_bytes[model] += 1
+            self.first_byte_seconds[model] += waited_s
 
     def text(self) -> str:
         """The page that a Prometheus server reads."""
@@ -35,7 +35,11 @@ class Metrics:
             for (model, status), number in sorted(self.answered.items())
         }
         refused = {f'{{status="{status}"}}': n for status, n in sorted(self.refused.items())}
-        waited = {"_sum": round(self.first_byte_seconds, 6), "_count": self.first_bytes}
+        waited = {
+            f'_{part}{{model="{_escaped(model)}"}}': round(number, 6)
+            for part, numbers in (("sum", self.first_byte_seconds), ("count", self.first_bytes))
+            for model, number in sorted(numbers.items())
+        }
         return (
             _family("requests_total", "counter", "Answers by model and status", answered)
             + _family("refused_total", "counter", "Requests refused at the door", refused)

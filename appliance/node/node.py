@@ -24,6 +24,7 @@ from appliance.node.replica import ReplicaKeeper, log_file_of
 from appliance.node.start import state_file
 from appliance.node.state import ReplicaRecord, State, now
 from appliance.node.statuses import deployment_status
+from appliance.node.traffic import Traffic
 from appliance.ops.deployment import Deployment
 from appliance.supervisor.logs import LogFile
 from appliance.supervisor.running import marked
@@ -50,6 +51,7 @@ class Node:
         self.up_lock = threading.Lock()
         self.sampler = Sampler(paths.state)
         self.gateway = GatewayKeeper(paths, self.state)
+        self._traffic = Traffic(paths.gateway_socket)
         self.keys = KeyStore(paths.state / KEYS_FILE)
         self._keepers: dict[str, ReplicaKeeper] = {}
         self._lock = threading.Lock()  # the table of keepers; never held while one is stopped
@@ -80,6 +82,7 @@ class Node:
         for keeper in keepers:
             keeper.join(_LEAVE_S)
         self.sampler.stop()
+        self._traffic.close()
         self.keys.close()
         self.state.close()
 
@@ -106,8 +109,11 @@ class Node:
         """What is deployed, stopped deployments too."""
         endpoint = self.gateway.known_endpoint()
         keepers = self._snapshot()
+        traffic = self._traffic.read()
         return [
-            deployment_status(d.deployment, d.wanted, keepers, endpoint)
+            deployment_status(
+                d.deployment, d.wanted, keepers, endpoint, traffic.get(d.deployment.id)
+            )
             for d in self.state.deployments()
         ]
 

@@ -8,6 +8,7 @@ from appliance.core.inventory import Inventory
 from appliance.core.sample import Sample
 from appliance.core.status import SERVING, CardStatus, DeploymentStatus, ReplicaState, ReplicaStatus
 from appliance.node.replica import ReplicaKeeper
+from appliance.node.traffic import ModelTraffic
 from appliance.ops.deployment import Deployment
 
 # Worst first
@@ -21,6 +22,7 @@ def deployment_status(
     wanted: bool,
     keepers: Mapping[str, ReplicaKeeper],
     endpoint: str | None,
+    traffic: ModelTraffic | None = None,
 ) -> DeploymentStatus:
     """A deployment with its replicas."""
     mine = [k for k in keepers.values() if k.deployment.id == deployment.id]
@@ -37,6 +39,8 @@ def deployment_status(
         endpoint=endpoint if wanted else None,
         context=deployment.context,
         slots=deployment.slots,
+        requests_total=traffic.requests if traffic else None,
+        first_token_s=traffic.first_token_s if traffic else None,
     )
 
 
@@ -66,6 +70,7 @@ def replica_status(keeper: ReplicaKeeper) -> ReplicaStatus:
         requests_running=metrics.requests_running if metrics else None,
         requests_waiting=metrics.requests_waiting if metrics else None,
         decode_tps=metrics.decode_tps if metrics else None,
+        kv_used_pct=metrics.kv_used_pct if metrics else None,
     )
 
 

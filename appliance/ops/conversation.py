@@ -25,6 +25,24 @@ class Message(msgspec.Struct, frozen=True):
     content: str
 
 
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How a conversation is held. A `temperature` of `None` is the model's own."""
+
+    system: str = ""
+    temperature: float | None = None
+
+    def opening(self) -> list[Message]:
+        """What stands before the first question."""
+        return [Message("system", self.system)] if self.system else []
+
+    def options(self) -> dict[str, Any]:
+        """What goes into the request."""
+        return {} if self.temperature is None else {"temperature": self.temperature}
+
+
+AS_IT_IS = Manner()
+
+
 class Piece(msgspec.Struct, frozen=True):
     """A bit of the stream as it arrived."""
 

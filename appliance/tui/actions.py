@@ -274,6 +274,15 @@ ACTIONS: tuple[Action, ...] = (
         bar=5,
     ),
     Action(
+        "manner",
+        ("ctrl+o",),
+        say("Manner"),
+        say("Give the model a system prompt and a temperature"),
+        "appliance chat --system TEXT --temperature T",
+        ("chat",),
+        bar=6,
+    ),
+    Action(
         "fresh",
         ("f8",),
         say("New"),

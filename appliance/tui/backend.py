@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from appliance.core.errors import ApplianceError
+from appliance.core.history import History
 from appliance.core.inventory import Inventory
 from appliance.core.sample import Sample
 from appliance.core.status import DeploymentStatus, Status
+from appliance.core.topology import Topology
 from appliance.node.wishes import Event, PullOptions, UpOptions
-from appliance.ops.conversation import Finish, Message, Piece
+from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
 
 
 class Node(Protocol):
@@ -22,7 +24,15 @@ class Node(Protocol):
 
     def inventory(self) -> Inventory: ...  # noqa: D102
 
-    def sample(self) -> Sample: ...  # noqa: D102
+    def sample(self, *, processes: bool = False) -> Sample: ...  # noqa: D102
+
+    def history(self, card: str, span: str) -> History: ...  # noqa: D102
+
+    def topology(self) -> Topology: ...  # noqa: D102
+
+    def hold_card(self, card: str, reason: str) -> None: ...  # noqa: D102
+
+    def release_card(self, card: str) -> None: ...  # noqa: D102
 
     def events(self, after: int = 0) -> list[Event]: ...  # noqa: D102
 
@@ -41,7 +51,12 @@ class Node(Protocol):
     def restart(self, deployment: str) -> None: ...  # noqa: D102
 
 
-Converse = Callable[[Sequence[Message], str | None], Iterator[Piece | Finish]]
+class Converse(Protocol):
+    """A conversation with a served model (`None`: the first that is), held in a manner."""
+
+    def __call__(  # noqa: D102
+        self, messages: Sequence[Message], model: str | None, manner: Manner = AS_IT_IS
+    ) -> Iterator[Piece | Finish]: ...
 
 
 @dataclass(frozen=True)

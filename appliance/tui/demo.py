@@ -1,146 +1,114 @@
-"""A simulated server for training and pictures, always marked DEMO. Nothing is touched."""
+"""A simulated fleet for training and pictures, always marked DEMO. Nothing is touched."""
 
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
-from appliance.core.inventory import Card, Cpu, Disk, Host, Inventory, Problem, VendorName
-from appliance.core.sample import CardSample, HostSample, Pcie, Sample
+from msgspec.structs import replace
+
+from appliance.core.errors import Interrupted
+from appliance.core.history import History
+from appliance.core.i18n import _, say
+from appliance.core.inventory import Inventory
+from appliance.core.sample import CardSample, Sample
 from appliance.core.status import (
     CardStatus,
     DaemonStatus,
     DeploymentStatus,
+    Hold,
     ReplicaState,
     ReplicaStatus,
     Status,
 )
+from appliance.core.topology import Topology
+from appliance.node.observed import span_named
 from appliance.node.wishes import Event, PullOptions, UpOptions
-from appliance.ops.conversation import Finish, Message, Piece
+from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
 from appliance.tui.backend import Backend
+from appliance.tui.simulated import Fleet, processes_of, server
 
 _MODEL = "deepseek-r1-distill-qwen-32b"
-_PORT = 8080
-
-
-class Kind(NamedTuple):
-    """A kind of card, as far as a picture needs it."""
-
-    vendor: VendorName
-    name: str
-    memory_mib: int
-    power_w: float
-    idle_c: float
-
-
-KINDS = {
-    "nvidia": Kind("nvidia", "NVIDIA H100 80GB HBM3", 81559, 700, 34),
-    "ascend": Kind("ascend", "Ascend 910B2", 65536, 400, 38),
-    "amd": Kind("amd", "AMD Instinct MI300X", 196592, 750, 40),
-    "hygon": Kind("hygon", "Hygon K100 AI", 65536, 350, 41),
-    "metax": Kind("metax", "MetaX C500", 65536, 350, 40),
-    "mthreads": Kind("mthreads", "MTT S4000", 49152, 450, 42),
-}
+_PORT = 8480
+_BYTES = 19_851_335_840
+_BPS = 8e8
 
 
 class DemoNode:
-    """`count` cards of `kind` (or of all kinds in turn: `mixed`) under a load that wanders.
+    """`nodes` servers with `count` cards each, of a kind or of all kinds (`mixed`), under a load
+    that wanders.
 
-    `clock` gives seconds; a fixed one gives a fixed picture. With `trouble` one card throttles
-    and one is lost.
+    `clock` gives seconds; a fixed one gives a fixed picture. With `trouble` one card is lost, one
+    throttles, one falls silent.
     """
 
     def __init__(
-        self, count: int = 8, kind: str = "nvidia", *, trouble: bool = True, clock: Any = time.time
+        self,
+        count: int = 8,
+        kind: str = "nvidia",
+        *,
+        nodes: int = 1,
+        trouble: bool = True,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        kinds = list(KINDS.values()) if kind == "mixed" else [KINDS[kind]]
-        self._kinds = [kinds[index % len(kinds)] for index in range(count)]
-        self._trouble = trouble and count > 3
+        self._make = lambda: Fleet(count, kind, nodes, trouble=trouble)
         self._clock = clock
         self._stopped: set[str] = set()
+        self._holds: dict[str, Hold] = {}
+        self._ended = threading.Event()
+
+    @cached_property
+    def _fleet(self) -> Fleet:
+        """Read when it is first needed: the first picture does not wait for it."""
+        return self._make()
 
     def inventory(self) -> Inventory:
-        """A server with its cards."""
-        problems = []
-        if self._trouble:
-            problems.append(
-                Problem(
-                    code="CARD-LOST",
-                    severity="fail",
-                    card=self._id(self._lost),
-                    text="the card was here at the last start and is gone from the bus",
-                    advice="look at its power and seat; the kernel log names the slot",
-                )
-            )
-        return Inventory(host=_host(), cards=list(map(self._card, self._range)), problems=problems)
+        """All cards."""
+        return self._fleet.inventory()
 
-    @property
-    def _range(self) -> range:
-        return range(len(self._kinds))
-
-    @property
-    def _lost(self) -> int:
-        return len(self._kinds) - 2
-
-    def _id(self, index: int) -> str:
-        return f"{self._kinds[index].vendor}-0000:{index + 16:02x}:00.0"
-
-    def _card(self, index: int) -> Card:
-        kind = self._kinds[index]
-        return Card(
-            id=self._id(index),
-            vendor=kind.vendor,
-            index=index,
-            name=kind.name,
-            pci=f"0000:{index + 16:02x}:00.0",
-            memory_mib=kind.memory_mib,
-            driver="demo 1.0",
-            numa=index * 2 // max(1, len(self._kinds)),
-            source="library",
-            state="lost" if self._trouble and index == self._lost else "ok",
-        )
-
-    def sample(self) -> Sample:
+    def sample(self, *, processes: bool = False) -> Sample:
         """The readings of this second."""
-        cards = [self._reading(i) for i in self._range if self._card(i).state == "ok"]
-        used = 88_000 + 900 * math.sin(self._clock() / 31)
-        return Sample(
-            time=_moment(self._clock()),
-            cards=cards,
-            host=HostSample(
-                cpu_pct=12 + 6 * math.sin(self._clock() / 9), memory_used_mib=used, temp_c=52
-            ),
-        )
+        busy = _MODEL not in self._stopped
+        found = self._fleet.sample(self._clock(), busy=busy, processes=processes)
+        if not processes:
+            return found
+        cards = [_with_replica(card, self._replicas()) for card in found.cards]
+        return Sample(time=found.time, cards=cards, host=found.host)
 
-    def _reading(self, index: int) -> CardSample:
-        kind, now = self._kinds[index], self._clock()
-        wave = math.sin(now / (17 + index)) + 0.5 * math.sin(now / 3.7 + index * 2.1)
-        busy = 0.0 if _MODEL in self._stopped else min(99.0, max(4.0, 62 + 22 * wave))
-        hot = self._trouble and index == 3
-        return CardSample(
-            id=self._id(index),
-            util_pct=round(busy),
-            memory_used_mib=kind.memory_mib * (0.78 + 0.02 * math.sin(now / 40 + index)),
-            memory_total_mib=kind.memory_mib,
-            temp_c=round(kind.idle_c + busy * 0.38 + (16 if hot else index % 3)),
-            power_w=round(kind.power_w * (0.14 + busy / 135)),
-            power_limit_w=kind.power_w,
-            clock_mhz=1305 if hot else 1755,
-            throttle=["thermal"] if hot else [],
-            ecc_uncorrected=0,
-            pcie=Pcie(gen=5, width=16, gen_max=5, width_max=16),
-            health="ok",
-        )
+    def history(self, card: str, span: str) -> History:
+        """What it would have done. Raises `UsageError` for an unknown span."""
+        return self._fleet.history(card, span_named(span), self._clock())
+
+    def topology(self) -> Topology:
+        """How the cards are linked."""
+        return self._fleet.topology()
+
+    def hold_card(self, card: str, reason: str) -> None:
+        """Pretends."""
+        since = _moment(self._clock())
+        self._holds[card] = Hold(kind="maintenance", since=since, code="HELD", reason=reason)
+
+    def release_card(self, card: str) -> None:
+        """Pretends."""
+        self._holds.pop(card, None)
 
     def status(self) -> Status:
-        """One deployment in two replicas, and an embedding model."""
+        """One deployment, in two replicas or in one on every server."""
         readings = {card.id: card for card in self.sample().cards}
         cards = [
             CardStatus(
-                id=c.id, vendor=c.vendor, name=c.name, state=c.state, sample=readings.get(c.id)
+                id=c.id,
+                vendor=c.vendor,
+                index=c.index,
+                name=c.name,
+                state=c.state,
+                sample=readings.get(c.id),
+                hold=self._holds.get(c.id),
             )
             for c in self.inventory().cards
         ]
@@ -153,9 +121,6 @@ class DemoNode:
 
     def _deployment(self) -> DeploymentStatus:
         stopped = _MODEL in self._stopped
-        half = max(1, len(self._kinds) // 2)
-        ids = list(map(self._id, self._range))
-        replicas = [self._replica(0, ids[:half]), self._replica(1, ids[half : half * 2 - 2])]
         state: ReplicaState = "stopped" if stopped else "busy"
         return DeploymentStatus(
             id=_MODEL,
@@ -164,20 +129,31 @@ class DemoNode:
             engine="llama.cpp",
             state=state,
             reason=None,
-            replicas=[] if stopped else [r for r in replicas if r.cards],
+            replicas=[] if stopped else self._replicas(),
             endpoint=None if stopped else f"http://127.0.0.1:{_PORT}/v1",
             context=16384,
             slots=8,
         )
 
+    def _replicas(self) -> list[ReplicaStatus]:
+        if self._fleet.nodes > 1:
+            placed = [self._fleet.ids(node) for node in range(self._fleet.nodes)]
+        else:
+            ids = self._fleet.ids()
+            half = (len(ids) + 1) // 2
+            placed = [ids[:half], ids[half:]]
+        return [self._replica(n, cards) for n, cards in enumerate(placed) if cards]
+
     def _replica(self, index: int, cards: list[str]) -> ReplicaStatus:
         now = self._clock()
+        name = _MODEL if self._fleet.nodes == 1 else f"{server(index)}/{_MODEL}"
         return ReplicaStatus(
-            id=f"{_MODEL}-{index}",
+            id=f"{name}-{index}" if self._fleet.nodes == 1 else name,
             pid=4200 + index,
             cards=cards,
             state="busy",
             port=40001 + index,
+            since=_moment(now - 4120),
             requests_running=round(4 + 2 * math.sin(now / 11 + index)),
             requests_waiting=0,
             decode_tps=round(118 + 9 * math.sin(now / 5 + index), 1),
@@ -201,28 +177,47 @@ class DemoNode:
             number += 1
 
     def up(self, options: UpOptions) -> Iterator[dict[str, Any]]:
-        """Pretends."""
-        for phase, text in _PHASES:
-            yield {"schema": "appliance.phase/1", "phase": phase, "done": False, "text": text}
-            time.sleep(0.6)
-            yield {"schema": "appliance.phase/1", "phase": phase, "done": True, "text": text}
+        """Pretends: phases, a fetch with its progress, an answer."""
+        model = options.model or _MODEL
+        yield self._begin()
+        for phase, text, seconds in _PHASES:
+            told = str(text).format(model=model)
+            yield {"schema": "appliance.phase/1", "phase": phase, "done": False, "text": told}
+            yield from self._fetch(model) if phase == "fetch" else self._pause(seconds)
+            yield {"schema": "appliance.phase/1", "phase": phase, "done": True, "text": told}
         self._stopped.clear()
-        yield _UP
+        yield {**_UP, "deployment": _MODEL, "endpoint": f"http://127.0.0.1:{_PORT}/v1"}
 
     def pull(self, options: PullOptions) -> Iterator[dict[str, Any]]:
         """Pretends."""
-        total = 19_851_335_840
-        for step in range(0, 101, 4):
-            done = total * step // 100
-            yield {
-                "schema": "appliance.progress/1", "phase": "fetch", "file": "model.gguf",
-                "done": done, "total": total, "bps": 8e8, "eta_s": (total - done) / 8e8,
-            }  # fmt: skip
-            time.sleep(0.5)
+        yield self._begin()
+        yield from self._fetch(options.model)
         yield {"schema": "appliance.pull/1", "model": options.model, "files": []}
 
     def cancel_job(self, job_id: str) -> None:
-        """Pretends."""
+        """End what pretends to work."""
+        self._ended.set()
+
+    def _begin(self) -> dict[str, Any]:
+        self._ended.clear()
+        return {
+            "schema": "appliance.job/1", "id": "demo", "kind": "up", "subject": _MODEL,
+            "state": "running", "since": _moment(self._clock()),
+        }  # fmt: skip
+
+    def _fetch(self, model: str) -> Iterator[dict[str, Any]]:
+        for done in range(0, _BYTES, int(_BPS)):
+            yield {
+                "schema": "appliance.progress/1", "phase": "fetch", "file": f"{model}.gguf",
+                "done": done, "total": _BYTES, "bps": _BPS, "eta_s": (_BYTES - done) / _BPS,
+                "source": "demo",
+            }  # fmt: skip
+            yield from self._pause(0.5)
+
+    def _pause(self, seconds: float) -> Iterator[dict[str, Any]]:
+        if self._ended.wait(seconds):
+            raise Interrupted(say("ended at your wish"), hint=say("nothing was changed: DEMO"))
+        yield from ()
 
     def down(self, deployment: str | None = None) -> None:
         """Pretends."""
@@ -234,16 +229,14 @@ class DemoNode:
 
 
 _PHASES = (
-    ("detect", "looking at this server"),
-    ("plan", "choosing what to serve"),
-    ("fetch", "fetching the model"),
-    ("load", f"loading {_MODEL}"),
-    ("prove", f"asking {_MODEL} a question"),
+    ("detect", say("looking at this server"), 0.8),
+    ("plan", say("choosing what to serve"), 0.6),
+    ("fetch", say("fetching the model"), 0.0),
+    ("load", say("loading {model}", model="{model}"), 2.0),
+    ("prove", say("asking {model} a question", model="{model}"), 0.8),
 )
 _UP = {
     "schema": "appliance.up/1",
-    "deployment": _MODEL,
-    "endpoint": f"http://127.0.0.1:{_PORT}/v1",
     "key": None,
     "proof": {
         "prompt": "What is a stent?",
@@ -254,16 +247,12 @@ _UP = {
 }
 
 
-def _host() -> Host:
-    return Host(
-        hostname="demo-server",
-        os="Debian GNU/Linux 12",
-        kernel="6.1.0",
-        arch="x86_64",
-        cpu=Cpu(model="2 x 32-core processor", sockets=2, cores=64),
-        memory_mib=1_031_000,
-        disks=[Disk(mount="/", total_mib=1_800_000, free_mib=1_204_000)],
-    )
+def _with_replica(card: CardSample, replicas: Sequence[ReplicaStatus]) -> CardSample:
+    for replica in replicas:
+        if card.id in replica.cards and replica.pid is not None:
+            found = processes_of(replica.pid, replica.id, card.processes)
+            return replace(card, processes=found)
+    return card
 
 
 def _moment(seconds: float) -> str:
@@ -272,7 +261,7 @@ def _moment(seconds: float) -> str:
 
 def _events(now: float) -> list[Event]:
     told = (
-        (4200, "info", "DAEMON-STARTED", "daemon", "the daemon started"),
+        (4200, "info", "DAEMON-START", "daemon", "the daemon started"),
         (4190, "info", "REPLICA-STARTING", f"{_MODEL}-0", "loading on cards 0 to 3"),
         (4120, "pass", "REPLICA-READY", f"{_MODEL}-0", "answers after 68 s"),
         (960, "fail", "CARD-LOST", "6", "gone from the bus"),
@@ -302,20 +291,53 @@ def _log_line(number: int) -> str:
     )
 
 
-def demo(count: int = 8, kind: str = "nvidia") -> Backend:
+def demo(count: int = 8, kind: str = "nvidia", *, nodes: int = 1) -> Backend:
     """A backend to look at and to press every key on."""
-    return Backend(node=DemoNode(count, kind), converse=_converse, mark="DEMO")
+    return Backend(
+        node=DemoNode(count, kind, nodes=nodes), converse=_converse, offers=_offers, mark="DEMO"
+    )
 
 
-def _converse(messages: Sequence[Message], model: str | None) -> Iterator[Piece | Finish]:
+def _offers(inventory: Inventory | None) -> object:
+    """The catalogue against the simulated cards of one server; no store is looked at."""
+    from pathlib import Path
+
+    from appliance.core.paths import Paths
+    from appliance.core.plan import Wish
+    from appliance.ops.models import model_rows
+    from appliance.ops.planning import DEFAULT_USERS, ground_of, make_plan
+    from appliance.tui.views.models import offers
+
+    nowhere = Path("/nonexistent")
+    paths = Paths(config=nowhere, data=nowhere, state=nowhere, cache=nowhere, logs=nowhere)
+    rows = model_rows(paths)
+    if inventory is None:
+        return offers(rows, None)
+    return offers(rows, make_plan(Wish(users=DEFAULT_USERS), ground_of(inventory, paths)))
+
+
+def _converse(
+    messages: Sequence[Message], model: str | None, manner: Manner = AS_IT_IS
+) -> Iterator[Piece | Finish]:
+    """Words at the pace of a model, that say what they are."""
     started = time.monotonic()
     time.sleep(0.3)
     first = time.monotonic() - started
-    thought = "The operator asks something. This is a simulation, so I say so and stay short. "
-    answer = "This server is simulated: there is no model behind these words.\n" * 2
-    pieces = [Piece("reasoning", f"{word} ") for word in thought.split(" ")]
-    pieces += [Piece("answer", f"{word} ") for word in answer.split(" ")]
+    thought = _("The operator asks something. This is a simulation, so I say so and stay short.")
+    answer = _(
+        "DEMO: there is no model behind these words. A served model would answer here, word by "
+        "word, at the speed that is shown above; Esc stops it, F4 asks again."
+    )
+    pieces = [Piece("reasoning", word) for word in _words(thought)]
+    pieces += [Piece("answer", word) for word in _words(answer)]
     for piece in pieces:
         time.sleep(0.03)
         yield piece
     yield Finish(reason="stop", first_token_s=first, tokens=len(pieces), decode_tps=33.0)
+
+
+def _words(text: str) -> list[str]:
+    """Words with their blank; two characters at a time where a language has no blanks."""
+    if text.isascii():
+        return [f"{word} " for word in text.split(" ")]
+    return [text[at : at + 2] for at in range(0, len(text), 2)]

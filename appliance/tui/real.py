@@ -15,7 +15,7 @@ from appliance.core.sample import Sample
 from appliance.core.status import DeploymentStatus, Proof, Status
 from appliance.node.client import NodeClient
 from appliance.node.wishes import Event
-from appliance.ops.conversation import Finish, Message, Piece, stream_chat
+from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece, stream_chat
 from appliance.tui.backend import Backend
 
 _PATIENCE_S = 4.0
@@ -25,8 +25,11 @@ def backend(paths: Paths) -> Backend:
     """Everything here is imported when it is first needed: the first picture does not wait."""
     prepare(Status, Inventory, Sample, list[Event], Progress, Proof)
 
-    def converse(messages: Sequence[Message], model: str | None) -> Iterator[Piece | Finish]:
-        return stream_chat(paths.gateway_socket, messages, model=model)
+    def converse(
+        messages: Sequence[Message], model: str | None, manner: Manner = AS_IT_IS
+    ) -> Iterator[Piece | Finish]:
+        whole = [*manner.opening(), *messages]
+        return stream_chat(paths.gateway_socket, whole, model=model, options=manner.options())
 
     def start() -> object:
         from appliance.node.start import ensure_daemon

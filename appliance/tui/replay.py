@@ -11,13 +11,16 @@ from typing import Any
 from msgspec.structs import replace
 
 from appliance.core.errors import ApplianceError
+from appliance.core.history import STEPS, History
 from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
 from appliance.core.sample import Sample
 from appliance.core.status import CardStatus, DaemonStatus, Status
+from appliance.core.topology import Topology
 from appliance.hardware.box import Box, open_box
+from appliance.node.observed import span_named
 from appliance.node.wishes import Event, PullOptions, UpOptions
-from appliance.ops.conversation import Finish, Message, Piece
+from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
 from appliance.tui.backend import Backend
 
 
@@ -36,17 +39,44 @@ class Replay:
                 self._inventory = self._box.inventory()
             return self._inventory
 
-    def sample(self) -> Sample:
+    def sample(self, *, processes: bool = False) -> Sample:
         """The captured readings, as if they were of now."""
         with self._lock:
-            return replace(self._box.sample(), time=datetime.now(UTC).isoformat())
+            sample = self._box.sample(processes=processes)
+        return replace(sample, time=datetime.now(UTC).isoformat())
+
+    def history(self, card: str, span: str) -> History:
+        """A capture is of one moment: all gaps."""
+        name = span_named(span)
+        steps = STEPS[name]
+        until = datetime.now(UTC).isoformat()
+        points = [None] * steps.count
+        return History(card=card, span=name, step_s=steps.step_s, until=until, points=[*points])
+
+    def topology(self) -> Topology:
+        """The links of the captured server."""
+        with self._lock:
+            return self._box.topology()
+
+    def hold_card(self, card: str, reason: str) -> None:
+        """A capture has no card to hold."""
+        raise _only_a_capture()
+
+    def release_card(self, card: str) -> None:
+        """A capture has no card to release."""
+        raise _only_a_capture()
 
     def status(self) -> Status:
         """Cards, and nothing that runs."""
         readings = {card.id: card for card in self.sample().cards}
         cards = [
             CardStatus(
-                id=c.id, vendor=c.vendor, name=c.name, state=c.state, sample=readings.get(c.id)
+                id=c.id,
+                vendor=c.vendor,
+                index=c.index,
+                name=c.name,
+                state=c.state,
+                sample=readings.get(c.id),
             )
             for c in self.inventory().cards
         ]
@@ -90,7 +120,9 @@ def replayed(directory: Path) -> Backend:
     return Backend(node=Replay(directory), converse=_silent, mark=f"REPLAY {directory.name}")
 
 
-def _silent(messages: Sequence[Message], model: str | None) -> Iterator[Piece | Finish]:
+def _silent(
+    messages: Sequence[Message], model: str | None, manner: Manner = AS_IT_IS
+) -> Iterator[Piece | Finish]:
     raise _only_a_capture()
 
 

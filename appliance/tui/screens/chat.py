@@ -18,9 +18,10 @@ from textual.widgets import TextArea
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import _
 from appliance.core.status import SERVING
-from appliance.ops.conversation import Finish, Message, Piece
+from appliance.ops.conversation import Finish, Manner, Message, Piece
 from appliance.tui.drawing import Line, fit_line
 from appliance.tui.messages import Heard
+from appliance.tui.screens.manner import ChatManner
 from appliance.tui.screens.place import Place
 from appliance.tui.views import chat as view
 from appliance.tui.views.chat import Turn
@@ -68,6 +69,7 @@ class ChatScreen(Place):
         super().__init__()
         self.turns: list[Turn] = []
         self.folded = True
+        self.manner = Manner()
         self._cancel = threading.Event()
         self._number = 0
 
@@ -93,11 +95,15 @@ class ChatScreen(Place):
 
     def _heading(self, width: int, height: int) -> list[Line]:
         last = self.turns[-1] if self.turns else None
-        note = ""
+        note = view.manner(self.manner)
         if last and last.running:
             note = _("answering")
         elif last and last.end:
-            note = tokens_per_second(last.end.decode_tps)
+            note = _("{manner}first word {seconds:.1f} s, {speed}").format(
+                manner=f"{note}, " if note else "",
+                seconds=last.end.first_token_s,
+                speed=tokens_per_second(last.end.decode_tps),
+            )
         return [fit_line(view.heading(self.model, width, self.appliance.glyphs, note), width)]
 
     def _transcript(self, width: int, height: int) -> list[Line]:
@@ -143,7 +149,7 @@ class ChatScreen(Place):
         bundle: list[Piece] = []
         told = time.monotonic()
         try:
-            for piece in self.appliance.converse(messages, model):
+            for piece in self.appliance.converse(messages, model, self.manner):
                 if cancel.is_set():
                     return
                 if isinstance(piece, Finish):
@@ -210,6 +216,15 @@ class ChatScreen(Place):
         if self.model in serving:
             at = serving.index(self.model)
             self.appliance.deployment = serving[(at + 1) % len(serving)]
+            self.redraw()
+
+    def do_manner(self) -> None:
+        """What the model is to heed, and how freely it speaks."""
+        self.app.push_screen(ChatManner(self.manner), self._hold)
+
+    def _hold(self, manner: Manner | None) -> None:
+        if manner is not None:
+            self.manner = manner
             self.redraw()
 
     def do_save(self) -> None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import _, current_language
-from appliance.ops.conversation import Finish
+from appliance.ops.conversation import Finish, Manner
 from appliance.tui.drawing import BLANK, Line, Span, clean, section, wrap
 from appliance.tui.glyphs import Glyphs
 from appliance.tui.words import tokens_per_second
@@ -92,6 +92,14 @@ def _ending(turn: Turn, width: int) -> list[Line]:
     if turn.end.reason == "length":
         text += _("; cut off: the context is full")
     return [(Span(text, "dim"),)]
+
+
+def manner(held: Manner) -> str:
+    """What differs from the model's own manner, in a few words."""
+    parts = [_("system prompt")] if held.system else []
+    if held.temperature is not None:
+        parts.append(_("temperature {value:g}").format(value=held.temperature))
+    return ", ".join(parts)
 
 
 def heading(model: str | None, width: int, glyphs: Glyphs, note: str) -> Line:

@@ -384,4 +384,4 @@ async def test_what_happened_is_counted(gateway: RunningGateway) -> None:
         page = (await client.get("/metrics")).text
     assert f'appliance_gateway_requests_total{{model="{MODEL}",status="200"}} 2' in page
     assert "appliance_gateway_retries_total 1" in page
-    assert "appliance_gateway_first_byte_seconds_count 2" in page
+    assert 'appliance_gateway_first_byte_seconds_count{model="deepseek-test"} 2' in page

@@ -20,7 +20,7 @@ from tui_fakes import (
 from appliance.core.errors import ApplianceError, Unreachable
 from appliance.core.i18n import current_language
 from appliance.node.wishes import Event
-from appliance.ops.conversation import Message
+from appliance.ops.conversation import Manner, Message
 from appliance.ops.models import ModelRow
 from appliance.tui.glyphs import UNICODE
 from appliance.tui.screens.chat import ChatScreen, Composer
@@ -596,3 +596,19 @@ async def test_a_reader_repaints_nothing_when_nothing_changed() -> None:
         reader._repaint_regions.clear()
         reader.redraw()
         assert not reader._repaint_regions
+
+
+async def test_the_chat_is_held_in_the_manner_that_was_given() -> None:
+    model = FakeModel()
+    async with app_of(FakeNode(), model).run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: MODEL in shown(pilot.app))
+        await pilot.press("6", "ctrl+o", *"Be brief.", "tab", *"5", "enter")
+        await until(pilot, lambda: "5 is no temperature" in shown(pilot.app))
+        await pilot.press("backspace", *"0.2", "enter")
+        await until(pilot, lambda: "system prompt, temperature 0.2" in shown(pilot.app))
+        await pilot.press(*"hi", "enter")
+        await until(pilot, lambda: "number 1." in shown(pilot.app))
+        assert model.manners == [Manner(system="Be brief.", temperature=0.2)]
+        assert model.questions == [[Message("system", "Be brief."), Message("user", "hi")]]
+        await pilot.press("ctrl+o", "escape")
+        assert "system prompt" in shown(pilot.app)

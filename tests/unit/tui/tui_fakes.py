@@ -23,7 +23,7 @@ from appliance.core.status import (
     Status,
 )
 from appliance.node.wishes import Event, PullOptions, UpOptions
-from appliance.ops.conversation import Finish, Message, Piece
+from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
 from appliance.tui.app import ApplianceApp
 from appliance.tui.backend import Backend
 
@@ -210,11 +210,15 @@ class FakeModel:
         self.gate.set()
         self.questions: list[list[Message]] = []
         self.models: list[str | None] = []
+        self.manners: list[Manner] = []
         self.closed = threading.Event()
         self.fault: ApplianceError | None = None
 
-    def __call__(self, messages: Sequence[Message], model: str | None) -> Iterator[Piece | Finish]:
-        self.questions.append(list(messages))
+    def __call__(
+        self, messages: Sequence[Message], model: str | None, manner: Manner = AS_IT_IS
+    ) -> Iterator[Piece | Finish]:
+        self.questions.append([*manner.opening(), *messages])
+        self.manners.append(manner)
         self.models.append(model)
         try:
             yield Piece("reasoning", "Let me think about it.")
