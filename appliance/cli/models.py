@@ -10,6 +10,7 @@ import msgspec
 from appliance.cli.hardware import json_option
 from appliance.cli.options import Group, settings_of
 from appliance.cli.output import print_documents, print_table
+from appliance.cli.peers import PEER_COMMANDS
 from appliance.cli.progress import ProgressLine
 from appliance.cli.pulls import JOB_COMMANDS
 from appliance.cli.store import STORE_COMMANDS
@@ -107,5 +108,5 @@ def _print_pull(result: Pull, *, quiet: bool) -> None:
     )
 
 
-for _command in (*JOB_COMMANDS, *STORE_COMMANDS):
+for _command in (*JOB_COMMANDS, *STORE_COMMANDS, *PEER_COMMANDS):
     models.add_command(_command)

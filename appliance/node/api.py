@@ -44,6 +44,8 @@ from appliance.node.wishes import (
     LogLine,
     LogLines,
     PullOptions,
+    Shared,
+    ShareOptions,
     TuneOptions,
     UpOptions,
 )
@@ -99,6 +101,7 @@ def status_document(node: Node) -> Status:
     ]
     if identity:
         listeners.append(Listener(what="gateway", address="127.0.0.1", port=identity.port))
+    listeners += node.sharing.listeners()
     deployments = node.statuses()
     for deployment in deployments:
         for replica in deployment.replicas:
@@ -188,6 +191,10 @@ def _resume(node: Node, request: Request, _raw: bytes) -> Response:
 def _cancel(node: Node, request: Request, _raw: bytes) -> Response:
     node.jobs.cancel(request.path_params["job"])
     return document({})
+
+
+def _share(node: Node, _request: Request, raw: bytes) -> Response:
+    return document(node.sharing.set(_body(raw, ShareOptions)))
 
 
 def _logs(node: Node, request: Request, _raw: bytes) -> Response:
@@ -291,6 +298,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ),
     Endpoint("POST", f"{_DEPLOYMENT}/stop", "stop it", _stop_deployment),
     Endpoint("POST", f"{_DEPLOYMENT}/restart", "start it afresh", _restart_deployment),
+    Endpoint(
+        "POST", "/share", "share the store with other appliances, or no longer", _share,
+        body=ShareOptions, result=Shared,
+    ),
     Endpoint("POST", "/stop", "stop everything of ours", _stop),
 )  # fmt: skip
 

@@ -20,7 +20,16 @@ from appliance.core.paths import Paths
 from appliance.core.sample import Sample
 from appliance.core.status import Status
 from appliance.core.topology import Topology
-from appliance.node.wishes import Event, JobStatus, LogLines, PullOptions, TuneOptions, UpOptions
+from appliance.node.wishes import (
+    Event,
+    JobStatus,
+    LogLines,
+    PullOptions,
+    Shared,
+    ShareOptions,
+    TuneOptions,
+    UpOptions,
+)
 
 _STOP_S = 90.0
 _SILENCE_S = 60.0  # a stream has an empty line every few seconds at least
@@ -118,6 +127,11 @@ class NodeClient:
     def cancel_job(self, job_id: str) -> None:
         """End a job at its next safe point; the same work asked for again goes on from there."""
         self._request("POST", f"/jobs/{job_id}/cancel")
+
+    def share(self, options: ShareOptions) -> Shared:
+        """Share the store with other appliances, or no longer."""
+        body = msgspec.to_builtins(options)
+        return from_json(self._request("POST", "/share", json=body).content, Shared)
 
     def restart(self, deployment: str) -> None:
         """Stop a deployment's engines and start them afresh."""

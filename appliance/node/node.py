@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 
 from appliance.core.documents import from_json, to_json
 from appliance.core.errors import ApplianceError, UsageError
@@ -13,16 +11,22 @@ from appliance.core.i18n import say
 from appliance.core.inventory import Card, Inventory
 from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
-from appliance.core.status import SERVING, DeploymentStatus
+from appliance.core.status import SERVING, DeploymentStatus, Hold
 from appliance.gateway.keys import KeyStore
 from appliance.gateway.process import KEYS_FILE
-from appliance.node.adoption import adopt_gateway, adopt_replicas
-from appliance.node.gateway import GatewayKeeper, model_route
+from appliance.node.adoption import adopt_gateway
+from appliance.node.card_watch import CardWatch
+from appliance.node.gateway import GatewayKeeper
+from appliance.node.holds import CardHolds
 from appliance.node.jobs import Jobs
+from appliance.node.memory_guard import MemoryGuard
+from appliance.node.peers import Sharing
 from appliance.node.pulls import Pulls
-from appliance.node.replica import ReplicaKeeper, log_file_of
+from appliance.node.replanner import Replanner
+from appliance.node.replica import DRAIN_S, ReplicaKeeper, log_file_of
+from appliance.node.replicas import Replicas
 from appliance.node.start import state_file
-from appliance.node.state import ReplicaRecord, State, now
+from appliance.node.state import State, now
 from appliance.node.statuses import deployment_status
 from appliance.node.traffic import Traffic
 from appliance.ops.deployment import Deployment
@@ -51,11 +55,16 @@ class Node:
         self.up_lock = threading.Lock()
         self.sampler = Sampler(paths.state)
         self.gateway = GatewayKeeper(paths, self.state)
+        self.sharing = Sharing(paths, self.state)
         self._traffic = Traffic(paths.gateway_socket)
         self.keys = KeyStore(paths.state / KEYS_FILE)
-        self._keepers: dict[str, ReplicaKeeper] = {}
-        self._lock = threading.Lock()  # the table of keepers; never held while one is stopped
-        self._reconciling = threading.RLock()  # one change of the table at a time
+        self.holds = CardHolds(paths)
+        self.replicas = Replicas(paths, self.state, self.sampler, self.gateway, self.holds)
+        self._minders = [
+            CardWatch(self.replicas, self.holds, self.sampler),
+            MemoryGuard(self.replicas),
+            Replanner(self.replicas, self.holds, self.sampler),
+        ]
         self._stopping = False
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconcile", daemon=True)
@@ -64,10 +73,15 @@ class Node:
         """Adopt what runs already, then keep everything that is wanted."""
         self.state.record("info", "DAEMON-START", "daemon", say("the daemon started"))
         self._end_trial()
-        self._adopt()
-        self._reconcile()
+        ours = marked(self.paths.state)
+        self.replicas.adopt(ours)
+        adopt_gateway(self.gateway, ours)
+        self.replicas.reconcile()
         self.gateway.start()
+        self.sharing.start()
         self.sampler.start()
+        for minder in self._minders:
+            minder.start()
         self.pulls.restore()
         self._thread.start()
 
@@ -76,25 +90,30 @@ class Node:
         self._end.set()
         self.pulls.close()
         self.jobs.cancel_all()
-        keepers = [self.gateway, *self._snapshot().values()]
+        keepers = [self.gateway, *self._minders, *self.replicas.kept().values()]
         for keeper in keepers:
             keeper.leave()
         for keeper in keepers:
             keeper.join(_LEAVE_S)
         self.sampler.stop()
         self._traffic.close()
+        self.sharing.stop()
         self.keys.close()
         self.state.close()
 
-    def stop_all(self) -> None:
-        """Stop everything of ours but this daemon, and want nothing any more."""
+    def stop_all(self, *, drain: bool = True) -> None:
+        """Stop everything of ours but this daemon, and want nothing any more.
+
+        Running answers get a minute to end, unless `drain` is false.
+        """
+        self._end_hurriedly(drain)
         self.pulls.close(pause=True)
         self.jobs.cancel_all()
         self.up_lock.acquire(timeout=_JOB_GRACE_S)
-        with self._reconciling:
+        with self.replicas.changing:
             self._stopping = True
             self.state.unwant()
-            self._reconcile()
+            self.replicas.reconcile(drain_s=_drain_s(drain))
         self._end.set()
         self.gateway.stop()
         self.state.record("info", "STOPPED", "daemon", say("everything was stopped"))
@@ -122,14 +141,15 @@ class Node:
 
         Raises `ApplianceError` while everything is being stopped.
         """
-        with self._reconciling:
+        with self.replicas.changing:
             self.refuse_when_stopping()
-            before = self._wanted().get(deployment.id)
+            before = self.replicas.wanted().get(deployment.id)
             self.state.want(deployment)
+            self.state.forget_displaced(deployment.id)
             text = say("{variant} is to run on {cards}", variant=deployment.variant,
                        cards=", ".join(deployment.cards))  # fmt: skip
             self.state.record("info", "WANTED", deployment.id, text)
-            self._reconcile(restart_failed=deployment.id)
+            self.replicas.reconcile(restart_failed=deployment.id)
         return before
 
     def refuse_when_stopping(self) -> None:
@@ -143,12 +163,12 @@ class Node:
 
     def withdraw(self, deployment_id: str, before: Deployment | None) -> None:
         """Undo `deploy`: what ran before runs again, or nothing does."""
-        with self._reconciling:
+        with self.replicas.changing:
             if before and not self._stopping:
                 self.state.want(before)
             else:
                 self.state.unwant(deployment_id)
-            self._reconcile()
+            self.replicas.reconcile(drain_s=0.0)
 
     def on_trial(self, before: Deployment | None) -> None:
         """`before` is what to go back to should this daemon die while settings are tried."""
@@ -163,7 +183,7 @@ class Node:
         """Return when every replica serves. Raises, with its last words, when one does not."""
         while True:
             cancel.check()
-            keepers = [k for k in self._snapshot().values() if k.deployment.id == deployment_id]
+            keepers = list(self.replicas.kept(deployment_id).values())
             if not keepers:
                 raise ApplianceError(
                     say("{id} was stopped while it started", id=deployment_id),
@@ -188,23 +208,55 @@ class Node:
 
     # -- what front ends ask for ------------------------------------------------------------
 
-    def stop_deployment(self, name: str) -> None:
+    def stop_deployment(self, name: str, *, drain: bool = True) -> None:
         """Stop one deployment. Raises `UsageError` for an unknown one."""
         deployment = self.known(name)
+        self._end_hurriedly(drain, deployment.id)
         self.state.unwant(deployment.id)
-        self._reconcile()
+        self.state.forget_displaced(deployment.id)
+        self.replicas.reconcile(drain_s=_drain_s(drain))
         self.state.record("info", "STOPPED", deployment.id, say("stopped"))
 
     def restart_deployment(self, name: str) -> None:
         """Stop the engines of a deployment and start them afresh."""
-        with self._reconciling:
+        with self.replicas.changing:
             self.refuse_when_stopping()
             deployment = self.known(name)
-            keepers = self._snapshot().items()
-            self._drop([rid for rid, k in keepers if k.deployment.id == deployment.id])
+            self.replicas.drop(self.replicas.kept(deployment.id), drain_s=DRAIN_S)
             self.state.want(deployment)
             self.state.record("info", "RESTARTED", deployment.id, say("restarted"))
-            self._reconcile()
+            self.replicas.reconcile()
+
+    def hold_card(self, name: str, reason: str) -> None:
+        """Take a card out of service until it is released. Raises `UsageError`."""
+        card = self._accelerator(name)
+        hold = Hold(kind="maintenance", since=now(), code="CARD-HELD", reason=reason)
+        self.holds.hold(card.id, hold)
+        self.state.record("info", "CARD-HELD", card.id, say("held: {reason}", reason=reason))
+        self.replicas.publish()
+
+    def release_card(self, name: str) -> None:
+        """Let a card be used again, by what ran on it before too. Raises `UsageError`."""
+        held = {card.id: card for card in self.sampler.inventory().cards}
+        card = next((c.id for c in held.values() if name in _names_of(c)), name)
+        self.holds.release(card)
+        self.state.record("info", "CARD-RELEASED", card, say("released"))
+
+    def _accelerator(self, name: str) -> Card:
+        cards = self.sampler.inventory().accelerators()
+        for card in cards:
+            if name in _names_of(card):
+                return card
+        raise UsageError(
+            say("no such card: {id}", id=name),
+            hint=say("there are: {ids}", ids=", ".join(card.id for card in cards) or "-"),
+            code="NO-SUCH-CARD",
+        )
+
+    def _end_hurriedly(self, drain: bool, deployment_id: str | None = None) -> None:
+        """Somebody who was asked to wait does so no longer; asked before any lock is taken."""
+        if not drain:
+            self.replicas.hurry(deployment_id)
 
     def known(self, name: str) -> Deployment:
         """The deployment with this id, model or variant. Raises `UsageError` for an unknown one."""
@@ -227,104 +279,18 @@ class Node:
     def _run(self) -> None:
         while not self._end.wait(_RECONCILE_S):
             try:
-                self._reconcile()
+                self.replicas.reconcile()
             except Exception:
                 log.exception("reconciling failed")
 
-    def _adopt(self) -> None:
-        ours = marked(self.paths.state)
-        wanted = self._wanted_replicas()
-        records = adopt_replicas(self.state, wanted, ours)
-        adopt_gateway(self.gateway, ours)
-        for replica_id, deployment in wanted.items():
-            self._add(replica_id, deployment, records.get(replica_id))
 
-    def _reconcile(self, restart_failed: str | None = None) -> None:
-        with self._reconciling:
-            wanted = self._wanted_replicas()
-            self._drop(
-                [
-                    replica_id
-                    for replica_id, keeper in self._snapshot().items()
-                    if wanted.get(replica_id) != keeper.deployment
-                    or (keeper.deployment.id == restart_failed and keeper.record.state == "failed")
-                ]
-            )
-            for replica_id in wanted.keys() - self._snapshot().keys():
-                self._add(replica_id, wanted[replica_id])
-        self._publish()
-
-    def _wanted(self) -> dict[str, Deployment]:
-        return {d.deployment.id: d.deployment for d in self.state.deployments() if d.wanted}
-
-    def _wanted_replicas(self) -> dict[str, Deployment]:
-        return {rid: d for d in self._wanted().values() for rid in d.replica_cards()}
-
-    def _snapshot(self) -> dict[str, ReplicaKeeper]:
-        with self._lock:
-            return dict(self._keepers)
-
-    def _add(
-        self, replica_id: str, deployment: Deployment, record: ReplicaRecord | None = None
-    ) -> None:
-        keeper = ReplicaKeeper(
-            record or ReplicaRecord(id=replica_id, work=deployment, since=now()),
-            deployment,
-            cards=self._cards_of,
-            paths=self.paths,
-            state=self.state,
-            on_change=self._publish,
-        )
-        with self._lock:
-            self._keepers[replica_id] = keeper
-        keeper.start()
-
-    def _drop(self, replica_ids: Collection[str]) -> None:
-        """Take replicas from the gateway first, then end them, all at once."""
-        if not replica_ids:
-            return
-        with self._lock:
-            keepers = [self._keepers.pop(replica_id) for replica_id in replica_ids]
-        self._publish()
-        with ThreadPoolExecutor(len(keepers)) as pool:
-            list(pool.map(ReplicaKeeper.stop, keepers))
-
-    def _cards_of(self, card_ids: Collection[str]) -> list[Card]:
-        """The cards to start on. Raises `ApplianceError` (`CARD-LOST`) unless all are there."""
-        if list(card_ids) == ["cpu"]:
-            return [Card(id="cpu", vendor="cpu")]
-        cards = _present(card_ids, self.sampler.inventory())
-        if len(cards) < len(card_ids):
-            cards = _present(card_ids, self.sampler.inventory(fresh=True))
-        if missing := set(card_ids) - {card.id for card in cards}:
-            raise ApplianceError(
-                say("these cards are not there: {cards}", cards=", ".join(sorted(missing))),
-                hint=say("see `appliance detect`; `appliance up` plans with what is there"),
-                code="CARD-LOST",
-            )
-        return cards
-
-    def _publish(self) -> None:
-        """Tell the gateway who is ready. A model without a ready replica stays: requests wait."""
-        with self._lock:
-            ports: dict[str, dict[str, int]] = {}
-            deployments: dict[str, Deployment] = {}
-            for keeper in self._keepers.values():
-                record, deployment = keeper.record, keeper.deployment
-                deployments[deployment.id] = deployment
-                serving = ports.setdefault(deployment.id, {})
-                if record.state in SERVING and record.identity:
-                    serving[record.id] = record.identity.port
-            routes = [
-                model_route(i, [d.variant, d.model], ports[i]) for i, d in deployments.items()
-            ]
-            self.gateway.route(routes)
+def _drain_s(drain: bool) -> float:
+    return DRAIN_S if drain else 0.0
 
 
-def _present(card_ids: Collection[str], inventory: Inventory) -> list[Card]:
-    """The cards of these ids that a driver answers for."""
-    found = [inventory.card(card_id) for card_id in card_ids]
-    return [card for card in found if card and card.state in ("ok", "degraded")]
+def _names_of(card: Card) -> tuple[str, ...]:
+    """What people call a card: its id, or maker and number as `detect` shows them."""
+    return (card.id, f"{card.vendor}{card.index}") if card.index is not None else (card.id,)
 
 
 def _does_not_start(keeper: ReplicaKeeper) -> ApplianceError:

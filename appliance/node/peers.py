@@ -19,34 +19,16 @@ from appliance.core.documents import from_json
 from appliance.core.errors import ApplianceError
 from appliance.core.files import write_atomically
 from appliance.core.i18n import say
-from appliance.core.inventory import Document
 from appliance.core.paths import Paths, private_directory
-from appliance.core.reference import PEER_PORT
 from appliance.core.status import Listener
 from appliance.node.state import State
+from appliance.node.wishes import Shared, ShareOptions
 from appliance.weights.peers import fingerprint
 
 log = logging.getLogger(__name__)
 _SETTING = "share"
 _MOST_REQUESTS = 64
 _END_S = 5.0
-
-
-class ShareOptions(Document, frozen=True, kw_only=True):
-    """Where the store is shared; `on=False` ends it."""
-
-    on: bool = True
-    address: str = "127.0.0.1"
-    port: int = PEER_PORT
-
-
-class Shared(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.share/1"):
-    """What is shared where; who has the `key` may read every model of the store."""
-
-    on: bool
-    address: str
-    port: int
-    key: str
 
 
 class Sharing:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from appliance.core.inventory import Document, Severity
 from appliance.core.plan import Style
+from appliance.core.reference import PEER_PORT
 from appliance.core.tune import Goal
 from appliance.ops.setup.answers import Answers
 
@@ -55,6 +56,23 @@ class JobStatus(Document, frozen=True, kw_only=True, tag_field="schema", tag="ap
     total: int | None = None
     since: str
     why: str | None = None
+
+
+class ShareOptions(Document, frozen=True, kw_only=True):
+    """Where the store is shared; `on=False` ends it."""
+
+    on: bool = True
+    address: str = "127.0.0.1"
+    port: int = PEER_PORT
+
+
+class Shared(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.share/1"):
+    """What is shared where; who has the `key` may read every model of the store."""
+
+    on: bool
+    address: str
+    port: int
+    key: str
 
 
 class TuneOptions(Document, frozen=True, kw_only=True):
