@@ -12,7 +12,7 @@ from appliance.core.i18n import say
 from appliance.core.plan import Choice, People, Rejection, Speed, Wish
 from appliance.engines.recipes import Recipe
 from appliance.planner.matching import Fit, Match
-from appliance.planner.measured import needs_engine, with_engine
+from appliance.planner.measured import with_engine
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model
 from appliance.planner.people import (
@@ -140,10 +140,8 @@ def most_users(wish: Wish, one: Candidate) -> int:
 
 
 def sized(one: Candidate, cache: Path) -> Candidate:
-    """`one` with the engine's own figures where a formula is only a fit."""
+    """`one` with the engine's own figures; unchanged where it cannot be asked."""
     choice = one.choice
-    if one.model.is_tensor_parallel or not needs_engine(one.model.architecture):
-        return one
     setup = Setup(
         context=choice.context * choice.slots,
         slots=choice.slots,

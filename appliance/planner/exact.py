@@ -16,7 +16,7 @@ from appliance.core.inventory import Inventory
 from appliance.core.plan import Choice, Memory, Plan, Wish
 from appliance.core.reference import CatalogReference, parse_reference
 from appliance.engines.recipes import Recipe
-from appliance.planner.measured import needs_engine, with_engine
+from appliance.planner.measured import with_engine
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model, of_catalogue
 from appliance.planner.placement import Place, places
@@ -25,7 +25,7 @@ from appliance.planner.speed import machine_for, speed_of
 
 
 class Exactly(msgspec.Struct, frozen=True, kw_only=True):
-    """The setup: `total_context` is the engine's n_ctx over all slots, cache not unified.
+    """The setup: `total_context` is the engine's n_ctx over all slots.
 
     `variant` is a catalogue id, with the quantization after a colon where `quant` does not name it.
     """
@@ -37,6 +37,8 @@ class Exactly(msgspec.Struct, frozen=True, kw_only=True):
     kv_type: str = "f16"
     ubatch: int = 512
     flash_attention: bool = True
+    unified: bool = False
+    swa_full: bool = False
 
 
 def plan_exact(
@@ -59,8 +61,7 @@ def plan_exact(
     place = places(inventory, facts, host_memory_free_mib)[0]
     recipe = _recipe(model, place, recipes)
     memory = _sized(model, recipe, place, setup)
-    if needs_engine(model.architecture):
-        memory = with_engine(memory, model, setup, cache)
+    memory = with_engine(memory, model, setup, cache)
     choice = _choice(model, recipe, place, setup, memory)
     wish = Wish(model=model.variant, users=asked.slots, context=choice.context)
     return Plan(wish=wish, choices=[choice])
@@ -83,6 +84,8 @@ def _setup(asked: Exactly) -> Setup:
         kv_type=asked.kv_type,
         ubatch=asked.ubatch,
         flash_attention=asked.flash_attention,
+        unified=asked.unified,
+        swa_full=asked.swa_full,
     )
 
 

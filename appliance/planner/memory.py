@@ -27,7 +27,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """How an engine is started. `context` is the tokens of all slots together.
 
     `unified`: one cache for all slots; `swa_full`: V4's window kept for the whole context. Engines
-    that the appliance starts have neither, one that an operator brought may.
+    that the appliance starts have neither, one that an operator brought may. `fused_indexer` is
+    whether the backend computes the lightning indexer of V3.2 and V4 in one go.
     """
 
     context: int
@@ -37,6 +38,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     flash_attention: bool = True
     unified: bool = False
     swa_full: bool = False
+    fused_indexer: bool = True
 
     @property
     def slot_context(self) -> int:
@@ -108,7 +110,14 @@ def compute_mib(a: Architecture, setup: Setup, *, on_card: bool) -> float:
         work, copies = _indexer_bytes(a, setup), 0.0
     else:
         work, copies = 4 * (_mla_elements(a, setup) if a.is_mla else _dense_elements(a, setup)), 0.0
+    if not setup.fused_indexer:
+        work += _scores_bytes(a, setup)
     return max(setup.step * work / MIB + copies, output_mib(a, setup, on_card=on_card))
+
+
+def host_compute_mib(a: Architecture, setup: Setup) -> float:
+    """The host's buffer beside cards: states of a micro-batch, and its mask."""
+    return 4 * setup.step * (a.hidden + setup.slot_context / 2) / MIB
 
 
 def output_mib(a: Architecture, setup: Setup, *, on_card: bool) -> float:
@@ -149,6 +158,15 @@ def _indexer_bytes(a: Architecture, setup: Setup) -> float:
         return fixed + c * (4 * (a.heads + 1) + 12)
     more = 224 * 1024 if c > 8 * (a.indexer_top_k or 0) else 0
     return max(fixed + more + 4 * c, fixed + 8 * c)
+
+
+def _scores_bytes(a: Architecture, setup: Setup) -> float:
+    """The indexer's scores of every key for every head, twice: where no kernel keeps them inside.
+
+    llama.cpp issue 25468 and pull request 24231: 127 GiB and 164 GiB, to the percent.
+    """
+    keys = -(-setup.slot_context // 4) if a.compress_ratios else setup.slot_context
+    return 2 * 4 * (a.indexer_heads or 0) * keys
 
 
 def _compressed_bytes(a: Architecture, setup: Setup) -> float:

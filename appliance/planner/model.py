@@ -46,6 +46,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     tensor_mib: float
     embedding_mib: float
+    output_mib: float | None = None
+    """The output matrix, where the file's own header tells."""
     disk_mib: float
     downloadable: bool
     score: float
@@ -101,7 +103,8 @@ def of_header(
     Without it a split model is estimated from the part that is known.
     """
     quant = header.file_type or "unknown"
-    embedding = next((t.bytes for t in header.tensors if t.name == "token_embd.weight"), 0)
+    sizes = {tensor.name: tensor.bytes for tensor in header.tensors}
+    embedding = sizes.get("token_embd.weight", 0)
     tensor_mib = header.tensor_bytes * header.parts / MIB
     if all_bytes is not None:
         tensor_mib = max(tensor_mib, (all_bytes - header.data_offset) / MIB)
@@ -114,6 +117,7 @@ def of_header(
         format="gguf",
         tensor_mib=tensor_mib,
         embedding_mib=embedding / MIB,
+        output_mib=sizes.get("output.weight", 0) / MIB or None,
         disk_mib=max(tensor_mib, header.bytes / MIB),
         downloadable=True,
         score=CAPABILITY_UNKNOWN - _damage(quant),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -12,12 +12,15 @@ from appliance.planner.rules import rules
 
 USABLE_STATES = frozenset({"ok", "degraded"})
 CPU_ID = "cpu"
+DESKTOP_MIB, DESKTOP_SHARE = 1024.0, 0.1
+"""Memory up to which others on a card are a desktop or a monitor, and not a program at work."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Cards of one kind, in the order in which they are taken; or the host's processors.
 
-    `available_mib` is what one card (or the host) has for us.
+    `available_mib` is what one card (or the host) has for us, `host_available_mib` what the host
+    has beside the cards.
     """
 
     vendor: str
@@ -25,6 +28,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     facts: CardFacts | None
     available_mib: float | None
     host: Host
+    host_available_mib: float | None = None
+    host_facts: CardFacts | None = None
 
     @property
     def is_host(self) -> bool:
@@ -56,40 +61,122 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         """Number formats the card computes in; empty where not known."""
         return self.facts.formats if self.facts else ()
 
+    def taken(self, cards: int, replicas: int) -> tuple[Card, ...]:
+        """Cards for `replicas` of so many `cards`: each of linked ones as far as there are any."""
+        whole: list[Card] = []
+        rest: list[Card] = []
+        for island in islands(self.cards):
+            even = len(island) // cards * cards
+            whole += island[:even]
+            rest += island[even:]
+        return tuple([*whole, *rest][: cards * replicas])
+
+
+class Occupied(msgspec.Struct, frozen=True, kw_only=True):
+    """What is not ours to take: cards by id that are `held`, and MiB that others use of a card."""
+
+    held: Collection[str] = ()
+    used_mib: Mapping[str, float] = {}
+
+    def by_others(self, card: Card) -> bool:
+        """Whether somebody else works on this card, and does not only draw a desktop on it."""
+        used = self.used_mib.get(card.id, 0.0)
+        return used > max(DESKTOP_MIB, DESKTOP_SHARE * (card.memory_mib or 0))
+
+
+NOTHING = Occupied()
+
 
 def places(
     inventory: Inventory,
     facts: Mapping[str, CardFacts],
     host_memory_free_mib: float | None,
+    occupied: Occupied = NOTHING,
 ) -> list[Place]:
     """Every kind of card in the server, strongest first; then the host."""
-    found = list(_card_places(inventory, facts))
+    host = _host_place(inventory, facts, host_memory_free_mib)
+    found = list(_card_places(inventory, facts, host, occupied))
     found.sort(key=lambda place: (place.available_mib or 0) * len(place.cards), reverse=True)
-    return [*found, _host_place(inventory, facts, host_memory_free_mib)]
+    return [*found, host]
 
 
-def _card_places(inventory: Inventory, facts: Mapping[str, CardFacts]) -> Iterator[Place]:
+def _card_places(
+    inventory: Inventory, facts: Mapping[str, CardFacts], host: Place, occupied: Occupied
+) -> Iterator[Place]:
     kinds: dict[tuple[str, str | None, int | None], list[Card]] = {}
     for card in inventory.accelerators():
-        if card.state in USABLE_STATES:
+        if card.state in USABLE_STATES and card.id not in occupied.held:
             kinds.setdefault((card.vendor, card.name, card.memory_mib), []).append(card)
     for (vendor, _, memory_mib), cards in kinds.items():
-        known = facts.get(cards[0].id)
+        free = [card for card in cards if not occupied.by_others(card)] or cards
+        known = facts.get(free[0].id)
         sold = known.memory_gib * 1024 if known and known.memory_gib else None
+        most = memory_mib or sold
+        used = max(occupied.used_mib.get(card.id, 0.0) for card in free)
         yield Place(
             vendor=vendor,
-            cards=tuple(sorted(cards, key=_nearness)),
+            cards=tuple(card for island in islands(free) for card in island),
             facts=known,
-            available_mib=memory_mib or sold,
+            available_mib=max(0.0, most - used) if most is not None else None,
             host=inventory.host,
+            host_available_mib=host.available_mib,
+            host_facts=host.facts,
         )
 
 
-def _nearness(card: Card) -> tuple[int, int, int]:
-    """Linked cards first, those of one NUMA node together, then in the driver's order."""
-    linked = any(link.state != "down" and "pci" not in link.kind.lower() for link in card.links)
-    numa = card.numa if card.numa is not None else 0
-    return (0 if linked else 1, numa, card.index if card.index is not None else 0)
+def islands(cards: Sequence[Card]) -> list[list[Card]]:
+    """Cards that reach each other over links of their own, then those of one NUMA node; large ones
+    first, and in each the driver's order.
+    """
+    groups: dict[tuple[str, object], list[Card]] = {}
+    roots = _linked(cards)
+    for card in cards:
+        root = roots[card.id]
+        alone = list(roots.values()).count(root) == 1
+        key = ("numa", card.numa) if alone else ("linked", root)
+        groups.setdefault(key, []).append(card)
+    ordered = sorted(groups.items(), key=lambda item: (item[0][0] == "numa", -len(item[1])))
+    return [sorted(group, key=_by_index) for _, group in ordered]
+
+
+def _linked(cards: Sequence[Card]) -> dict[str, str]:
+    """Of every card the first one that it is linked with, directly or through others."""
+    names = {name: card.id for card in cards for name in _names(card)}
+    root = {card.id: card.id for card in cards}
+
+    def find(card_id: str) -> str:
+        while root[card_id] != card_id:
+            card_id = root[card_id]
+        return card_id
+
+    switched: str | None = None
+    for card in cards:
+        for peer in _peers(card):
+            to = names.get(peer) if peer else (switched := switched or card.id)
+            if to is not None:
+                root[find(card.id)] = find(to)
+            elif peer:
+                switched = switched or card.id
+                root[find(card.id)] = find(switched)
+    return {card.id: find(card.id) for card in cards}
+
+
+def _names(card: Card) -> Iterator[str]:
+    """How the links of other cards may call this one."""
+    yield from filter(None, (card.id, card.uuid, card.pci))
+    if card.index is not None:
+        yield f"#{card.index}"
+
+
+def _peers(card: Card) -> Iterator[str | None]:
+    """Ends of the links that are up; `None` where the reader does not tell them."""
+    for link in card.links:
+        if link.state != "down" and "pci" not in link.kind.lower():
+            yield link.peer
+
+
+def _by_index(card: Card) -> int:
+    return card.index if card.index is not None else 0
 
 
 def _host_place(

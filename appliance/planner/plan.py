@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -43,8 +45,7 @@ def plan(
 ) -> Plan:
     """Choices of the catalogue for `wish`. `stored` are the ids of variants that are here already.
 
-    `cache` is where answers of the engine are kept: with it the first choices that only the engine
-    can size well (V3.2, V4) are sized by the engine itself.
+    `cache` is where answers of the engine are kept: with it the picks are sized by the engine.
     `wish.model` may name a family or a variant; the self-test model is planned only when named.
     Raises `UsageError` for a model that the catalogue does not have.
     """
@@ -55,7 +56,7 @@ def plan(
     kept = _best_of_each(found, where, variants=wish.model is not None)
     kept.sort(key=lambda one: one.order, reverse=True)
     if cache is not None:
-        kept = _sized_by_engine(kept, cache)
+        kept = _sized_by_engine(kept, cache, named=wish.model is not None)
     return Plan(
         wish=wish,
         choices=_choices(wish, kept, named=wish.model is not None),
@@ -122,10 +123,19 @@ def _by_size(models: Iterable[Model]) -> list[Model]:
     return sorted(models, key=lambda model: model.tensor_mib)
 
 
-def _sized_by_engine(ordered: Sequence[Candidate], cache: Path) -> list[Candidate]:
-    """The first ones with the engine's own figures; one that does not fit after all is left out."""
-    asked = [sized(one, cache) for one in ordered[:MOST_ASKED]]
-    return [one for one in asked if one.choice.fits] + list(ordered[MOST_ASKED:])
+def _sized_by_engine(ordered: Sequence[Candidate], cache: Path, *, named: bool) -> list[Candidate]:
+    """The picks with the engine's own figures; one that does not fit after all is left out."""
+    kept = list(ordered)
+    for _ in range(MOST_ASKED):
+        picks = list(picks_of(kept, named=named).values()) or kept[:1]
+        with ThreadPoolExecutor(max_workers=len(picks) or 1) as pool:
+            answers = list(pool.map(partial(sized, cache=cache), picks))
+        known = dict(zip(map(id, picks), answers, strict=True))
+        kept = [known.get(id(one), one) for one in kept]
+        if all(one.choice.fits for one in answers):
+            break
+        kept = [one for one in kept if one.choice.fits]
+    return kept
 
 
 def _marked(found: Iterable[Candidate], stored: Collection[str]) -> list[Candidate]:

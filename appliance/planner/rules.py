@@ -103,9 +103,8 @@ class MemoryRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     v4_margin_pct: float
     v4_margin_mib: float
     gpu_memory_utilization: float
-    activation_mib: float
-    activation_expert_mib: float
     overhead_mib: dict[str, float]
+    context_mib: dict[str, float]
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

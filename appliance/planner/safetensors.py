@@ -2,31 +2,59 @@
 
 They fill a card up to `gpu_memory_utilization`: weights of its rank, the peak of a profiling run,
 and all the rest as cache. So the question is not what it takes but how many tokens are left.
-Weights are split over tensor ranks; the cache of MLA is on every rank whole, because there is one
-vector a token and no head to split by; grouped keys are split until one head is left.
+Weights are split over tensor ranks, but for what has no heads or columns to split by; the cache of
+MLA is on every rank whole, because there is one vector a token; grouped keys are split until one
+head is left.
 """
 
 from __future__ import annotations
 
 from appliance.catalog.architecture import Architecture
 from appliance.catalog.models import MIB
-from appliance.planner.memory import Setup, kv_mib
+from appliance.planner.memory import Setup
 from appliance.planner.model import Model
-from appliance.planner.rules import rules
 
-FP8_MLA_BYTES = 656
-"""vLLM's packed FP8 entry of MLA: 512 FP8, scales, and 64 BF16 of position."""
+MLA_FP8_BYTES = 656
+"""vLLM's packed entry of MLA (`fp8_ds_mla`): 512 FP8, four scales, 64 BF16 of position."""
+INDEXER_BYTES = 132
+"""An entry of the lightning indexer: 128 FP8 and a scale."""
+COMPRESSED_BYTES = 584
+"""V4's entry: 448 FP8 with their scales, 64 BF16 of position."""
+V4_FIXED_MIB = 155.0
+"""Of a layer of V4, for any context: windows and compressor states of all requests. 6.5 GiB over 43
+layers; vllm issues 44376 and 51041 leave 3.4 to 7.2 GiB once the tokens are taken off."""
+LARGE_CARD_MIB = 70 * 1024
+LARGE_BATCH, SMALL_BATCH = 8192, 2048
+"""Tokens of a profiling run (`max_num_batched_tokens`), by the memory of a card."""
+GRAPHS_MIB, GRAPHS_LAYER_MIB = 256.0, 12.0
+SAMPLED_ROWS = 256
+"""Requests whose scores the profiling run samples from, in F32 and a sorted copy."""
 
 
 def rank_weights_mib(model: Model, ranks: int) -> float:
-    """Weights of one rank. Embedding and head are split, too; norms are too small to count."""
-    return model.tensor_mib / ranks
+    """Weights of one rank: of what is on every rank the whole, of the rest its part."""
+    a = model.architecture
+    share = replicated_b(a) / a.parameters_b
+    return model.tensor_mib * (share + (1 - share) / ranks)
+
+
+def replicated_b(a: Architecture) -> float:
+    """Parameters (10^9) that every rank has: low-rank ways in, routers, indexers, compressors."""
+    down = (a.q_lora or 0) + (a.kv_lora or 0) + (a.rope_dim or 0 if a.is_mla else 0)
+    if a.compress_ratios:
+        down += (a.head_dim or 0) * 3
+    each = a.hidden * (down + (a.experts or 0))
+    if a.indexer_heads and a.indexer_dim and a.q_lora:
+        each += a.indexer_dim * (a.hidden + a.q_lora * a.indexer_heads)
+    return a.layers * each / 1e9
 
 
 def rank_kv_mib(a: Architecture, setup: Setup, ranks: int) -> float:
     """The cache of one rank for `setup.context` tokens over all conversations."""
     if a.compress_ratios:
-        return kv_mib(a, setup)
+        return _compressed_mib(a, setup)
+    if a.indexer_dim:
+        return a.layers * setup.context * (MLA_FP8_BYTES + INDEXER_BYTES) / MIB
     if a.is_mla:
         return a.layers * setup.context * 2 * ((a.kv_lora or 0) + (a.rope_dim or 0)) / MIB
     heads = max(1, a.kv_heads // ranks)
@@ -34,10 +62,20 @@ def rank_kv_mib(a: Architecture, setup: Setup, ranks: int) -> float:
     return a.layers * setup.context * 2 * heads * size * 2 / MIB
 
 
-def activation_mib(a: Architecture) -> float:
+def _compressed_mib(a: Architecture, setup: Setup) -> float:
+    dense, sparse = a.compress_ratios.count(4), a.compress_ratios.count(128)
+    token = dense * (COMPRESSED_BYTES + INDEXER_BYTES) / 4 + sparse * COMPRESSED_BYTES / 128
+    return setup.context * token / MIB + a.layers * V4_FIXED_MIB
+
+
+def activation_mib(a: Architecture, card_mib: float | None, ranks: int) -> float:
     """Peak of the profiling run and the graphs of one rank."""
-    memory = rules().memory
-    return memory.activation_expert_mib if a.is_moe else memory.activation_mib
+    batch = LARGE_BATCH if (card_mib or 0) >= LARGE_CARD_MIB else SMALL_BATCH
+    width = 6 * a.hidden + 3 * a.feed_forward / ranks
+    if a.experts_used and a.expert_feed_forward:
+        width += a.experts_used * (2 * a.hidden + 3 * a.expert_feed_forward / ranks)
+    scores = SAMPLED_ROWS * a.vocab * 8
+    return (2 * batch * width + scores) / MIB + GRAPHS_MIB + GRAPHS_LAYER_MIB * a.layers
 
 
 def divides(a: Architecture, ranks: int) -> bool:

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
+from itertools import pairwise
 
 from appliance.core.plan import CardMemory, Memory
 from appliance.engines.recipes import Recipe
 from appliance.planner import safetensors
-from appliance.planner.memory import Setup, compute_mib, kv_mib
+from appliance.planner.layers import layers_of, output_mib
+from appliance.planner.memory import Setup, compute_mib, host_compute_mib, kv_mib
 from appliance.planner.model import Model
 from appliance.planner.placement import Place
 from appliance.planner.rules import rules
 
-HOST_BUFFER_MIB = 64.0
-"""Host memory of an engine on cards, besides the token embedding: its own compute buffer."""
+PROCESS_MIB = 350.0
+"""Host memory of an engine's own process, with the driver's libraries in it."""
+WIDEST_EXPERTS = 0.4
+"""The largest of a layer's three expert matrices, which a card holds a copy of while it reads a
+prompt with experts that are in host memory: of all three, in a recipe that mixes types."""
 
 
-def size(model: Model, recipe: Recipe, place: Place, setup: Setup, cards: int) -> Memory:
-    """What `model` takes in `setup` on the first `cards` cards of `place`."""
+def size(
+    model: Model, recipe: Recipe, place: Place, setup: Setup, cards: int, host_layers: int = 0
+) -> Memory:
+    """What `model` takes in `setup` on the first `cards` cards of `place`.
+
+    The first `host_layers` layers keep their experts in host memory.
+    """
     if place.is_host:
         return _on_host(model, recipe, place, setup)
     if model.is_tensor_parallel:
         return _on_ranks(model, place, setup, cards)
-    return _in_layers(model, place, setup, cards)
+    return _in_layers(model, recipe, place, setup, cards, host_layers)
 
 
 def fits(memory: Memory, model: Model) -> bool:
@@ -35,8 +46,9 @@ def fits(memory: Memory, model: Model) -> bool:
 
 
 def margin_of(model: Model) -> Callable[[float], float]:
-    """How much of a card may be used. V4's margin is in its overhead already."""
-    share = 1.0 if model.architecture.compress_ratios else 1 - rules().memory.margin_pct / 100
+    """How much of a card may be used. V4's margin and that of ranks are in their overhead."""
+    counted = model.architecture.compress_ratios or model.is_tensor_parallel
+    share = 1.0 if counted else 1 - rules().memory.margin_pct / 100
     return lambda available: available * share
 
 
@@ -52,31 +64,48 @@ def _on_host(model: Model, recipe: Recipe, place: Place, setup: Setup) -> Memory
     return Memory(per_card=[entry], host_mib=entry.total_mib, method="formula")
 
 
-def _in_layers(model: Model, place: Place, setup: Setup, cards: int) -> Memory:
-    """Layers dealt out; the output matrix counts as one, the embedding stays in the host."""
+def _in_layers(
+    model: Model, recipe: Recipe, place: Place, setup: Setup, cards: int, host_layers: int
+) -> Memory:
+    """Layers dealt out as llama.cpp does: the output matrix counts as one more, the last."""
     a = model.architecture
-    output = model.embedding_mib
-    layer = (model.tensor_mib - model.embedding_mib - output) / a.layers
-    bounds = [round(index * (a.layers + 1) / cards) for index in range(cards + 1)]
+    output, body = _parts_mib(model)
+    layers = layers_of(a, model.quant)
+    in_host = [layer.experts * body for layer in layers[:host_layers]]
+    bounds = [-(-index * (a.layers + 1) // cards) for index in range(cards + 1)]
     kv, compute = kv_mib(a, setup), compute_mib(a, setup, on_card=True)
+    compute += max(in_host, default=0.0) * WIDEST_EXPERTS
     entries = []
-    for index in range(cards):
-        last = index == cards - 1
-        layers = min(bounds[index + 1], a.layers) - bounds[index]
-        weights = layers * layer + (output if last else 0.0)
-        overhead = _overhead_mib(model, place)
+    for index, (first, last) in enumerate(pairwise(bounds)):
+        mine = layers[first:last]
+        weights = body * sum(layer.all for layer in mine) - sum(in_host[first:last])
         entries.append(
             _card_memory(
                 place,
                 index,
-                weights=weights,
-                kv=kv * layers / a.layers,
+                weights=weights + (output if index == cards - 1 else 0.0),
+                kv=kv * len(mine) / a.layers,
                 compute=compute,
-                overhead=overhead,
+                overhead=_overhead_mib(model, place),
             )
         )
-    host = model.embedding_mib + HOST_BUFFER_MIB
+    host = model.embedding_mib + sum(in_host) + host_compute_mib(a, setup)
+    host += PROCESS_MIB + recipe.limits.prompt_cache_mib
     return Memory(per_card=entries, host_mib=round(host, 2), method="formula")
+
+
+def _parts_mib(model: Model) -> tuple[float, float]:
+    """The output matrix, and all layers together. A tied embedding is on the card as a copy."""
+    a = model.architecture
+    output = model.output_mib or output_mib(a, model.quant, model.embedding_mib)
+    layers = model.tensor_mib - model.embedding_mib
+    return output, layers if a.tied_embeddings else layers - output
+
+
+def experts_mib(model: Model, layers: int) -> float:
+    """Experts of the first `layers` layers."""
+    known = layers_of(model.architecture, model.quant)[:layers]
+    return _parts_mib(model)[1] * sum(layer.experts for layer in known)
 
 
 def _on_ranks(model: Model, place: Place, setup: Setup, cards: int) -> Memory:
@@ -89,18 +118,24 @@ def _on_ranks(model: Model, place: Place, setup: Setup, cards: int) -> Memory:
             index,
             weights=safetensors.rank_weights_mib(model, cards),
             kv=safetensors.rank_kv_mib(a, setup, cards),
-            compute=safetensors.activation_mib(a),
-            overhead=max(unusable, _overhead_mib(model, place)),
+            compute=safetensors.activation_mib(a, place.available_mib, cards),
+            overhead=unusable + _context_mib(place),
         )
         for index in range(cards)
     ]
-    return Memory(per_card=entries, host_mib=HOST_BUFFER_MIB, method="formula")
+    return Memory(per_card=entries, host_mib=PROCESS_MIB * (1 + cards), method="formula")
+
+
+def _context_mib(place: Place) -> float:
+    """The driver's context and the runtime's libraries on a card."""
+    memory = rules().memory
+    named = (mib for arch, mib in memory.context_mib.items() if fnmatchcase(place.arch or "", arch))
+    return next(named, memory.overhead_mib.get(place.vendor, 500.0))
 
 
 def _overhead_mib(model: Model, place: Place) -> float:
     """The driver's context; for V4 also what no buffer of it shows."""
-    memory = rules().memory
-    overhead = memory.overhead_mib.get(place.vendor, 500.0)
+    memory, overhead = rules().memory, _context_mib(place)
     if model.architecture.compress_ratios and place.available_mib:
         share = place.available_mib * memory.v4_margin_pct / 100
         overhead += max(memory.v4_margin_mib, share)

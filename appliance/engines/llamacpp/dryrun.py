@@ -26,6 +26,7 @@ DEADLINE_S = 10.0
 _LONGEST_LINE = 1 << 20
 _CHUNK = 1 << 16
 _HASHED_BYTES = 16 << 20
+_WORDS = {"unified": "unified", "swa-full": "swa_full"}
 _PRINTED = re.compile(
     r"(?P<compute>compute buffer size) = +(?P<compute_mib>[\d.]+) MiB"
     r"|llama_kv_cache\w*: size = +(?P<cache_mib>[\d.]+) MiB"
@@ -42,6 +43,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     kv_type: str = "f16"
     ubatch: int = 512
     flash_attention: bool = True
+    unified: bool = False
+    swa_full: bool = False
 
 
 class DryRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +114,7 @@ def _command(header: Path, question: Question) -> list[str]:
         question.kv_type,
         str(question.ubatch),
         flash,
+        *(word for word, said in _WORDS.items() if getattr(question, said)),
     ]
 
 
