@@ -10,8 +10,8 @@ import msgspec
 from appliance.catalog.models import Catalogue
 from appliance.core.i18n import say
 from appliance.core.plan import Choice
-from appliance.core.reference import parse_reference
-from appliance.ops.sources import hub_sources
+from appliance.core.reference import Reference, parse_reference
+from appliance.ops.sources import hub_sources, neighbours
 from appliance.weights.pull import Probe, probe, request_for
 
 _MOST_CANDIDATES = 6
@@ -19,10 +19,11 @@ _PROBE_S = 2.0
 
 
 class Reach(msgspec.Struct, frozen=True):
-    """The best choice within reach, or why there is none."""
+    """The best choice within reach, or why there is none; `reached` when some hub answered."""
 
     choice: Choice | None
     why: str = ""
+    reached: bool = False
 
 
 def hub_within_reach(
@@ -53,7 +54,8 @@ def hub_within_reach(
         if not any(answer.reached for answer in answers):
             break
     kept = next((c for c in deepseek if _stored(c, catalogue, stored)), None)
-    return Reach(kept, _why(answers, hubs))
+    reached = any(answer.reached for answer in answers)
+    return Reach(kept, _why(answers, hubs), reached)
 
 
 def _is_self_test(choice: Choice, catalogue: Catalogue) -> bool:
@@ -67,8 +69,9 @@ def _stored(choice: Choice, catalogue: Catalogue, stored: Collection[str]) -> bo
 def _ask_hubs(
     choice: Choice, catalogue: Catalogue, hubs: Sequence[str], timeout_s: float
 ) -> list[Probe]:
-    sources = request_for(parse_reference(choice.variant), catalogue).sources
-    return probe(hub_sources(sources, hubs), timeout_s=timeout_s)
+    request = request_for(parse_reference(choice.variant), catalogue)
+    asked: list[Reference] = [*neighbours(request), *hub_sources(request.sources, hubs)]
+    return probe(asked, timeout_s=timeout_s)
 
 
 def _why(answers: Sequence[Probe], hubs: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from appliance.core.reference import (
     CatalogReference,
     FileReference,
     HubReference,
+    PeerReference,
     Reference,
     parse_reference,
 )
@@ -179,7 +180,7 @@ def header_of(reference: Reference, ground: Ground) -> GgufHeader:
         return read_header_of(Path(kept.entry))
     if isinstance(reference, FileReference):
         return read_header_of(_gguf_at(Path(reference.path)))
-    if isinstance(reference, HubReference):
+    if isinstance(reference, HubReference | PeerReference):
         permitted(request_for(reference, ground.catalogue), ground.hubs)
         return remote_header(reference)
     raise UsageError(

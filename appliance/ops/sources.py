@@ -14,20 +14,27 @@ from appliance.core.reference import (
     FileReference,
     HubReference,
     IndexReference,
+    PeerReference,
+    parse_peer,
     parse_reference,
 )
 from appliance.ops.copies import from_disk
+from appliance.weights.peers import known_peers
 from appliance.weights.pull import PullRequest
 
-Source = HubReference | IndexReference | FileReference
+Source = HubReference | IndexReference | FileReference | PeerReference
 
 
 def permitted(request: PullRequest, hubs: Sequence[str]) -> PullRequest:
-    """`request` with the hubs that may be asked, in their order, before all other sources.
+    """`request` with the neighbours we know, the hubs that may be asked, and all other sources.
 
     Raises `Unreachable` where that leaves no source.
     """
-    sources = [*hub_sources(request.sources, hubs), *_others(request.sources)]
+    sources = [
+        *neighbours(request),
+        *hub_sources(request.sources, hubs),
+        *_others(request.sources),
+    ]
     if not sources:
         raise Unreachable(
             say("{model} is on a hub that may not be asked", model=request.model),
@@ -59,6 +66,14 @@ def hubs_of(source: str, hubs: Sequence[str]) -> list[str]:
         return []
     named = hubs if source == "hubs" else dict.fromkeys(source.split(","))
     return [hub for hub in named if hub in hubs]
+
+
+def neighbours(request: PullRequest) -> list[PeerReference]:
+    """Other appliances that the operator made known, for what hubs have too."""
+    if not any(isinstance(source, HubReference) for source in request.sources):
+        return []
+    places = map(parse_peer, known_peers())
+    return [PeerReference(*place, request.model) for place in places if place]
 
 
 def hub_sources(sources: Sequence[Source], hubs: Sequence[str]) -> list[HubReference]:

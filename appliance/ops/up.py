@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from appliance.core.status import SERVING, DeploymentStatus, Note, Seconds, Up
 from appliance.ops.copies import choice_at
 from appliance.ops.deployment import Deployment, deployment_of
 from appliance.ops.events import Emit, Notice, Phase, PhaseName
-from appliance.ops.hubs import hub_within_reach
+from appliance.ops.hubs import Reach, hub_within_reach
 from appliance.ops.picks import PICKS, picked
 from appliance.ops.planning import (
     DEFAULT_USERS,
@@ -223,14 +224,19 @@ class MainJob:
         )
         if reference or reach.choice:
             return reach.choice or best
-        return self._self_test(reach.why, ground)
+        return self._self_test(reach, ground)
 
-    def _self_test(self, why: str, ground: Ground) -> Choice:
+    def _self_test(self, reach: Reach, ground: Ground) -> Choice:
+        why = (
+            say("the hub does not have what fits this server ({why})", why=reach.why)
+            if reach.reached
+            else say("no model hub is within reach ({why})", why=reach.why)
+        )
         self._note(
             "NO-HUB",
             say(
-                "no model hub is within reach ({why}): serving the self-test model, which proves "
-                "this server but is not DeepSeek. To serve DeepSeek, bring weights on a disk: "
+                "{why}: serving the self-test model, which proves this server but is not "
+                "DeepSeek. To serve DeepSeek, bring weights on a disk: "
                 "appliance up --model file:/path/to/model.gguf",
                 why=why,
             ),
@@ -282,7 +288,16 @@ class MainJob:
     def _deployment(self, choice: Choice, stored: StoredModel, ground: Ground) -> Deployment:
         self._note_self_test(choice.model)
         deployment = deployment_of(choice, str(stored.entry), ground.catalogue)
-        return tuned(deployment, ground.inventory, self._services.paths)
+        apart = self._named_apart(deployment)
+        return tuned(apart, ground.inventory, self._services.paths)
+
+    def _named_apart(self, deployment: Deployment) -> Deployment:
+        """Two files of one name in different directories are two models."""
+        named = [s for s in self._services.statuses() if s.id == deployment.id]
+        if all(status.model == deployment.model for status in named):
+            return deployment
+        mark = hashlib.sha256(deployment.model.encode()).hexdigest()[:6]
+        return msgspec.structs.replace(deployment, id=f"{deployment.id}-{mark}")
 
     def _note_self_test(self, model: str) -> None:
         """Whoever has the self-test model is told each time that it is not DeepSeek."""

@@ -12,7 +12,7 @@ from typing import Any
 from appliance.catalog.gguf import GgufHeader, read_header
 from appliance.core.errors import UsageError, VerificationFailed
 from appliance.core.i18n import say
-from appliance.core.reference import HubReference
+from appliance.core.reference import HubReference, PeerReference
 from appliance.weights.faults import SourceFault
 from appliance.weights.http import Http
 from appliance.weights.names import entry_name, needed_files, split_set
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 _INSPECTION_S = 120.0
 
 
-def remote_header(reference: HubReference) -> GgufHeader:
+def remote_header(reference: HubReference | PeerReference) -> GgufHeader:
     """The header of the GGUF that `reference` names, read by HTTP range: a few MB at most.
 
     Raises `VerificationFailed` for a header that cannot be trusted, `UsageError` where there is
@@ -32,7 +32,8 @@ def remote_header(reference: HubReference) -> GgufHeader:
     try:
         with Http() as http:
             source = source_for(reference, http)
-            files = needed_files(source.listing().files, reference.glob, source.label)
+            glob = reference.glob if isinstance(reference, HubReference) else None
+            files = needed_files(source.listing().files, glob, source.label)
             name = entry_name([file.name for file in files])
             file = next((file for file in files if file.name == name), None)
             if file is None:

@@ -247,3 +247,25 @@ def test_a_file_is_planned_by_its_header(up: Job, parrot: Path) -> None:
 
     assert result.variant == f"file:{parrot}"
     assert up.services.running[result.deployment].family is None
+
+
+def test_two_files_of_one_name_are_two_deployments(up: Job, parrot: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "elsewhere" / parrot.name
+    twin.parent.mkdir()
+    twin.write_bytes(parrot.read_bytes())
+
+    first, second = up(f"file:{parrot}"), up(f"file:{twin}")
+
+    assert first.deployment != second.deployment
+    assert set(up.services.running) == {first.deployment, second.deployment}
+    assert up(f"file:{twin}").deployment == second.deployment
+
+
+def test_a_hub_that_answers_but_lacks_the_files_is_not_called_out_of_reach(up: Job) -> None:
+    up.hub_has = "ms:nobody/nothing"
+
+    result = up()
+
+    assert [note.code for note in result.notes] == ["NO-HUB"]
+    assert "the hub does not have" in result.notes[0].text
+    assert "within reach" not in result.notes[0].text
