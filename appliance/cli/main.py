@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "chat": ("appliance.cli.chat:chat", "talk to the model in this terminal"),
     "detect": ("appliance.cli.hardware:detect", "what is in this server"),
     "watch": ("appliance.cli.hardware:watch", "how the cards are doing, line by line"),
+    "cards": ("appliance.cli.cards:cards", "take cards out of service, and let them back"),
     "capture": ("appliance.cli.hardware:capture", "record this server for replay elsewhere"),
     "plan": ("appliance.cli.plan:plan", "what could be served here, and what it takes"),
     "models": ("appliance.cli.models:models", "the catalogue and the store of weights"),

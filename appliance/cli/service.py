@@ -109,9 +109,13 @@ def print_cards(now: Status) -> None:
 
 @click.command(cls=Command, changes=True, example="appliance down")
 @click.argument("deployment", required=False, metavar="[ID]")
+@click.option("--now", is_flag=True, help="do not wait for running answers to end")
 @click.pass_context
-def down(ctx: click.Context, deployment: str | None) -> int:
-    """Stop a deployment; without ID everything of ours, the daemon too."""
+def down(ctx: click.Context, deployment: str | None, now: bool) -> int:
+    """Stop a deployment; without ID everything of ours, the daemon too.
+
+    Nobody new is let in; running answers get up to a minute to end.
+    """
     from appliance.cli.daemon import daemon_client
     from appliance.node.start import await_leave, state_file
 
@@ -124,7 +128,7 @@ def down(ctx: click.Context, deployment: str | None) -> int:
             say("no such deployment: {id}", id=deployment), hint=say("see `appliance status`")
         )
     with daemon_client(settings_of(ctx)) as client:
-        client.down(deployment)
+        client.down(deployment, now=now)
     if not deployment:
         await_leave(paths)
     click.echo(_("stopped {what}").format(what=deployment or _("everything")))

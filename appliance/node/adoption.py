@@ -10,7 +10,7 @@ import msgspec
 from appliance.node.gateway import GatewayKeeper
 from appliance.node.orphans import GATEWAY
 from appliance.node.state import ReplicaRecord, State
-from appliance.ops.deployment import Deployment
+from appliance.ops.deployment import Deployment, same_engine
 from appliance.supervisor.ports import is_held_by
 from appliance.supervisor.running import Identity, Marked, alive, stop
 
@@ -56,7 +56,7 @@ def _at_port(identity: Identity, port: int | None) -> Identity:
 
 def _resumed(record: ReplicaRecord, work: Deployment) -> ReplicaRecord | None:
     """The record to go on with. What died meanwhile does not serve, whatever it did before."""
-    if record.work != work:
+    if not same_engine(record.work, work, record.id):
         if record.identity:
             stop(record.identity, grace_s=_GRACE_S)
         return None

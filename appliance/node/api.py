@@ -40,6 +40,7 @@ from appliance.node.statuses import card_statuses
 from appliance.node.streams import streamed
 from appliance.node.wishes import (
     Event,
+    HoldOptions,
     JobStatus,
     LogLine,
     LogLines,
@@ -112,7 +113,7 @@ def status_document(node: Node) -> Status:
         daemon=DaemonStatus(pid=os.getpid(), version=__version__, since=node.since),
         listeners=listeners,
         deployments=deployments,
-        cards=card_statuses(inventory, sample),
+        cards=card_statuses(inventory, sample, node.holds.all()),
     )
 
 
@@ -214,7 +215,7 @@ def _follow_logs(node: Node, request: Request, _raw: bytes) -> Response:
 
 
 def _stop_deployment(node: Node, request: Request, _raw: bytes) -> Response:
-    node.stop_deployment(request.path_params["deployment"])
+    node.stop_deployment(request.path_params["deployment"], drain=not _now(request))
     return document({})
 
 
@@ -223,8 +224,23 @@ def _restart_deployment(node: Node, request: Request, _raw: bytes) -> Response:
     return document({})
 
 
+def _now(request: Request) -> bool:
+    """Whether running answers are not to be waited for."""
+    return _number(request, "now", 0) > 0
+
+
+def _hold(node: Node, request: Request, raw: bytes) -> Response:
+    node.hold_card(request.path_params["card"], _body(raw, HoldOptions).reason)
+    return document({})
+
+
+def _release(node: Node, request: Request, _raw: bytes) -> Response:
+    node.release_card(request.path_params["card"])
+    return document({})
+
+
 def _stop(node: Node, request: Request, _raw: bytes) -> Response:
-    node.stop_all()
+    node.stop_all(drain=not _now(request))
     answer = document({})
     answer.background = BackgroundTask(request.app.state.leave)  # once the answer is out
     return answer
@@ -296,13 +312,15 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "POST", f"{_DEPLOYMENT}/tune", "measure settings, keep the best", _tune,
         body=TuneOptions, result=_TuneLine, stream=True,
     ),
-    Endpoint("POST", f"{_DEPLOYMENT}/stop", "stop it", _stop_deployment),
+    Endpoint("POST", f"{_DEPLOYMENT}/stop", "stop it", _stop_deployment, query=("now",)),
     Endpoint("POST", f"{_DEPLOYMENT}/restart", "start it afresh", _restart_deployment),
     Endpoint(
         "POST", "/share", "share the store with other appliances, or no longer", _share,
         body=ShareOptions, result=Shared,
     ),
-    Endpoint("POST", "/stop", "stop everything of ours", _stop),
+    Endpoint("POST", "/cards/{card}/hold", "use it no more", _hold, body=HoldOptions),
+    Endpoint("POST", "/cards/{card}/release", "use it again", _release),
+    Endpoint("POST", "/stop", "stop everything of ours", _stop, query=("now",)),
 )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ from appliance.node.wishes import (
     UpOptions,
 )
 
-_STOP_S = 90.0
+_STOP_S = 120.0
 _SILENCE_S = 60.0  # a stream has an empty line every few seconds at least
 
 
@@ -107,10 +107,21 @@ class NodeClient:
             "POST", f"{_deployment(deployment)}/tune", body=msgspec.to_builtins(options)
         )
 
-    def down(self, deployment: str | None = None) -> None:
-        """Stop a deployment, or everything of ours, the daemon too."""
+    def down(self, deployment: str | None = None, *, now: bool = False) -> None:
+        """Stop a deployment, or everything of ours, the daemon too.
+
+        Running answers get a minute to end, unless it has to be `now`.
+        """
         path = f"{_deployment(deployment)}/stop" if deployment else "/stop"
-        self._request("POST", path, timeout=_STOP_S)
+        self._request("POST", path, params={"now": int(now)}, timeout=_STOP_S)
+
+    def hold_card(self, card: str, reason: str) -> None:
+        """Take a card out of service, until it is released."""
+        self._request("POST", f"/cards/{quote(card, safe='')}/hold", json={"reason": reason})
+
+    def release_card(self, card: str) -> None:
+        """Let a held card be used again."""
+        self._request("POST", f"/cards/{quote(card, safe='')}/release")
 
     def jobs(self) -> list[JobStatus]:
         """Long work: what is under way or paused, and what ended lately."""

@@ -127,7 +127,7 @@ class Node:
     def statuses(self) -> list[DeploymentStatus]:
         """What is deployed, stopped deployments too."""
         endpoint = self.gateway.known_endpoint()
-        keepers = self._snapshot()
+        keepers = self.replicas.kept()
         traffic = self._traffic.read()
         return [
             deployment_status(

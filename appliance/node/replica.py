@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import Text, say
-from appliance.core.inventory import Card
+from appliance.core.inventory import Card, Severity
 from appliance.core.paths import Paths
-from appliance.core.status import SERVING, ReplicaState
+from appliance.core.status import SERVING, Hold, ReplicaState
 from appliance.engines.build import command_for
 from appliance.engines.command import EngineCommand
 from appliance.engines.metrics import EngineMetrics, Meter
+from appliance.node.canary import Canary, culprit
 from appliance.node.keeper import Keeper
+from appliance.node.restarts import Restarts
 from appliance.node.state import ReplicaRecord, State, now
 from appliance.ops.deployment import Deployment, request_of
-from appliance.supervisor.backoff import Backoff
-from appliance.supervisor.diagnosis import Diagnosis, diagnose, oom_kills, way_of_death
+from appliance.supervisor.diagnosis import (
+    Again,
+    Diagnosis,
+    diagnose,
+    known,
+    oom_kills,
+    way_of_death,
+)
+from appliance.supervisor.loading import Loading, size_of
 from appliance.supervisor.logs import LogFile
+from appliance.supervisor.memory import read_memory, resident_mib
 from appliance.supervisor.ports import free_port
 from appliance.supervisor.probe import Pulse, Signs, answers, cpu_ticks, ready
 from appliance.supervisor.running import (
@@ -36,45 +49,65 @@ from appliance.supervisor.running import (
 )
 
 log = logging.getLogger(__name__)
+DRAIN_S = 60.0
+"""How long running answers may take to end when an engine is stopped in order."""
 _TICK_S = 0.2
 _WATCH_S = 2.0
 _STOP_GRACE_S = 10.0
 _STILL_S = 20.0  # and one round of probes that time out: found within 30 s
 _STILL_LOADING_S = 120.0  # a network file system may stand still for as long
+_LOADING_LOOK_S = 1.0
+_DRAIN_LOOK_S = 0.1
+
+
+class Surroundings(Protocol):
+    """What a replica needs of the server it runs on."""
+
+    paths: Paths
+    state: State
+
+    def cards_of(self, card_ids: Collection[str]) -> list[Card]:
+        """The cards to start on. Raises `ApplianceError` unless all are there."""
+        ...
+
+    def hold_on(self, card_ids: Collection[str]) -> tuple[str, Hold] | None:
+        """The first of these cards that must not be used, and why."""
+        ...
+
+    def publish(self) -> None:
+        """Tell the gateway who serves now."""
+        ...
+
+    def keep_evidence(self, code: str, cards: Collection[str], reason: Text) -> str:
+        """Keep what can be seen now for whoever looks into it; returns where."""
+        ...
 
 
 class ReplicaKeeper(Keeper):
-    """Keeps one engine process running until it is told to `stop`.
+    """Keeps one engine process running until it is told to `stop`."""
 
-    `cards` gives the cards to start on; it raises while one is missing.
-    """
-
-    def __init__(
-        self,
-        record: ReplicaRecord,
-        deployment: Deployment,
-        *,
-        cards: Callable[[Collection[str]], list[Card]],
-        paths: Paths,
-        state: State,
-        on_change: Callable[[], None],
-    ) -> None:
+    def __init__(self, record: ReplicaRecord, work: Deployment, around: Surroundings) -> None:
         super().__init__(f"keep-{record.id}", every_s=_TICK_S)
-        self.deployment = deployment
-        self.log_file = log_file_of(record.id, paths)
+        self.deployment = work
+        self.log_file = log_file_of(record.id, around.paths)
         self.metrics: EngineMetrics | None = None
         self.last_death: Diagnosis | None = None
+        self.stuck = False
+        """Whether it died three times the same way."""
         self._record = record
-        self._cards = cards
-        self._paths = paths
-        self._state = state
-        self._on_change = on_change
-        self._backoff = Backoff()
-        self._start_at = 0.0
+        self._around = around
+        self._restarts = Restarts(Path(work.model_path))
         self._watch_at = 0.0
         self._meter: Meter | None = None
         self._pulse = Pulse(still_s=_STILL_S)
         self._oom_kills = oom_kills()
+        self._loading: Loading | None = None
+        self._loading_look_at = 0.0
+        self._canary = Canary(work, around.state)
+        self._hurry = threading.Event()
+        self._ended_for_memory = False
+        self._needs_mib = 0.0
+        self._offer: str | None = None
         if record.identity:
             attend(record.identity, self.log_file.path)
 
@@ -86,29 +119,63 @@ class ReplicaKeeper(Keeper):
     @property
     def deaths(self) -> int:
         """Deaths since it last answered somebody."""
-        return self._backoff.deaths
+        return self._restarts.deaths
 
-    def stop(self) -> None:
-        """End the engine, for good."""
+    @property
+    def loading(self) -> Loading | None:
+        """How far it is, while it starts."""
+        return self._loading if self._record.state == "starting" else None
+
+    # -- ending it --------------------------------------------------------------------------
+
+    def stop(self, drain_s: float = 0.0) -> None:
+        """End the engine, for good, once the running answers have ended or `drain_s` is over."""
         self.leave()
+        self._drain(drain_s)
         self._stop_engine()  # whoever waits for its first token need not
         self.join()
         self._stop_engine()
         self._become("stopped", None, identity=None, port=None)
 
+    def hurry(self) -> None:
+        """Wait for no running answers any more."""
+        self._hurry.set()
+
+    def end_for_memory(self) -> None:
+        """End the engine in order, before the kernel or the server's standstill does worse."""
+        if identity := self._record.identity:
+            self._ended_for_memory = True
+            self._needs_mib = resident_mib(identity.pid)
+            stop(identity, grace_s=2.0)
+
+    def _drain(self, within_s: float) -> None:
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline and not self._hurry.wait(_DRAIN_LOOK_S):
+            identity = self._record.identity
+            if identity is None or not alive(identity):
+                return
+            metrics = Meter(identity.port).read()
+            if not metrics or not (metrics.requests_running or metrics.requests_waiting):
+                return
+
     def _stop_engine(self) -> None:
         if self._record.identity:
             stop(self._record.identity, grace_s=_STOP_GRACE_S)
 
+    # -- one look ---------------------------------------------------------------------------
+
     def tick(self) -> None:
         """Start it, bury it, ask whether it is ready, or see how it is doing."""
         identity = self._record.identity
-        if identity is None:
-            if time.monotonic() >= self._start_at:
+        held = self._around.hold_on(self._record.cards)
+        if held:
+            self._quarantine(*held)
+        elif identity is None:
+            if self._record.state == "quarantined" or self._may_start():
                 self._launch()
         elif not alive(identity):
             self._bury(identity)
-        elif self._record.state == "starting":
+        elif self._record.state in ("starting", "quarantined"):
             self._try(identity)
         elif time.monotonic() >= self._watch_at:
             self._watch_at = time.monotonic() + _WATCH_S
@@ -118,71 +185,74 @@ class ReplicaKeeper(Keeper):
         """It could not be started or buried; one that runs is none the worse for our faults."""
         identity = self._record.identity
         if identity is None or not alive(identity):
-            self._died(error.code, say("{what}", what=str(error)), error.code)
+            self._died(error.code, say("{what}", what=error.what), error.code)
+
+    # -- starting ---------------------------------------------------------------------------
+
+    def _may_start(self) -> bool:
+        """Whether it is time, and one that was ended for want of memory would now find some."""
+        if not self._restarts.due():
+            return False
+        memory = read_memory() if self._ended_for_memory else None
+        return memory is None or memory.has_room_for(self._needs_mib)
 
     def _launch(self) -> None:
         port = free_port()
         self._become("starting", None, port=port)
         self._oom_kills = oom_kills()
         command = self._command(port)
-        self.log_file.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        log_path = self.log_file.path
+        log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.log_file.mark(f"start {self._record.id} on port {port}")
+        self._loading = self._loading_from(log_path.stat().st_size)
         self._pulse = Pulse(still_s=_STILL_LOADING_S)
-        mark = Mark(self._paths.state, self._record.id)
-        self._become("starting", None, identity=start(command, self.log_file.path, mark))
+        self._ended_for_memory = False
+        mark = Mark(self._around.paths.state, self._record.id)
+        self._become("starting", None, identity=start(command, log_path, mark))
+        self._event("info", "ENGINE-START", say("started on {cards}", cards=self._cards_text))
 
     def _command(self, port: int) -> EngineCommand:
-        cards = self._cards(self._record.cards)
+        cards = self._around.cards_of(self._record.cards)
         request = request_of(self.deployment, cards, port, str(self.log_file.path))
         return command_for(request)
 
-    def _bury(self, identity: Identity) -> None:
-        if self.leaving:
-            return  # we ended it ourselves
-        status = exit_status(identity)
-        killed = memory_killed(identity)
-        stop(identity, grace_s=0.5)
-        if killed is None:
-            killed = self._memory_killed_somebody()
-        cause = diagnose(self._own_log(), status, memory_killed=killed)
-        self.last_death = cause
-        why = say("{cause}", cause=str(cause)) if cause else say("the engine ended by itself")
-        self._died(way_of_death(cause, status), why, "ENGINE-DEAD")
-
-    def _memory_killed_somebody(self) -> bool | None:
-        kills = oom_kills()
-        return None if None in (kills, self._oom_kills) else kills != self._oom_kills
-
-    def _own_log(self) -> list[str]:
-        """The log since the last start; what an earlier try wrote explains nothing."""
-        lines = self.log_file.tail(400)
-        starts = [i for i, line in enumerate(lines) if " appliance: start " in line]
-        return lines[starts[-1] + 1 :] if starts else lines
-
-    def _died(self, way: str, why: Text, code: str) -> None:
-        delay = self._backoff.died(way)
-        self._start_at = time.monotonic() + delay
-        self._meter = None
-        self.metrics = None
-        self._state.record("fail", code, self._record.id, why)
-        self._become("failed", why, identity=None, restarts=self._record.restarts + 1)
+    def _loading_from(self, log_start: int) -> Loading:
+        model = Path(self.deployment.model_path)
+        return Loading(self.log_file.path, log_start, size_of(model))
 
     def _try(self, identity: Identity) -> None:
         """Ask a starting engine for one token; loading may take minutes, standing still may not."""
-        if answers(identity.port):
-            result = ready(identity.port, self.deployment.id)
-            if result.ok:
-                self._serve(identity)
-                return
-        if self._pulse.hung(Signs(answers=False, cpu_ticks=cpu_ticks(identity.pid))):
+        self._look_at_loading(identity)
+        if answers(identity.port) and ready(identity.port, self.deployment.id).ok:
+            self._serve_if_right(identity)
+        elif self._pulse.hung(Signs(answers=False, cpu_ticks=cpu_ticks(identity.pid))):
             self._hang(identity, say("it stood still while it loaded the model"))
 
-    def _serve(self, identity: Identity) -> None:
-        self._backoff.answered()
+    def _look_at_loading(self, identity: Identity) -> None:
+        if self._loading is None:  # an earlier daemon started it
+            self._loading = self._loading_from(self.log_file.size())
+        if time.monotonic() >= self._loading_look_at:
+            self._loading_look_at = time.monotonic() + _LOADING_LOOK_S
+            self._loading.look(identity.pid)
+
+    def _serve_if_right(self, identity: Identity) -> None:
+        """One that answered wrongly before serves nobody until its canary is right."""
+        fault = self._canary.ask(identity.port) if self._canary.suspected else None
+        if fault:
+            self._degrade(fault)
+        else:
+            self._serve()
+
+    def _serve(self) -> None:
+        self._restarts.answered()
+        self.stuck = False
+        self._offer = None
         self._pulse = Pulse(still_s=_STILL_S)
-        self._meter = Meter(identity.port)
+        self._meter = None
         self._become("ready", None)
-        self._state.record("info", "ENGINE-READY", self._record.id, say("ready"))
+        self._event("info", "ENGINE-READY", say("ready"))
+
+    # -- watching ---------------------------------------------------------------------------
 
     def _watch(self, identity: Identity) -> None:
         self._meter = self._meter or Meter(identity.port)
@@ -198,9 +268,42 @@ class ReplicaKeeper(Keeper):
         if self._pulse.hung(signs):
             self._hang(identity, say("it stood still for {seconds} seconds", seconds=_STILL_S))
             return
-        if metrics:
+        if metrics and self._record.state in SERVING:
             self._become_if_new("busy" if running else "ready")
         self.log_file.rotate()
+        self._mind_the_canary(identity)
+
+    def _become_if_new(self, state: ReplicaState) -> None:
+        if state != self._record.state:
+            self._become(state, None)
+
+    def _mind_the_canary(self, identity: Identity) -> None:
+        if self._canary.due():
+            self._canary.begin(identity.port)
+        fault = self._canary.take_fault()
+        if fault and self._record.state in SERVING:
+            self._start_afresh(identity, fault)
+        elif self._record.state == "degraded" and self._canary.cleared:
+            self._serve()
+
+    def _start_afresh(self, identity: Identity, fault: Text) -> None:
+        """A fresh load heals what a stray bit did; the canary then decides."""
+        why = say("it computes wrongly: {fault}", fault=fault)
+        self._around.keep_evidence("ENGINE-WRONG-ANSWER", self._record.cards, why)
+        stop(identity, grace_s=_STOP_GRACE_S)
+        self._died("ENGINE-WRONG-ANSWER", why, "ENGINE-WRONG-ANSWER")
+
+    def _degrade(self, fault: Text) -> None:
+        why = say("it computes wrongly, also after a restart: {fault}", fault=fault)
+        self._become("degraded", why)
+        self._event("fail", "ENGINE-WRONG-ANSWER", why)
+        threading.Thread(target=self._name_the_culprit, args=(why,), daemon=True).start()
+
+    def _name_the_culprit(self, why: Text) -> None:
+        who = culprit(self.deployment, self._record.cards, self._around.paths)
+        self._event("fail", "ENGINE-WRONG-ANSWER", who)
+        if self._record.state == "degraded":
+            self._become("degraded", say("{why}; {who}", why=why, who=who))
 
     def _hang(self, identity: Identity, why: Text) -> None:
         log.warning("%s hangs: %s", self._record.id, why)
@@ -208,9 +311,83 @@ class ReplicaKeeper(Keeper):
         exit_status(identity)
         self._died("ENGINE-HUNG", why, "ENGINE-HUNG")
 
-    def _become_if_new(self, state: ReplicaState) -> None:
-        if state != self._record.state:
-            self._become(state, None)
+    # -- deaths -----------------------------------------------------------------------------
+
+    def _bury(self, identity: Identity) -> None:
+        if self.leaving:
+            return  # we ended it ourselves
+        status = exit_status(identity)
+        killed = memory_killed(identity)
+        stop(identity, grace_s=0.5)
+        if killed is None:
+            killed = self._memory_killed_somebody()
+        cause = (
+            known("MEMORY-FORESEEN")
+            if self._ended_for_memory
+            else diagnose(self._own_log(), status, memory_killed=killed)
+        )
+        why = cause.text if cause else say("the engine ended by itself")
+        self._died(way_of_death(cause, status), why, "ENGINE-DEAD", cause)
+
+    def _memory_killed_somebody(self) -> bool | None:
+        kills = oom_kills()
+        return None if None in (kills, self._oom_kills) else kills != self._oom_kills
+
+    def _own_log(self) -> list[str]:
+        """The log since the last start; what an earlier try wrote explains nothing."""
+        lines = self.log_file.tail(400)
+        starts = [i for i, line in enumerate(lines) if " appliance: start " in line]
+        return lines[starts[-1] + 1 :] if starts else lines
+
+    def _died(self, way: str, why: Text, code: str, cause: Diagnosis | None = None) -> None:
+        """Note it; the third time the same way the history gets the diagnosis."""
+        self.last_death = cause
+        self._meter = None
+        self.metrics = None
+        self._event("fail", code, why)
+        again = cause.again if cause else _again(code)
+        was_stuck, self.stuck = self.stuck, self._restarts.died(way, again)
+        if self.stuck:
+            hint = cause.hint if cause else say("see `appliance logs {id}`", id=self.deployment.id)
+            why = _once_changed(why, hint) if again == "changed" else _slowly(why, hint)
+            if not was_stuck:
+                self._event("fail", "ENGINE-STUCK", why)
+        restarts = self._record.restarts + 1
+        self._become("failed", self._with_offer(why), identity=None, restarts=restarts)
+
+    def offer(self, command: str) -> None:
+        """Another plan is known to fit: from now on the reason says how to take it."""
+        self._offer = command
+        if reason := self._record.reason:
+            self._become(self._record.state, self._with_offer(reason))
+
+    def _with_offer(self, why: Text) -> Text:
+        if self._offer is None:
+            return why
+        return say("{why} What fits: `{command}`", why=why, command=self._offer)
+
+    # -- cards that are held ----------------------------------------------------------------
+
+    def _quarantine(self, card_id: str, hold: Hold) -> None:
+        """Serve nobody from a card that is held. A person who holds one lets answers end."""
+        if self._record.state != "quarantined":
+            why = say("card {card} is held: {reason}", card=card_id, reason=hold.reason)
+            self._become("quarantined", why)
+            self._event("fail" if hold.kind == "quarantine" else "info", hold.code, why)
+        if identity := self._record.identity:
+            self._drain(DRAIN_S if hold.kind == "maintenance" else 0.0)
+            stop(identity, grace_s=_STOP_GRACE_S)
+            exit_status(identity)
+            self._become("quarantined", self._record.reason, identity=None)
+
+    # -- what is remembered -----------------------------------------------------------------
+
+    @property
+    def _cards_text(self) -> str:
+        return ", ".join(self._record.cards)
+
+    def _event(self, severity: Severity, code: str, text: Text) -> None:
+        self._around.state.record(severity, code, self._record.id, text)
 
     def _become(self, state: ReplicaState, reason: Text | None, **changes: object) -> None:
         before = self._record
@@ -221,14 +398,36 @@ class ReplicaKeeper(Keeper):
         busy_flip = {before.state, state} <= SERVING and not changes
         if not busy_flip:
             self._remember()
-            self._on_change()
+            self._around.publish()
 
     def _remember(self) -> None:
         """A process that cannot be written down (a full disk) still bears our mark."""
         try:
-            self._state.save_replica(self._record)
+            self._around.state.save_replica(self._record)
         except ApplianceError as error:
             log.warning("%s is not remembered: %s", self._record.id, error)
+
+
+def _slowly(cause: Text, hint: Text) -> Text:
+    return say(
+        "{cause} (three times the same way; it is tried again every minute). {hint}",
+        cause=cause,
+        hint=hint,
+    )
+
+
+def _once_changed(cause: Text, hint: Text) -> Text:
+    return say(
+        "{cause} (three times the same way; it is tried again when the model's files change or "
+        "`appliance up` is run). {hint}",
+        cause=cause,
+        hint=hint,
+    )
+
+
+def _again(code: str) -> Again:
+    """What another try is worth where nothing is known but how it was noticed."""
+    return "slowly" if code == "ENGINE-DEAD" else "soon"
 
 
 def log_file_of(replica_id: str, paths: Paths) -> LogFile:

@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS events (
 """  # noqa: E501
 _MOST_EVENTS = 10_000
 _VERSION = 1
+_DISPLACED = "displaced."
 
 
 class ReplicaRecord(Document, frozen=True, kw_only=True):
@@ -155,6 +156,19 @@ class State:
             WantedDeployment(deployment=from_json(raw, Deployment), wanted=bool(wanted))
             for raw, wanted in rows
         ]
+
+    def keep_displaced(self, deployment: Deployment) -> None:
+        """Remember what ran before a card was taken from it, for when the card is back."""
+        self.set_setting(_DISPLACED + deployment.id, msgspec.json.encode(deployment).decode())
+
+    def displaced(self) -> list[Deployment]:
+        """Deployments that run in another way for as long as a card is held."""
+        rows = self._run("SELECT value FROM settings WHERE key GLOB ?", f"{_DISPLACED}*")
+        return [from_json(value, Deployment) for (value,) in rows]
+
+    def forget_displaced(self, deployment_id: str) -> None:
+        """The deployment is now what somebody wished anew, or what it was before."""
+        self._run("DELETE FROM settings WHERE key=?", _DISPLACED + deployment_id)
 
     def save_replica(self, record: ReplicaRecord) -> None:
         """Remember a replica."""

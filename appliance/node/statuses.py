@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from appliance.core.inventory import Inventory
 from appliance.core.sample import Sample
-from appliance.core.status import SERVING, CardStatus, DeploymentStatus, ReplicaState, ReplicaStatus
+from appliance.core.status import (
+    SERVING,
+    CardStatus,
+    DeploymentStatus,
+    Hold,
+    ReplicaState,
+    ReplicaStatus,
+)
 from appliance.node.replica import ReplicaKeeper
 from appliance.node.traffic import ModelTraffic
 from appliance.ops.deployment import Deployment
@@ -58,6 +65,7 @@ def replica_status(keeper: ReplicaKeeper) -> ReplicaStatus:
     """One replica as its keeper sees it."""
     record = keeper.record
     metrics = keeper.metrics
+    loading = keeper.loading
     return ReplicaStatus(
         id=record.id,
         pid=record.identity.pid if record.identity else None,
@@ -67,6 +75,8 @@ def replica_status(keeper: ReplicaKeeper) -> ReplicaStatus:
         reason=str(record.reason) if record.reason else None,
         since=record.since,
         restarts=record.restarts,
+        load_pct=loading.pct if loading else None,
+        load_eta_s=loading.eta_s() if loading else None,
         requests_running=metrics.requests_running if metrics else None,
         requests_waiting=metrics.requests_waiting if metrics else None,
         decode_tps=metrics.decode_tps if metrics else None,
@@ -74,8 +84,10 @@ def replica_status(keeper: ReplicaKeeper) -> ReplicaStatus:
     )
 
 
-def card_statuses(inventory: Inventory, sample: Sample) -> list[CardStatus]:
-    """Every card with its newest readings."""
+def card_statuses(
+    inventory: Inventory, sample: Sample, holds: Mapping[str, Hold]
+) -> list[CardStatus]:
+    """Every card with its newest readings, and why it is not to be used where it is held."""
     readings = {card.id: card for card in sample.cards}
     return [
         CardStatus(
@@ -85,6 +97,7 @@ def card_statuses(inventory: Inventory, sample: Sample) -> list[CardStatus]:
             name=card.name,
             state=card.state,
             sample=readings.get(card.id),
+            hold=holds.get(card.id),
         )
         for card in inventory.cards
     ]

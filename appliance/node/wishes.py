@@ -83,6 +83,12 @@ class TuneOptions(Document, frozen=True, kw_only=True):
     limit_s: float = 300.0
 
 
+class HoldOptions(Document, frozen=True, kw_only=True):
+    """Why a card is taken out of service."""
+
+    reason: str = "maintenance"
+
+
 class LogLines(Document, frozen=True, kw_only=True):
     """The end of a log, oldest line first."""
 

@@ -14,7 +14,10 @@ from appliance.engines.request import EngineRequest
 
 
 class Deployment(Document, frozen=True, kw_only=True):
-    """`id` is also the model name that clients ask for; `context` is one conversation's tokens."""
+    """`id` is also the model name that clients ask for; `context` is one conversation's tokens.
+
+    `adapt` is the operator's leave to serve a smaller plan where this one cannot run.
+    """
 
     id: str
     model: str
@@ -35,6 +38,7 @@ class Deployment(Document, frozen=True, kw_only=True):
     architecture: str | None = None
     quant: str | None = None
     self_test: bool = False
+    adapt: bool = False
 
     def replica_cards(self) -> dict[str, list[str]]:
         """Every replica by its id, with its own share of the cards."""
@@ -43,6 +47,13 @@ class Deployment(Document, frozen=True, kw_only=True):
             f"{self.id}-{number}": self.cards[number * share : (number + 1) * share] or self.cards
             for number in range(self.replicas)
         }
+
+
+def same_engine(one: Deployment, other: Deployment, replica_id: str) -> bool:
+    """Whether a replica's engine does for one deployment just what it does for the other."""
+    cards = [work.replica_cards().get(replica_id) for work in (one, other)]
+    plain = [msgspec.structs.replace(work, cards=[], adapt=False) for work in (one, other)]
+    return plain[0] == plain[1] and cards[0] == cards[1]
 
 
 def deployment_of(choice: Choice, model_path: str, catalogue: Catalogue) -> Deployment:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from appliance.core.i18n import Text
+from appliance.core.i18n import Text, say
 
 _LINES = 200
 Again = Literal["soon", "slowly", "changed"]
@@ -35,8 +35,15 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None
     line: str | None = None
 
+    @property
+    def text(self) -> Text:
+        """The cause with what it happened to."""
+        if self.detail is None:
+            return self.what
+        return say("{what}: {detail}", what=self.what, detail=self.detail)
+
     def __str__(self) -> str:
-        return f"{self.what}: {self.detail}" if self.detail else str(self.what)
+        return str(self.text)
 
 
 def diagnose(

@@ -30,16 +30,16 @@ class LogFile:
         """The last lines, oldest first; empty when there is no log yet."""
         if lines <= 0:
             return []
-        return _lines(self._last_bytes(lines, self._size()))[-lines:]
+        return _lines(self._last_bytes(lines, self.size()))[-lines:]
 
     def follow(self, lines: int = 50, *, cancel: Cancel | None = None) -> Iterator[str]:
         """The last lines, then new ones as they are written, until `cancel`."""
         cancel = cancel or Cancel()
-        position = self._size()
+        position = self.size()
         whole, newline, rest = self._last_bytes(lines, position).rpartition(b"\n")
         yield from _lines(whole + newline)[-lines:]
         while not cancel.wait(_POLL_S):
-            if self._size() < position:
+            if self.size() < position:
                 position, rest = 0, b""
             chunk = self._read(position)
             position += len(chunk)
@@ -49,7 +49,7 @@ class LogFile:
 
     def rotate(self) -> bool:
         """Move the log away once it is larger than `max_bytes`; whether it was."""
-        if self._size() <= self.max_bytes:
+        if self.size() <= self.max_bytes:
             return False
         for number in range(self.keep - 1, 0, -1):
             older = self._numbered(number)
@@ -71,7 +71,8 @@ class LogFile:
     def _numbered(self, number: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{number}")
 
-    def _size(self) -> int:
+    def size(self) -> int:
+        """Bytes of the log; 0 when there is none yet."""
         try:
             return self.path.stat().st_size
         except OSError:

@@ -33,6 +33,10 @@ class HostMemory(msgspec.Struct, frozen=True, kw_only=True):
         stalled = (self.stalled_pct or 0.0) > _MOST_STALLED_PCT
         return stalled and self.available_mib < self._bound(_TIGHT_SHARE, _TIGHT_MIB)
 
+    def has_room_for(self, mib: float) -> bool:
+        """Whether so much more could be taken without running out."""
+        return not msgspec.structs.replace(self, available_mib=self.available_mib - mib).running_out
+
     def _bound(self, share: float, limits: tuple[float, float]) -> float:
         """A share of the memory, but no less and no more than a server of any size needs."""
         low, high = limits

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from appliance.core.i18n import Text
 from appliance.core.inventory import Card
 from appliance.core.paths import Paths
+from appliance.core.status import Hold
 from appliance.engines.command import EngineCommand
 from appliance.engines.request import EngineRequest
 from appliance.node import replica
@@ -61,18 +63,40 @@ class EngineMode:
         return EngineCommand(engine="fake", argv=argv, port=request.port)
 
 
+class Around:
+    """The server of one replica: cards from a function, holds from a table."""
+
+    def __init__(
+        self, paths: Paths, state: State, cards: Callable[[Collection[str]], list[Card]]
+    ) -> None:
+        self.paths = paths
+        self.state = state
+        self.holds: dict[str, Hold] = {}
+        self.published = 0
+        self.evidence: list[str] = []
+        self._cards = cards
+
+    def cards_of(self, card_ids: Collection[str]) -> list[Card]:
+        return self._cards(card_ids)
+
+    def hold_on(self, card_ids: Collection[str]) -> tuple[str, Hold] | None:
+        return next(((card, self.holds[card]) for card in card_ids if card in self.holds), None)
+
+    def publish(self) -> None:
+        self.published += 1
+
+    def keep_evidence(self, code: str, cards: Collection[str], reason: Text) -> str:
+        self.evidence.append(f"{code}: {reason}")
+        return "/evidence"
+
+
 def keeper_of(
     paths: Paths,
     state: State,
     record: ReplicaRecord | None = None,
     cards: Callable[[Collection[str]], list[Card]] = lambda ids: CPU,
+    work: Deployment | None = None,
 ) -> ReplicaKeeper:
-    work = deployment()
-    return ReplicaKeeper(
-        record or ReplicaRecord(id="tiny-0", work=work),
-        work,
-        cards=cards,
-        paths=paths,
-        state=state,
-        on_change=lambda: None,
-    )
+    work = work or deployment()
+    around = Around(paths, state, cards)
+    return ReplicaKeeper(record or ReplicaRecord(id="tiny-0", work=work), work, around)

@@ -54,7 +54,7 @@ def test_an_engine_that_answers_is_ready_and_remembered(keep: Keep, state: State
 
     (record,) = state.replicas()
     assert (record.state, record.identity) == ("ready", identity)
-    assert [e.code for e in state.events()] == ["ENGINE-READY"]
+    assert [e.code for e in state.events()] == ["ENGINE-START", "ENGINE-READY"]
 
 
 def test_a_killed_engine_is_replaced(keep: Keep, state: State) -> None:

@@ -68,7 +68,7 @@ def test_every_card_is_told_with_its_readings() -> None:
     cards = [Card(id="a", vendor="nvidia", index=0), Card(id="b", vendor="nvidia", state="lost")]
     sample = Sample(time="t", cards=[CardSample(id="a", util_pct=1.0)])
 
-    first, second = card_statuses(Inventory(host=Host(), cards=cards), sample)
+    first, second = card_statuses(Inventory(host=Host(), cards=cards), sample, {})
 
     assert (first.sample, first.index) == (sample.cards[0], 0)
     assert (second.sample, second.state) == (None, "lost")

@@ -1,0 +1,121 @@
+"""The canary of a replica: asked when it starts and every night, in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, time, timedelta
+from pathlib import Path
+
+import msgspec
+
+from appliance.core.documents import from_json
+from appliance.core.errors import ApplianceError, VerificationFailed
+from appliance.core.i18n import Text, say
+from appliance.core.paths import Paths
+from appliance.node.state import State, now
+from appliance.ops.deployment import Deployment
+from appliance.supervisor import canary
+from appliance.weights.store import Store
+
+NIGHT = time(3, 0)
+_SUSPECTED_EVERY = timedelta(hours=1)
+
+
+class Canary:
+    """One replica's canary. `clock` tells the local time."""
+
+    def __init__(self, work: Deployment, state: State, *, clock: type[datetime] = datetime) -> None:
+        self._work = work
+        self._state = state
+        self._clock = clock
+        self._asked: datetime | None = None
+        self._asking: threading.Thread | None = None
+        self._fault: Text | None = None
+        self.suspected = False
+        """Whether its last answer was wrong."""
+
+    def due(self) -> bool:
+        """Whether it should be asked: for the first time, this night, or under suspicion."""
+        at = self._clock.now()
+        if self._asked is None:
+            return True
+        if self.suspected:
+            return at - self._asked >= _SUSPECTED_EVERY
+        night = datetime.combine(at.date(), NIGHT)
+        return self._asked < night <= at
+
+    def begin(self, port: int) -> None:
+        """Ask the engine at `port`, unless that is going on."""
+        if self._asking is None or not self._asking.is_alive():
+            self._asking = threading.Thread(target=self._note, args=(port,), daemon=True)
+            self._asking.start()
+
+    @property
+    def cleared(self) -> bool:
+        """Whether it was asked, and its last answer was right."""
+        asking = self._asking is not None and self._asking.is_alive()
+        return self._asked is not None and not self.suspected and not asking
+
+    def take_fault(self) -> Text | None:
+        """What was wrong with an answer since the last call."""
+        fault, self._fault = self._fault, None
+        return fault
+
+    def _note(self, port: int) -> None:
+        self._fault = self.ask(port)
+
+    def ask(self, port: int) -> Text | None:
+        """What is wrong with its answer, twice in a row; `None` when nothing is."""
+        self._asked = self._clock.now()
+        fault = self._judge(port)
+        fault = self._judge(port) if fault else None
+        self.suspected = fault is not None
+        return fault
+
+    def _judge(self, port: int) -> Text | None:
+        answer = canary.ask(port, self._work.id)
+        if answer is None:
+            return None  # an engine that answers nothing is found by other means
+        reference = self._reference()
+        known_good = self._work.family is not None and not self._work.self_test
+        fault = canary.wrong(answer, reference, known_good=known_good)
+        if fault is None and reference is None:
+            self._keep(canary.Reference(answer=answer, at=now()))
+        return fault
+
+    @property
+    def _key(self) -> str:
+        return f"canary {self._work.variant} {self._work.recipe} {self._work.kv_type}"
+
+    def _reference(self) -> canary.Reference | None:
+        raw = self._state.setting(self._key)
+        return from_json(raw, canary.Reference) if raw else None
+
+    def _keep(self, reference: canary.Reference) -> None:
+        self._state.set_setting(self._key, msgspec.json.encode(reference).decode())
+
+
+def culprit(work: Deployment, cards: list[str], paths: Paths) -> Text:
+    """Whether the file or the card is to blame: the file is read again and held to its hash.
+
+    May take minutes; a model that no store keeps cannot be told apart from its card.
+    """
+    store = Store(paths.models)
+    entry = Path(work.model_path)
+    stored = next((m for m in store.models() if Path(m.entry) == entry), None)
+    if stored is None:
+        return say("card {cards} or the model file is to blame", cards=", ".join(cards))
+    try:
+        store.verify(stored.id)
+    except VerificationFailed as error:
+        return say(
+            "its file is damaged ({why}): `appliance models pull {model}` fetches what is bad",
+            why=error.what,
+            model=stored.id,
+        )
+    except ApplianceError as error:
+        return say("its file could not be checked: {why}", why=error.what)
+    return say(
+        "its file is whole, so {cards} computes wrongly: take it out with `appliance cards hold`",
+        cards=", ".join(cards),
+    )

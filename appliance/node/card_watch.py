@@ -1,0 +1,89 @@
+"""Watching the cards that serve: one that goes bad serves nobody within seconds."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import msgspec
+
+from appliance.core.errors import ApplianceError
+from appliance.core.i18n import say
+from appliance.core.inventory import Card
+from appliance.core.sample import CardSample
+from appliance.core.status import Hold
+from appliance.node.holds import CardHolds
+from appliance.node.keeper import Keeper
+from appliance.node.quarantine import CardJudge, Verdict
+from appliance.node.replicas import Replicas
+from appliance.node.state import now
+from appliance.telemetry.sampler import Sampler
+
+log = logging.getLogger(__name__)
+_EVERY_S = 1.0
+_LOOK_AGAIN_S = 3.0
+
+
+class CardWatch(Keeper):
+    """Looks at the cards in use every second, and takes bad ones out of service."""
+
+    def __init__(self, replicas: Replicas, holds: CardHolds, sampler: Sampler) -> None:
+        super().__init__("card-watch", every_s=_EVERY_S)
+        self._replicas = replicas
+        self._holds = holds
+        self._sampler = sampler
+        self._judges: dict[str, CardJudge] = {}
+        self._looked_at = 0.0
+
+    def tick(self) -> None:
+        """Judge every card that deployments use and that is not held yet."""
+        in_use = self._replicas.cards_in_use()
+        held = self._holds.all()
+        self._judges = {card: j for card, j in self._judges.items() if card in in_use - held.keys()}
+        if not in_use:
+            return
+        sample = self._replicas.recent.look()
+        readings = {card.id: card for card in sample.cards}
+        cards = self._cards(in_use - held.keys(), readings)
+        for card_id, card in cards.items():
+            judge = self._judges.setdefault(card_id, CardJudge())
+            verdict = judge.judge(card, readings.get(card_id), time.monotonic())
+            if verdict:
+                self._take_out(card_id, verdict)
+
+    def failed(self, error: ApplianceError) -> None:
+        """Look again in a second."""
+        log.warning("the cards cannot be watched: %s", error)
+
+    def _cards(self, card_ids: set[str], readings: dict[str, CardSample]) -> dict[str, Card | None]:
+        """The cards as the inventory has them; looked at afresh when one has fallen silent."""
+        silent = any(is_silent(readings.get(card_id)) for card_id in card_ids)
+        again = silent and time.monotonic() - self._looked_at >= _LOOK_AGAIN_S
+        if again:
+            self._looked_at = time.monotonic()
+        inventory = self._sampler.inventory(fresh=again)
+        return {card_id: inventory.card(card_id) for card_id in card_ids}
+
+    def _take_out(self, card_id: str, verdict: Verdict) -> None:
+        """Traffic off first; then what can be seen is kept, before anybody resets the card."""
+        hold = Hold(kind="quarantine", since=now(), code=verdict.code, reason=str(verdict.reason))
+        self._hold(card_id, hold)
+        self._replicas.publish()
+        text = say("taken out of service: {reason}", reason=verdict.reason)
+        self._replicas.state.record("fail", verdict.code, card_id, text)
+        evidence = self._replicas.keep_evidence(verdict.code, [card_id], verdict.reason)
+        self._hold(card_id, msgspec.structs.replace(hold, evidence=evidence))
+
+    def _hold(self, card_id: str, hold: Hold) -> None:
+        try:
+            self._holds.hold(card_id, hold)
+        except ApplianceError as error:  # a full disk; it is in force all the same
+            log.warning("%s", error)
+
+
+def is_silent(reading: CardSample | None) -> bool:
+    """Whether a card tells nothing of itself any more."""
+    if reading is None:
+        return True
+    told = (reading.util_pct, reading.memory_used_mib, reading.temp_c, reading.power_w)
+    return all(value is None for value in told)
