@@ -12,12 +12,14 @@ from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen, Screen
 
+from appliance.core.history import SPANS, Span
 from appliance.core.i18n import _, current_language, use_default_language
+from appliance.core.topology import Topology
 from appliance.tui.actions import ACTIONS, actions_of, for_key, typed
 from appliance.tui.backend import Backend, Converse
-from appliance.tui.feed import Feed
+from appliance.tui.card_work import CardWork
+from appliance.tui.feed import Feed, Interest
 from appliance.tui.glyphs import ASCII, UNICODE, Glyphs
-from appliance.tui.history import WINDOWS, History
 from appliance.tui.jobs import JobState
 from appliance.tui.lean import lean
 from appliance.tui.messages import Looked
@@ -25,7 +27,6 @@ from appliance.tui.scene import Scene
 from appliance.tui.screens.place import Place
 from appliance.tui.snapshot import Snapshot
 from appliance.tui.themes import PALETTES, themes
-from appliance.tui.work import Work
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -78,7 +79,7 @@ def _health() -> Screen[None]:
     return HealthScreen()
 
 
-class ApplianceApp(Work):
+class ApplianceApp(CardWork):
     """A client of the node daemon; nothing is decided here that the command line cannot do."""
 
     CSS_PATH = "app.tcss"
@@ -113,11 +114,11 @@ class ApplianceApp(Work):
         self.readonly = readonly
         self.slow = slow
         self.snapshot = Snapshot()
-        self.history = History()
+        self.topology: Topology | None = None
         self.jobs: dict[str, JobState] = {}
         self.deployment: str | None = None
         self.card: str | None = None
-        self.window = "minute"
+        self.span: Span = "1m"
         self.worst_first = True
         self.paused = False
         self.palette: dict[str, Style] = {}
@@ -152,15 +153,9 @@ class ApplianceApp(Work):
             self.redraw()
 
     def on_looked(self, message: Looked) -> None:
-        """Keep the picture; draw it unless the operator holds this one."""
-        snapshot = message.snapshot
-        moment = snapshot.taken.timestamp()
-        if snapshot.sample:
-            self.history.add(snapshot.sample, moment)
-        else:
-            self.history.gap(moment)
+        """Draw the picture, unless the operator holds the one before."""
         if not self.paused:
-            self.snapshot = snapshot
+            self.snapshot = message.snapshot
             self.redraw()
 
     def on_unmount(self) -> None:
@@ -172,6 +167,14 @@ class ApplianceApp(Work):
         for screen in self.screen_stack:
             if isinstance(screen, Place):
                 screen.redraw()
+        self.care()
+
+    def care(self) -> None:
+        """Let the daemon be asked for what the screen in front draws beside the newest readings."""
+        front = next((s for s in reversed(self.screen_stack) if isinstance(s, Place)), None)
+        card = front.history_of() if front and not self.slow else None
+        processes = front is not None and front.shows_processes
+        self.feed.care_for(Interest(card, self.span, processes))
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         super()._display(screen, lean(renderable))
@@ -180,14 +183,14 @@ class ApplianceApp(Work):
         """What there is to see, for a room of this size."""
         return Scene(
             snapshot=self.snapshot,
-            history=self.history,
             jobs=self.jobs,
             glyphs=self.glyphs,
             width=width,
             height=height,
             deployment=self.deployment,
             card=self.card,
-            window=self.window,
+            span=self.span,
+            topology=self.topology,
             worst_first=self.worst_first,
             paused=self.paused,
             readonly=self.readonly,
@@ -291,10 +294,9 @@ class ApplianceApp(Work):
             at = ids.index(self.deployment) if self.deployment in ids else 0
             self.deployment = ids[(at + by) % len(ids)]
 
-    def do_window(self) -> None:
+    def do_span(self) -> None:
         """The next period of the graphs."""
-        names = list(WINDOWS)
-        self.window = names[(names.index(self.window) + 1) % len(names)]
+        self.span = SPANS[(SPANS.index(self.span) + 1) % len(SPANS)]
         self.redraw()
 
     def do_pause(self) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from appliance.core.errors import ApplianceError
 from appliance.core.history import History
 from appliance.core.inventory import Inventory
+from appliance.core.progress import Cancel, OnProgress
 from appliance.core.sample import Sample
 from appliance.core.status import DeploymentStatus, Status
 from appliance.core.topology import Topology
-from appliance.node.wishes import Event, PullOptions, UpOptions
+from appliance.node.wishes import Event, JobStatus, PullOptions, TuneOptions, UpOptions
 from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
+
+if TYPE_CHECKING:
+    from appliance.tui.screens.setup_state import Setup
 
 
 class Node(Protocol):
@@ -44,11 +49,33 @@ class Node(Protocol):
 
     def pull(self, options: PullOptions) -> Iterator[dict[str, Any]]: ...  # noqa: D102
 
+    def tune(self, deployment: str, options: TuneOptions) -> Iterator[dict[str, Any]]: ...  # noqa: D102
+
+    def jobs(self) -> list[JobStatus]: ...  # noqa: D102
+
+    def pause_job(self, job_id: str) -> None: ...  # noqa: D102
+
+    def resume_job(self, job_id: str) -> None: ...  # noqa: D102
+
     def cancel_job(self, job_id: str) -> None: ...  # noqa: D102
 
     def down(self, deployment: str | None = None) -> None: ...  # noqa: D102
 
     def restart(self, deployment: str) -> None: ...  # noqa: D102
+
+
+class Shelf(Protocol):
+    """The store of weights; every call says in a sentence what came of it."""
+
+    def verify(self, model: str, tell: OnProgress, cancel: Cancel) -> str: ...  # noqa: D102
+
+    def export(  # noqa: D102
+        self, model: str, directory: Path, tell: OnProgress, cancel: Cancel
+    ) -> str: ...
+
+    def take(self, place: Path, tell: OnProgress, cancel: Cancel) -> str: ...  # noqa: D102
+
+    def remove(self, model: str, *, in_use: Collection[str]) -> str: ...  # noqa: D102
 
 
 class Converse(Protocol):
@@ -62,8 +89,8 @@ class Converse(Protocol):
 @dataclass(frozen=True)
 class Backend:
     """`start` starts the daemon and returns when it answers; `offers` lists the models that could
-    be served; `command` gives the command of a deployment's engine; `mark` says that it is no real
-    server.
+    be served; `command` gives the command of a deployment's engine; `shelf` is the store; `mark`
+    says that it is no real server.
     """
 
     node: Node
@@ -71,6 +98,9 @@ class Backend:
     start: Callable[[], object] | None = None
     offers: Callable[[Inventory | None], object] | None = None
     command: Callable[[DeploymentStatus], str] | None = None
+    shelf: Shelf | None = None
+    setup: Setup | None = None
+    """Asks and answers for the wizard."""
     mark: str = ""
 
 

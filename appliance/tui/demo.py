@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -28,7 +28,7 @@ from appliance.core.status import (
 )
 from appliance.core.topology import Topology
 from appliance.node.observed import span_named
-from appliance.node.wishes import Event, PullOptions, UpOptions
+from appliance.node.wishes import Event, JobStatus, PullOptions, TuneOptions, UpOptions
 from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
 from appliance.tui.backend import Backend
 from appliance.tui.simulated import Fleet, processes_of, server
@@ -56,7 +56,7 @@ class DemoNode:
         trouble: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._make = lambda: Fleet(count, kind, nodes, trouble=trouble)
+        self._make = partial(Fleet, count, kind, nodes, trouble=trouble)
         self._clock = clock
         self._stopped: set[str] = set()
         self._holds: dict[str, Hold] = {}
@@ -193,6 +193,34 @@ class DemoNode:
         yield self._begin()
         yield from self._fetch(options.model)
         yield {"schema": "appliance.pull/1", "model": options.model, "files": []}
+
+    def tune(self, deployment: str, options: TuneOptions) -> Iterator[dict[str, Any]]:
+        """Pretends."""
+        yield self._begin()
+        trials = []
+        for ubatch, speed in ((512, 118.0), (1024, 131.0), (256, 104.0)):
+            yield from self._pause(1.5)
+            trials.append({
+                "schema": "appliance.trial/1", "settings": {"ubatch": str(ubatch)},
+                "decode_tps_one": speed / 4, "decode_tps_all": speed, "first_token_s": 60 / speed,
+                "seconds": 1.5,
+            })  # fmt: skip
+            yield trials[-1]
+        yield {
+            "schema": "appliance.tune/1", "deployment": deployment, "variant": deployment,
+            "goal": options.goal, "users": 8, "trials": trials, "kept": {"ubatch": "1024"},
+            "changed": True, "seconds": 4.5,
+        }  # fmt: skip
+
+    def jobs(self) -> list[JobStatus]:
+        """None but those that this screen began."""
+        return []
+
+    def pause_job(self, job_id: str) -> None:
+        """Pretends."""
+
+    def resume_job(self, job_id: str) -> None:
+        """Pretends."""
 
     def cancel_job(self, job_id: str) -> None:
         """End what pretends to work."""

@@ -6,11 +6,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 
 from appliance.core.errors import ApplianceError
+from appliance.core.history import History, Span
 from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
 from appliance.core.status import Status
@@ -20,6 +22,16 @@ from appliance.tui.snapshot import Snapshot
 
 EVENTS_KEPT = 1000
 _INVENTORY_EVERY_S = 60.0
+_HISTORY_EVERY_S: dict[Span, float] = {"1m": 0.0, "1h": 15.0, "1d": 60.0, "30d": 300.0}
+
+
+@dataclass(frozen=True)
+class Interest:
+    """What else the screen in front draws: the history of a card, the processes on the cards."""
+
+    card: str | None = None
+    span: Span = "1m"
+    processes: bool = False
 
 
 class Feed:
@@ -39,6 +51,9 @@ class Feed:
         self._events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self._answered_at = time.monotonic()
         self._last: Snapshot | None = None
+        self._interest = Interest()
+        self._history: History | None = None
+        self._history_at = 0.0
 
     def start(self) -> None:
         """Begin to look."""
@@ -53,6 +68,12 @@ class Feed:
         """Do not wait for the next second; `afresh` asks for everything again."""
         self._afresh = self._afresh or afresh
         self._wake.set()
+
+    def care_for(self, interest: Interest) -> None:
+        """Ask for this too; at once where it is something new."""
+        if interest != self._interest:
+            self._interest = interest
+            self._wake.set()
 
     def _run(self) -> None:
         while not self._ended:
@@ -83,7 +104,7 @@ class Feed:
             self._inventory_at = -_INVENTORY_EVERY_S
             self._events.clear()
         status = self._node.status()
-        sample = self._node.sample()
+        sample = self._node.sample(processes=self._interest.processes)
         after = self._events[-1].number if self._events else 0
         self._events.extend(self._node.events(after))
         return Snapshot(
@@ -91,9 +112,23 @@ class Feed:
             status=status,
             inventory=self._inventory_for(status),
             sample=sample,
+            jobs=tuple(self._node.jobs()),
             events=tuple(self._events),
             stale_after_s=2 * self._interval_s + 1,
+            history=self._history_for(self._interest),
         )
+
+    def _history_for(self, interest: Interest) -> History | None:
+        """The history of interest, asked for as often as it has something new."""
+        known = self._history
+        if interest.card is None:
+            return None
+        age = time.monotonic() - self._history_at
+        same = known and (known.card, known.span) == (interest.card, interest.span)
+        if not same or age >= _HISTORY_EVERY_S[interest.span]:
+            self._history = self._node.history(interest.card, interest.span)
+            self._history_at = time.monotonic()
+        return self._history
 
     def _inventory_for(self, status: Status) -> Inventory:
         """The inventory, asked for again when a card came, went or changed its state."""

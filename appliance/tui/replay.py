@@ -19,7 +19,7 @@ from appliance.core.status import CardStatus, DaemonStatus, Status
 from appliance.core.topology import Topology
 from appliance.hardware.box import Box, open_box
 from appliance.node.observed import span_named
-from appliance.node.wishes import Event, PullOptions, UpOptions
+from appliance.node.wishes import Event, JobStatus, PullOptions, TuneOptions, UpOptions
 from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
 from appliance.tui.backend import Backend
 
@@ -100,6 +100,22 @@ class Replay:
 
     def pull(self, options: PullOptions) -> Iterator[dict[str, Any]]:
         """Nothing can be fetched into a capture."""
+        raise _only_a_capture()
+
+    def tune(self, deployment: str, options: TuneOptions) -> Iterator[dict[str, Any]]:
+        """Nothing runs in a capture."""
+        raise _only_a_capture()
+
+    def jobs(self) -> list[JobStatus]:
+        """Nothing runs in a capture."""
+        return []
+
+    def pause_job(self, job_id: str) -> None:
+        """Nothing runs in a capture."""
+        raise _only_a_capture()
+
+    def resume_job(self, job_id: str) -> None:
+        """Nothing runs in a capture."""
         raise _only_a_capture()
 
     def cancel_job(self, job_id: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from appliance.core.history import Span
+from appliance.core.topology import Topology
 from appliance.tui.glyphs import ASCII, Glyphs
-from appliance.tui.history import History
 from appliance.tui.jobs import JobState
 from appliance.tui.snapshot import Snapshot
 
@@ -16,14 +17,14 @@ class Scene:
     """What the daemon said, what the operator chose, and the room there is."""
 
     snapshot: Snapshot = field(default_factory=Snapshot)
-    history: History = field(default_factory=History)
     jobs: Mapping[str, JobState] = field(default_factory=dict)
     glyphs: Glyphs = ASCII
     width: int = 80
     height: int = 21
     deployment: str | None = None
     card: str | None = None
-    window: str = "minute"
+    span: Span = "1m"
+    topology: Topology | None = None
     worst_first: bool = True
     paused: bool = False
     readonly: bool = False

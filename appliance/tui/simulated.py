@@ -19,6 +19,8 @@ from appliance.core.topology import CardPlace, Topology
 CAPTURES = Path(__file__).with_name("captures")
 KINDS = ("nvidia", "ascend", "amd", "hygon", "metax", "mthreads")
 _HOT, _SILENT = 3, 5
+_LOST_S = 960
+"""How long ago the lost card was lost."""
 _DISK = Disk(mount="/", total_mib=1_800_000, free_mib=1_204_000)
 _WAVES_S = (3.7, 17.0, 310.0)
 
@@ -139,9 +141,13 @@ class Fleet:
         numbers = [n for n, place in enumerate(self.places) if place.card.id == card]
         steps = STEPS[span]
         last = int(at) // steps.step_s
+        end = at - _LOST_S if self.lost in numbers else at
+        times = [(last - steps.count + 1 + i) * steps.step_s for i in range(steps.count)]
         points = [
             _point([self.reading(n, time, _day(time)) for n in numbers or range(3)])
-            for time in ((last - steps.count + 1 + i) * steps.step_s for i in range(steps.count))
+            if time <= end
+            else None
+            for time in times
         ]
         until = datetime.fromtimestamp((last + 1) * steps.step_s, UTC).isoformat()
         return History(card=card, span=span, step_s=steps.step_s, until=until, points=[*points])

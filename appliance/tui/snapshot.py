@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from appliance.core.errors import ApplianceError
+from appliance.core.history import History
 from appliance.core.i18n import _
 from appliance.core.inventory import Card, Inventory
 from appliance.core.sample import CardSample, Sample
-from appliance.core.status import DeploymentStatus, Status
-from appliance.node.wishes import Event
-from appliance.tui.words import CARD_STATES, HEALTH_WORDS, STALE, UNKNOWN, Word
+from appliance.core.status import CardStatus, DeploymentStatus, Hold, Status
+from appliance.node.wishes import Event, JobStatus
+from appliance.tui.words import CARD_STATES, HEALTH_WORDS, HOLDS, HOT, STALE, UNKNOWN, Word
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,26 @@ class CardRow:
     age_s: float
     stale: bool
     card: Card | None = None
+    hold: Hold | None = None
 
     @property
     def label(self) -> str:
-        """How people on site call it: the driver's index, or `cpu`, else its id."""
+        """How people on site call it: the driver's index, or `cpu`, else its id; with the server
+        in front where the id names one (`node-07/…`).
+        """
         if self.vendor == "cpu":
             return "cpu"
-        return self.id if self.index is None else str(self.index)
+        server, slash, _rest = self.id.rpartition("/")
+        number = self.id if self.index is None else str(self.index)
+        return f"{server}:{number}" if slash and self.index is not None else number
+
+    @property
+    def hot(self) -> bool:
+        """Whether it is so warm that it slows itself down, by its own limit."""
+        reading = self.reading
+        if self.stale or reading is None or reading.temp_c is None or reading.temp_warn_c is None:
+            return False
+        return reading.temp_c >= reading.temp_warn_c
 
     @property
     def title(self) -> str:
@@ -45,22 +59,32 @@ class CardRow:
         """The worst that is known of it."""
         if self.state != "ok":
             return CARD_STATES.get(self.state, UNKNOWN)
+        if self.hold and self.hold.kind == "quarantine":
+            return HOLDS["quarantine"]
         if self.stale:
             return STALE
         if self.reading is None:
             return UNKNOWN
         if self.reading.health in ("warning", "critical"):
             return HEALTH_WORDS[self.reading.health]
+        if self.hot:
+            return HOT
         if self.reading.throttle:
             return CARD_STATES["degraded"]
-        return CARD_STATES["ok"]
+        return HOLDS["maintenance"] if self.hold else CARD_STATES["ok"]
 
     @property
-    def rank(self) -> tuple[int, float, str, int]:
-        """Sorts the worst first, then the hottest vendor by vendor in the order of the driver."""
-        order = ("fail", "unknown", "warn", "ok")
+    def rank(self) -> tuple[int, str, str, int]:
+        """Sorts the worst first, then server by server in the order of the driver."""
+        order = ("fail", "unknown", "warn", "moving", "ok")
         worst = order.index(self.word.style) if self.word.style in order else 1
-        return (worst, 0.0, self.vendor, self.index if self.index is not None else 10**6)
+        return (worst, *self.place)
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Sorts by server, vendor and the driver's number."""
+        server = self.id.rpartition("/")[0]
+        return (server, self.vendor, self.index if self.index is not None else 10**6)
 
 
 @dataclass(frozen=True)
@@ -72,9 +96,12 @@ class Snapshot:
     inventory: Inventory | None = None
     sample: Sample | None = None
     events: tuple[Event, ...] = ()
+    jobs: tuple[JobStatus, ...] = ()
     error: ApplianceError | None = None
     down_s: float | None = None
     stale_after_s: float = 3.0
+    history: History | None = None
+    """Of what the screen in front draws as graphs."""
 
     @property
     def deployments(self) -> list[DeploymentStatus]:
@@ -110,26 +137,35 @@ class Snapshot:
         if self.down_s is not None:
             readings = {}
         known = self.inventory.cards if self.inventory else []
-        rows = [self._row(card, readings.get(card.id)) for card in known]
+        holds = {c.id: c.hold for c in self.status.cards} if self.status else {}
+        rows = [self._row(card, readings.get(card.id), holds.get(card.id)) for card in known]
         listed = {row.id for row in rows}
         for card in self.status.cards if self.status else []:
             if card.id not in listed:
                 reading = readings.get(card.id) or (card.sample if self.down_s is None else None)
-                bare = CardRow(card.id, card.vendor, card.name, None, card.state, None, 0, False)
-                rows.append(self._with(bare, reading))
+                rows.append(self._row(card, reading, card.hold))
         return rows
 
-    def _row(self, card: Card, reading: CardSample | None) -> CardRow:
-        state = card.state
-        bare = CardRow(card.id, card.vendor, card.name, card.index, state, None, 0, False, card)
-        return self._with(bare, reading)
-
-    def _with(self, row: CardRow, reading: CardSample | None) -> CardRow:
+    def _row(
+        self, card: Card | CardStatus, reading: CardSample | None, hold: Hold | None
+    ) -> CardRow:
         age = self.sample_age_s + (reading.age_s if reading else 0.0)
-        stale = reading is not None and age > self.stale_after_s
         return CardRow(
-            row.id, row.vendor, row.name, row.index, row.state, reading, age, stale, row.card
+            id=card.id,
+            vendor=card.vendor,
+            name=card.name,
+            index=card.index,
+            state=card.state,
+            reading=reading,
+            age_s=age,
+            stale=reading is not None and age > self.stale_after_s,
+            card=card if isinstance(card, Card) else None,
+            hold=hold,
         )
+
+    def card(self, card_id: str | None) -> CardRow | None:
+        """The card with this id."""
+        return next((row for row in self.cards() if row.id == card_id), None)
 
     def worst_first(self) -> list[CardRow]:
         """The cards, those that need somebody on top."""

@@ -32,6 +32,11 @@ CARD_STATES = {
     "no_answer": Word(say("NO ANSWER"), "unknown", "fail"),
     "lost": Word(say("LOST"), "fail", "fail"),
 }
+HOT = Word(say("HOT"), "warn", "warn")
+HOLDS = {
+    "maintenance": Word(say("HELD"), "idle", "moving"),
+    "quarantine": Word(say("QUARANTINE"), "fail", "fail"),
+}
 HEALTH_WORDS = {
     "ok": CARD_STATES["ok"],
     "warning": CARD_STATES["degraded"],
@@ -81,6 +86,11 @@ def watts(value: float | None, limit: float | None) -> str:
     if value is None:
         return unknown()
     return f"{value:.0f} W" if limit is None else f"{value:.0f}/{limit:.0f} W"
+
+
+def megahertz(value: float | None) -> str:
+    """`1755 MHz`."""
+    return unknown() if value is None else f"{value:.0f} MHz"
 
 
 def gib(mib: float | None) -> str:

@@ -9,17 +9,22 @@ from textual.widget import Widget
 from appliance.tui.drawing import BLANK, Line
 from appliance.tui.screens.place import Place
 from appliance.tui.snapshot import CardRow
+from appliance.tui.views import card as card_view
 from appliance.tui.views import cards as view
 from appliance.tui.widgets import Canvas, Reader, Rows
 
-_GRAPH_ROWS = 9
-_LEAST_TABLE = 10
+_GRAPH_ROWS = 10
+_LEAST_TABLE = 9
 
 
 class CardsScreen(Place):
     """One line a card, worst first; the history of the chosen one below."""
 
     place = "cards"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filtered = ""
 
     def body(self) -> Iterator[Widget]:
         """The table, and the graphs where there is room."""
@@ -34,7 +39,7 @@ class CardsScreen(Place):
         """The graphs go where the table needs the room."""
         scene = self.scene(self.size.width, self.size.height)
         room = self.size.height - 3
-        wanted = len(scene.snapshot.cards()) + 1
+        wanted = len(self._cards()) + 1
         graphs = room - max(_LEAST_TABLE, min(wanted, room))
         shown = not scene.slow and (graphs >= 4 or room >= _LEAST_TABLE + _GRAPH_ROWS)
         canvas = self.query_one("#graphs", Canvas)
@@ -46,20 +51,28 @@ class CardsScreen(Place):
         self.on_resize()
         super().redraw()
 
+    def history_of(self) -> str | None:
+        """The chosen card's."""
+        chosen = self.card
+        return chosen.id if chosen else None
+
     def _cards(self) -> list[CardRow]:
         snapshot = self.appliance.snapshot
-        return snapshot.worst_first() if self.appliance.worst_first else snapshot.cards()
+        cards = snapshot.worst_first() if self.appliance.worst_first else snapshot.cards()
+        return view.matching(cards, self.filtered)
 
     def _table(self, width: int, height: int) -> list[Line]:
-        return view.table(self.scene(width, height), self._cards())
+        return view.table(self.scene(width, height), self._cards(), filtered=self.filtered)
 
     def _graphs(self, width: int, height: int) -> list[Line]:
-        chosen = self._chosen()
+        chosen = self.card
         if chosen is None:
             return []
         return [BLANK, *view.below(self.scene(width, height), chosen, height - 1)]
 
-    def _chosen(self) -> CardRow | None:
+    @property
+    def card(self) -> CardRow | None:
+        """The chosen card."""
         cards = self._cards()
         return cards[self.query_one(Rows).cursor] if cards else None
 
@@ -67,16 +80,32 @@ class CardsScreen(Place):
         """The graphs show the chosen card."""
         self.appliance.card = event.key
         self.query_one("#graphs", Canvas).redraw()
+        self.appliance.care()
 
     def do_order(self) -> None:
         """Worst first, or in the order of the driver."""
         self.appliance.worst_first = not self.appliance.worst_first
         self.redraw()
 
+    def do_filter(self) -> None:
+        """Ask for a text."""
+        from appliance.tui.screens.dialogs import Ask
+
+        self.app.push_screen(Ask(self.filtered), self._filter)
+
+    def _filter(self, text: str | None) -> None:
+        if text is not None:
+            self.filtered = text
+            self.redraw()
+
     def do_details(self) -> None:
         """Open the chosen card."""
-        if chosen := self._chosen():
+        if chosen := self.card:
             self.app.push_screen(CardScreen(chosen.id))
+
+    def text(self) -> str:
+        """What copying gives: the table."""
+        return plain(self._table(120, 0))
 
 
 class CardScreen(Place):
@@ -84,25 +113,39 @@ class CardScreen(Place):
 
     place = "card"
     tab = "cards"
+    shows_processes = True
 
     def __init__(self, card: str) -> None:
         super().__init__()
-        self.card = card
+        self._card = card
 
     def body(self) -> Iterator[Widget]:
-        """Facts and graphs."""
+        """Facts, graphs, processes."""
         yield Reader(self._details, id="details")
 
     def on_mount(self) -> None:
-        """The arrows scroll."""
+        """The arrows scroll; how the card is linked is asked for once."""
         self.query_one(Reader).focus()
+        self.appliance.ask_links()
+
+    def history_of(self) -> str:
+        """The card's own."""
+        return self._card
+
+    @property
+    def card(self) -> CardRow | None:
+        """The card, as long as it is known."""
+        return self.appliance.snapshot.card(self._card)
 
     def _details(self, width: int, height: int) -> list[Line]:
-        scene = self.scene(width, height)
-        found = [card for card in scene.snapshot.cards() if card.id == self.card]
-        return view.details(scene, found[0]) if found else []
+        card = self.card
+        return card_view.page(self.scene(width, height), card) if card else []
 
     def text(self) -> str:
         """What copying gives."""
-        lines = self._details(80, 60)
-        return "\n".join("".join(span.text for span in line).rstrip() for line in lines)
+        return plain(self._details(100, 60))
+
+
+def plain(lines: list[Line]) -> str:
+    """Lines without their styles."""
+    return "\n".join("".join(span.text for span in line).rstrip() for line in lines)

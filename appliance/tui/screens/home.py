@@ -27,6 +27,10 @@ class HomeScreen(Place):
         """One canvas."""
         yield Canvas(self._board, id="board", classes="body")
 
+    def history_of(self) -> str:
+        """All cards together."""
+        return "all"
+
     def _board(self, width: int, height: int) -> list[Line]:
         return board(self.scene(width, height))
 

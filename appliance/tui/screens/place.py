@@ -25,12 +25,17 @@ class Place(Screen[None]):
 
     place: ClassVar[str] = ""
     tab: ClassVar[str] = ""
+    shows_processes: ClassVar[bool] = False
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 
     @property
     def appliance(self) -> ApplianceApp:
         """The application, by its own type."""
         return cast("ApplianceApp", self.app)
+
+    def history_of(self) -> str | None:
+        """Whose history it draws: a card, `all`, or nobody's."""
+        return None
 
     def scene(self, width: int, height: int) -> Scene:
         """What there is to see, for a room of this size."""
@@ -55,6 +60,7 @@ class Place(Screen[None]):
     def on_screen_resume(self) -> None:
         """While it was hidden nothing was drawn."""
         self.redraw()
+        self.appliance.care()
 
     def _title(self, width: int, height: int) -> list[Line]:
         return [frame.title(self.scene(width, height), self.tab or self.place)]

@@ -6,7 +6,7 @@ from appliance.core.i18n import _
 from appliance.tui.drawing import BLANK, Line, Span, section
 from appliance.tui.scene import Scene
 from appliance.tui.snapshot import CardRow
-from appliance.tui.views import cards, health, jobs, services
+from appliance.tui.views import cards, graphs, health, jobs, services
 from appliance.tui.words import size
 
 _LEAST_GRAPH = 4
@@ -72,7 +72,7 @@ def _cards(scene: Scene, room: int) -> list[Line]:
 
 def _in_order(rows: list[CardRow]) -> list[CardRow]:
     """The order of the driver where all fit: a card stays where it was."""
-    return sorted(rows, key=lambda row: (row.vendor, row.index if row.index is not None else 10**6))
+    return sorted(rows, key=lambda row: row.place)
 
 
 def _note(scene: Scene, more: int) -> str:
@@ -92,4 +92,4 @@ def _graph(scene: Scene, room: int) -> list[Line]:
         return []
     events = min(len(scene.snapshot.events), 6)
     height = room - events - 2 if events else room
-    return cards.graphs(scene, "all", min(max(_LEAST_GRAPH, height), _MOST_GRAPH, room))
+    return graphs.of_all(scene, min(max(_LEAST_GRAPH, height), _MOST_GRAPH, room))

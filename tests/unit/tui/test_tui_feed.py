@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 from tui_fakes import FakeNode, card
 
+from appliance.core.history import History
+from appliance.core.sample import CardProcess
 from appliance.core.status import Status
 from appliance.node.wishes import Event, UpOptions
 from appliance.tui import jobs
-from appliance.tui.feed import Feed
-from appliance.tui.history import History, Ring
+from appliance.tui.feed import Feed, Interest
 from appliance.tui.jobs import JobState, advance
 from appliance.tui.snapshot import Snapshot
 
@@ -88,27 +89,38 @@ def test_a_daemon_of_another_version_is_an_error_that_says_so() -> None:
     assert "another version" in str(snapshot.error)
 
 
-def test_a_ring_keeps_the_newest_and_marks_gaps() -> None:
-    ring = Ring(3)
-    for value in (1.0, 2.0, None, 4.0):
-        ring.add(value)
+def test_the_history_in_view_is_asked_for_and_no_other() -> None:
+    asked: list[tuple[str, str]] = []
 
-    assert ring.last(3) == [2.0, None, 4.0]
-    assert ring.last(9) == [2.0, None, 4.0]
+    class Telling(FakeNode):
+        def history(self, card: str, span: str) -> History:
+            asked.append((card, span))
+            return super().history(card, span)
+
+    feed = Feed(Telling(), lambda snapshot: None)
+    assert feed.look().history is None
+    feed.care_for(Interest("GPU-0001", "1d"))
+    for _ in range(3):
+        found = feed.look().history
+        assert found is not None
+        assert (found.card, found.span) == ("GPU-0001", "1d")
+    feed.care_for(Interest("GPU-0001", "1m"))
+    feed.look()
+    feed.look()
+    feed.care_for(Interest())
+
+    assert feed.look().history is None
+    assert asked == [("GPU-0001", "1d"), ("GPU-0001", "1m"), ("GPU-0001", "1m")]
 
 
-def test_history_takes_a_sample_once() -> None:
-    history = History()
-    node = FakeNode(cards=2)
-    node.sampled_at = "2025-03-04T05:06:07Z"
-    for second in range(3):
-        history.add(node.sample(), float(second))
-    node.sampled_at = "2025-03-04T05:06:08Z"
-    history.add(node.sample(), 3.0)
+def test_processes_are_asked_for_only_where_they_are_shown() -> None:
+    node = FakeNode()
+    node.processes = [CardProcess(pid=7)]
+    feed = Feed(node, lambda snapshot: None)
 
-    assert history.last("GPU-0001", "util", "minute", 3) == [None, 51.0, 51.0]
-    assert history.last("all", "util", "minute", 1) == [50.5]
-    assert history.last("nobody", "util", "minute", 2) == [None, None]
+    assert [card.processes for card in feed.look().sample.cards] == [None] * 4  # type: ignore[union-attr]
+    feed.care_for(Interest(processes=True))
+    assert feed.look().sample.cards[0].processes == [CardProcess(pid=7)]  # type: ignore[union-attr]
 
 
 PHASE = {"schema": "appliance.phase/1", "phase": "fetch", "done": False, "text": "fetching"}

@@ -12,20 +12,35 @@ import msgspec
 from textual.app import App
 
 from appliance.core.errors import ApplianceError, Unreachable
+from appliance.core.history import STEPS, History, HistoryPoint, Range
 from appliance.core.inventory import Card, Cpu, Disk, Host, Inventory, Problem
-from appliance.core.sample import CardSample, HostSample, Sample
+from appliance.core.sample import CardProcess, CardSample, HostSample, Sample
 from appliance.core.status import (
     CardStatus,
     DaemonStatus,
     DeploymentStatus,
+    Hold,
     ReplicaState,
     ReplicaStatus,
     Status,
 )
-from appliance.node.wishes import Event, PullOptions, UpOptions
+from appliance.core.topology import CardPlace, Topology
+from appliance.node.observed import span_named
+from appliance.node.wishes import Event, JobStatus, PullOptions, TuneOptions, UpOptions
 from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
 from appliance.tui.app import ApplianceApp
 from appliance.tui.backend import Backend
+
+
+def wave(number: int) -> dict[str, Range]:
+    """Readings that rise and fall."""
+    share = abs(number % 48 - 24) / 24
+    most = {"util_pct": 90.0, "memory_used_mib": 40000.0, "temp_c": 80.0, "power_w": 300.0}
+    return {
+        name: Range(min=value * share * 0.8, mean=value * share, max=value * share)
+        for name, value in most.items()
+    }
+
 
 MODEL = "deepseek-r1-distill-qwen-7b"
 
@@ -112,7 +127,10 @@ class FakeNode:
         self.hang.set()
         self.calls: list[tuple[str, str | None]] = []
         self.job: list[dict[str, Any]] = []
+        self.under_way: list[JobStatus] = []
         self.sampled_at: str | None = None
+        self.holds: dict[str, Hold] = {}
+        self.processes: list[CardProcess] | None = None
         self.wants_consent = False
         self.job_goes_on = threading.Event()
 
@@ -129,7 +147,13 @@ class FakeNode:
         readings = {r.id: r for r in self.readings}
         cards = [
             CardStatus(
-                id=c.id, vendor=c.vendor, name=c.name, state=c.state, sample=readings.get(c.id)
+                id=c.id,
+                vendor=c.vendor,
+                index=c.index,
+                name=c.name,
+                state=c.state,
+                sample=readings.get(c.id),
+                hold=self.holds.get(c.id),
             )
             for c in self.cards
         ]
@@ -149,11 +173,42 @@ class FakeNode:
         )
         return Inventory(host=host, cards=list(self.cards), problems=list(self.problems))
 
-    def sample(self) -> Sample:
+    def history(self, card: str, span: str) -> History:
         self._answer()
+        steps = STEPS[span_named(span)]
+        waves = [HistoryPoint(**wave(number)) for number in range(steps.count)]
+        until = datetime.fromtimestamp(1_741_064_400, UTC).isoformat()
+        points = [*[None] * (steps.count // 4), *waves[steps.count // 4 :]]
+        return History(
+            card=card, span=span_named(span), step_s=steps.step_s, until=until, points=points
+        )
+
+    def topology(self) -> Topology:
+        self._answer()
+        places = [CardPlace(id=c.id, vendor=c.vendor, index=c.index, numa=0) for c in self.cards]
+        words = [["X" if a is b else "NV4" for b in places] for a in places]
+        return Topology(cards=places, matrix=[[*row] for row in words])
+
+    def hold_card(self, card: str, reason: str) -> None:
+        self._answer()
+        self.calls.append(("hold", card))
+        self.holds[card] = Hold(
+            kind="maintenance", since="2025-03-04T05:06:07Z", code="HELD", reason=reason
+        )
+
+    def release_card(self, card: str) -> None:
+        self._answer()
+        self.calls.append(("release", card))
+        self.holds.pop(card, None)
+
+    def sample(self, *, processes: bool = False) -> Sample:
+        self._answer()
+        self.calls.append(("sample", None))
         moment = self.sampled_at or datetime.now(UTC).isoformat()
         host = HostSample(cpu_pct=12.0, memory_used_mib=65536.0)
-        return Sample(time=moment, cards=list(self.readings), host=host)
+        told = self.processes if processes else None
+        cards = [msgspec.structs.replace(card, processes=told) for card in self.readings]
+        return Sample(time=moment, cards=cards, host=host)
 
     def events(self, after: int = 0) -> list[Event]:
         self._answer()
@@ -185,6 +240,20 @@ class FakeNode:
         yield from self.job
         while self.job_goes_on.is_set():
             time.sleep(0.01)
+
+    def tune(self, deployment: str, options: TuneOptions) -> Iterator[dict[str, Any]]:
+        self.calls.append(("tune", deployment))
+        yield from self.job
+
+    def jobs(self) -> list[JobStatus]:
+        self._answer()
+        return list(self.under_way)
+
+    def pause_job(self, job_id: str) -> None:
+        self.calls.append(("pause", job_id))
+
+    def resume_job(self, job_id: str) -> None:
+        self.calls.append(("resume", job_id))
 
     def cancel_job(self, job_id: str) -> None:
         self.calls.append(("cancel", job_id))
@@ -234,7 +303,7 @@ class FakeModel:
 
 def app_of(node: FakeNode, model: FakeModel | None = None, **options: Any) -> ApplianceApp:
     backend = {
-        key: options.pop(key) for key in ("start", "offers", "command", "mark") if key in options
+        key: options.pop(key) for key in ("start", "offers", "command", "setup", "mark") if key in options
     }
     return ApplianceApp(Backend(node=node, converse=model or FakeModel(), **backend), **options)
 
