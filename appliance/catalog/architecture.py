@@ -55,6 +55,8 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     sliding_window: int | None = None
     compress_ratios: list[int] = []
+    kv_sources: list[int] = []
+    """Layers whose compressed cache the layers after them share (V4.1)."""
     o_lora: int | None = None
     o_groups: int | None = None
     hash_layers: int | None = None
@@ -65,6 +67,7 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     gguf_mib: dict[str, float] = {}
     safetensors_mib: dict[str, float] = {}
     marks: dict[str, str] = {}
+    checked: str = ""
 
     @property
     def is_mla(self) -> bool:

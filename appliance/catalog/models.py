@@ -51,7 +51,11 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[VariantFile, ...] = ()
     sources: tuple[str, ...] = ()
     vendors: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    """The only engines that load it; empty where any does that knows the format."""
     mark: Mark = "published"
+    checked: str = ""
+    """Where the entry was read."""
 
     @property
     def downloadable(self) -> bool:
@@ -81,6 +85,7 @@ class Family(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     parsers: dict[str, Any]
     engines: dict[str, str]
     marks: dict[str, str]
+    checked: str
     system_prompt: bool
     chat: bool
     variants: tuple[Variant, ...]
@@ -164,6 +169,7 @@ class _GgufData(msgspec.Struct, forbid_unknown_fields=True):
     file: str
     quants: list[str]
     mark: Mark
+    checked: str = ""
 
 
 class _FileData(msgspec.Struct, forbid_unknown_fields=True):
@@ -184,6 +190,8 @@ class _FormData(msgspec.Struct, forbid_unknown_fields=True):
     sha256: str | None = None
     size_as: str | None = None
     vendors: list[str] = []
+    engines: list[str] = []
+    checked: str = ""
 
 
 class _FamilyData(msgspec.Struct, forbid_unknown_fields=True):
@@ -202,6 +210,7 @@ class _FamilyData(msgspec.Struct, forbid_unknown_fields=True):
     engines: dict[str, str]
     kind: ModelKind = "deepseek"
     marks: dict[str, str] = {}
+    checked: str = ""
     system_prompt: bool = True
     chat: bool = True
     gguf: list[_GgufData] = []
@@ -237,6 +246,7 @@ def _family(data: _FamilyData, architecture: Architecture) -> Family:
         parsers=data.parsers,
         engines=data.engines,
         marks=data.marks,
+        checked=data.checked,
         system_prompt=data.system_prompt,
         chat=data.chat,
         variants=tuple(variants.values()),
@@ -258,11 +268,12 @@ def _stock_variant(data: _FamilyData, quant: str, mib: float) -> Variant:
     if known:
         sources, name = _same_publisher(data, known), known.name
         mark: Mark = "published"
+        checked = "digest of the file in public catalogues"
     elif offer := next((offer for offer in data.gguf if quant in offer.quants), None):
         sources, name = tuple(offer.sources), offer.file.replace("{QUANT}", quant.upper())
-        mark = offer.mark
+        mark, checked = offer.mark, offer.checked
     else:
-        sources, name, mark = (), "", "computed"
+        sources, name, mark, checked = (), "", "computed", ""
     return Variant(
         id=f"{data.id}:{quant}",
         quant=quant,
@@ -272,6 +283,7 @@ def _stock_variant(data: _FamilyData, quant: str, mib: float) -> Variant:
         files=(VariantFile(known.name, known.bytes, known.sha256),) if known else (),
         sources=tuple(f"{source}:{name}" for source in sources),
         mark=mark,
+        checked=checked,
     )
 
 
@@ -298,7 +310,9 @@ def _form_variant(data: _FamilyData, form: _FormData, architecture: Architecture
         files=files,
         sources=tuple(form.sources),
         vendors=tuple(form.vendors),
+        engines=tuple(form.engines),
         mark=form.mark,
+        checked=form.checked,
     )
 
 
