@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from appliance.cli.board import open_board, screen_options
 from appliance.cli.diagnostics import exit_code_of
 from appliance.cli.options import (
     Settings,
@@ -42,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tune": ("appliance.cli.tune:tune", "measure settings on this box, keep the best"),
     "keys": ("appliance.cli.keys:keys", "who may ask"),
     "config": ("appliance.cli.config:config", "settings, and where each comes from"),
+    "demo": ("appliance.cli.demo:demo", "look around on servers that do not exist"),
     "daemon": ("appliance.cli.service:daemon", "the node daemon in the foreground"),
 }
 
@@ -104,21 +106,27 @@ def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> 
             type=click.Path(path_type=Path, exists=True, file_okay=False),
             help="without a command: show a capture on the board, not this server",
         ),
+        *screen_options(),
     ],
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.pass_context
-def cli(ctx: click.Context, /, replay: Path | None, **_options: Any) -> int:
+def cli(
+    ctx: click.Context,
+    /,
+    replay: Path | None,
+    theme: str | None,
+    no_mouse: bool,
+    **_options: Any,
+) -> int:
     """A private DeepSeek service on the server you have.
 
     Without a command: the board, in a terminal that can show it; else what `status` prints.
     """
     if ctx.invoked_subcommand is not None:
         return 0
-    from appliance.cli.board import open_board
-
-    return open_board(settings_of(ctx), replay)
+    return open_board(settings_of(ctx), replay, theme=theme, mouse=not no_mouse)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

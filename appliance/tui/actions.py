@@ -486,7 +486,7 @@ ACTIONS: tuple[Action, ...] = (
         ("T",),
         say("Colours"),
         say("The next theme: dark, light, 16 colours, high contrast, colour-blind-safe"),
-        "appliance --no-color",
+        "appliance --theme NAME",
     ),
     Action(
         "quit",

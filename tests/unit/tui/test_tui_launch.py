@@ -126,3 +126,17 @@ def test_the_operators_choice_of_marks_is_not_asked_about(monkeypatch: pytest.Mo
     assert probe.glyphs({"APPLIANCE_GLYPHS": "unicode"}) is UNICODE
     assert probe.glyphs({"TERM": "linux"}) is ASCII
     assert probe.glyphs({}) is ASCII
+
+
+def test_the_command_line_names_the_themes_that_exist() -> None:
+    from appliance.cli.board import THEMES
+    from appliance.tui.themes import PALETTES
+
+    assert set(THEMES) == set(PALETTES)
+
+
+def test_the_command_line_names_the_cards_that_are_simulated() -> None:
+    from appliance.cli.demo import _KINDS
+    from appliance.tui.simulated import KINDS
+
+    assert {*KINDS, "mixed"} == set(_KINDS)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -126,6 +128,39 @@ def test_a_terminal_without_screens_gets_line_prompts(
 
     assert terminal.wait() == 0
     assert b"\x1b" not in terminal.written
+
+
+def test_the_demo_needs_no_daemon_and_says_what_it_is(
+    tmp_path: Path, opened: list[Terminal]
+) -> None:
+    home = tmp_path / "nothing-here"
+    argv = [*APPLIANCE, "demo", "--nodes", "3", "--cards", "mixed", "--no-mouse"]
+    terminal = Terminal(argv, size=(120, 40), env={"APPLIANCE_HOME": str(home)})
+    opened.append(terminal)
+    terminal.until(lambda: "ATTENTION" in terminal.text())
+    for key in "234567":
+        terminal.send(key.encode())
+        terminal.read(0.5)
+    terminal.send(b"\x11")
+
+    assert terminal.wait() == 0
+    assert "DEMO" in terminal.text()
+    assert b"\x1b[?1000h" not in terminal.written
+    assert not home.exists()
+
+
+def test_without_a_terminal_the_demo_is_printed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*APPLIANCE, "demo", "--cards", "ascend"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "APPLIANCE_HOME": str(tmp_path / "h"), "APPLIANCE_LANG": "en"},
+    )
+
+    assert done.stdout.startswith("DEMO")
+    assert "910B2" in done.stdout
+    assert not (tmp_path / "h").exists()
 
 
 def test_a_storm_of_sizes_is_survived(opened: list[Terminal]) -> None:
