@@ -16,6 +16,7 @@ from appliance.core.status import DeploymentStatus, Proof, Status
 from appliance.node.client import NodeClient
 from appliance.node.wishes import Event
 from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece, stream_chat
+from appliance.ops.setup.session import Session
 from appliance.tui.backend import Backend
 
 _PATIENCE_S = 4.0
@@ -42,6 +43,7 @@ def backend(paths: Paths) -> Backend:
         start=start,
         offers=lambda inventory: _offers(paths, inventory),
         command=_command,
+        setup=Session(paths),
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Card, Disk, Document, Inventory
-from appliance.weights.pull import Probe
+
+if TYPE_CHECKING:
+    from appliance.weights.pull import Probe
 
 Finding = Literal["found", "driver", "broken", "missing", "low"]
 WORDS: dict[str, Text] = {

@@ -24,6 +24,8 @@ class Option:
     allowed: Text
     example: str | int | bool
     presets: tuple[Any, ...] = ()
+    usual: Any = None
+    """What is taken without an answer, where that is known beforehand."""
 
     @property
     def flag(self) -> str:
@@ -49,6 +51,7 @@ OPTIONS: tuple[Option, ...] = (
         say("a whole number from 1 to 10000"),
         12,
         (1, 2, 4, 8, 12, 20, 40, 60, 100, 200, 500),
+        4,
     ),
     Option(
         "style",
@@ -96,6 +99,7 @@ OPTIONS: tuple[Option, ...] = (
         say("up to 64 characters, none of them a blank at an end"),
         "ward-3",
         ("first",),
+        "first",
     ),
     Option(
         "allow_cpu",

@@ -74,7 +74,7 @@ def _hubs(answers: Sequence[Probe]) -> list[Place]:
     rows = [_hub(probe) for probe in answers]
     good = [row for row in rows if row.state == "ok"]
     if len(good) > 1:
-        text = say("what one does not have or sends slowly, the other gives")
+        text = say("what one lacks, the other gives")
         title = " + ".join(row.title for row in good)
         rows.insert(0, Place(source="hubs", title=title, text=str(text)))
     return sorted(rows, key=lambda row: row.state != "ok")

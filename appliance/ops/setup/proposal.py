@@ -17,7 +17,10 @@ from appliance.ops.picks import picked, three
 from appliance.ops.planning import DEFAULT_USERS, Ground, ground_of, make_plan, stored_model
 from appliance.ops.setup.answers import Answers
 from appliance.ops.setup.found import HUB_NAMES
-from appliance.ops.up import free_inventory, nothing_fits
+from appliance.ops.setup.words import STYLES, feel
+from appliance.ops.up import nothing_fits
+from appliance.ops.usable import free_inventory
+from appliance.planner.people import habits_of
 
 
 class Step(Document, frozen=True, kw_only=True):
@@ -41,7 +44,15 @@ class Offers(Document, frozen=True, kw_only=True):
 
     choices: list[Choice]
     best: Choice
+    """What the answers lead to."""
     ground: Ground
+    habits: str = ""
+    """What was assumed of the people."""
+
+    @property
+    def wants_consent(self) -> bool:
+        """Whether the processor would compute although there are cards."""
+        return self.best.cards == ["cpu"] and bool(self.ground.inventory.accelerators())
 
 
 def wish_of(answers: Answers) -> Wish:
@@ -72,7 +83,23 @@ def offers(
     choices = startable(plan, ground)
     if not choices:
         raise nothing_fits(plan, answers.reference)
-    return Offers(choices=three(choices), best=picked(choices, answers.pick), ground=ground)
+    return Offers(
+        choices=three(choices),
+        best=picked(choices, answers.pick),
+        ground=ground,
+        habits=str(_habits(wish_of(answers))),
+    )
+
+
+def _habits(wish: Wish) -> Text:
+    habits = habits_of(wish)
+    return say(
+        "Reckoned with questions of {question} tokens, answers of {answer}, and {pause} s until "
+        "the next question.",
+        question=habits.prompt_tokens,
+        answer=habits.answer_tokens,
+        pause=f"{habits.think_s:.0f}",
+    )
 
 
 def with_self_test(offered: Offers) -> Offers:
@@ -89,18 +116,12 @@ def startable(plan: Plan, ground: Ground) -> list[Choice]:
     return [c for c in plan.choices if c.fits and ground.startable(c.recipe)]
 
 
-def propose(answers: Answers, choice: Choice, ground: Ground) -> Proposal:
-    """The plan for a choice, in words."""
-    if needs_consent(choice, ground) and not answers.allow_cpu:
-        steps = [*_steps(answers, choice, ground), _consent()]
-    else:
-        steps = list(_steps(answers, choice, ground))
-    return Proposal(answers=answers, choice=choice, steps=steps)
-
-
-def needs_consent(choice: Choice, ground: Ground) -> bool:
-    """Whether the processor would compute although there are cards."""
-    return choice.cards == ["cpu"] and bool(ground.inventory.accelerators())
+def propose(answers: Answers, offered: Offers) -> Proposal:
+    """The plan for what the answers lead to, in words."""
+    steps = list(_steps(answers, offered.best, offered.ground))
+    if offered.wants_consent and not answers.allow_cpu:
+        steps.append(_consent())
+    return Proposal(answers=answers, choice=offered.best, steps=steps)
 
 
 def _consent() -> Step:
@@ -125,7 +146,7 @@ def _steps(answers: Answers, choice: Choice, ground: Ground) -> Iterator[Step]:
     yield _step("listen", say("listen"), address)
     name = say("“{name}”, if there is none yet; shown once", name=answers.key_name or "first")
     yield _step("key", say("key"), name)
-    yield _step("undo", say("undo"), f"appliance down; appliance models rm {choice.variant}")
+    yield _step("undo", say("undo"), say("appliance down (the weights stay; appliance models rm)"))
 
 
 def _step(what: str, title: Text, text: Text | str) -> Step:
@@ -137,7 +158,7 @@ def _where(choice: Choice, ground: Ground) -> Text:
     cards = [ground.inventory.card(card) for card in choice.cards]
     names = sorted({card.name or card.vendor for card in cards if card})
     return say(
-        "{count} x {names}, {needs} of {has} GiB memory on the fullest",
+        "{count} x {names}, {needs} of {has} GiB of its memory",
         count=len(cards),
         names=", ".join(names) or "cpu",
         needs=_gib(fullest.total_mib),
@@ -151,37 +172,12 @@ def _gib(mib: float | None) -> str:
 
 def _people(choice: Choice, answers: Answers) -> Text:
     return say(
-        "{count} conversations at once of {context} tokens each, {users} people, {style}",
+        "{users} people, {style}; {count} talks at once of {context} tokens each",
         count=choice.slots * choice.replicas,
         context=choice.context,
         users=answers.users or DEFAULT_USERS,
         style=STYLES[answers.style],
     )
-
-
-STYLES = {
-    "chat": say("short questions"),
-    "documents": say("long documents"),
-    "code": say("program code"),
-}
-
-
-def feel(choice: Choice) -> Text | None:
-    """What people will notice, as far as it is known."""
-    if (crowd := choice.people) and crowd.first_word_s is not None and crowd.words_per_s:
-        return say(
-            "first word after {first} s, then {words} words a second each, with {users} people",
-            first=_figure(crowd.first_word_s),
-            words=_figure(crowd.words_per_s),
-            users=crowd.users,
-        )
-    if choice.speed.decode_tps_one:
-        return say("{tps} tokens a second for one alone", tps=_figure(choice.speed.decode_tps_one))
-    return None
-
-
-def _figure(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
 
 
 def is_here(choice: Choice, ground: Ground) -> bool:

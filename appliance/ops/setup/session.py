@@ -1,14 +1,18 @@
 """One server's setup for whichever face asks: it looks, plans and remembers, and changes nothing.
 
-Every method may take its time (hubs, disks, planning): call it where nobody waits.
+Every method may take its time (hubs, disks, planning): call it where nobody waits. What is heavy is
+imported when it is asked for: the first page does not wait for it either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from appliance.core.errors import ApplianceError
+import msgspec
+
+from appliance.core.errors import ApplianceError, DoesNotFit
 from appliance.core.files import write_atomically
 from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
@@ -16,13 +20,14 @@ from appliance.core.paths import Paths
 from appliance.core.plan import Choice
 from appliance.core.settings import set_setting
 from appliance.core.status import DeploymentStatus
-from appliance.ops.setup import places as places_
 from appliance.ops.setup.answers import Answers, answers_toml
 from appliance.ops.setup.draft import Draft, drop_draft, keep_draft, load_draft
 from appliance.ops.setup.found import Found, found_here, found_outside
-from appliance.ops.setup.places import Place, ask_hubs
-from appliance.ops.setup.proposal import Offers, Proposal, is_here, offers, propose, with_self_test
-from appliance.weights.pull import Probe
+
+if TYPE_CHECKING:
+    from appliance.ops.setup.places import Place
+    from appliance.ops.setup.proposal import Offers, Proposal
+    from appliance.weights.pull import Probe
 
 ANSWERS_FILE = "answers.toml"
 
@@ -58,28 +63,69 @@ class Session:
     def offers(
         self, answers: Answers, inventory: Inventory, running: Sequence[DeploymentStatus]
     ) -> Offers:
-        """What could be served on the cards that `running` leaves free; where no hub answers and
-        the best is not here, the self-test model too.
+        """What could be served on the cards that `running` leaves free, and what the answers name;
+        where no hub answers and nothing is here, the self-test model too.
 
-        Raises `ApplianceError` where nothing can.
+        Raises `ApplianceError` where nothing can, `UsageError` for an unknown model.
         """
-        offered = offers(answers, inventory, self._paths, running, here=self._here)
-        if answers.reference or is_here(offered.best, offered.ground) or not self._here:
-            return offered
-        if any(probe.reached for probe in self._probes(offered.best, offered)):
-            return offered
-        return with_self_test(offered)
+        from appliance.ops.setup.proposal import with_self_test
 
-    def places(self, choice: Choice, offered: Offers) -> list[Place]:
-        """Where its weights can come from."""
-        ground = offered.ground
+        try:
+            free = msgspec.structs.replace(answers, model=answers.pick)
+            offered = self._offers(free, inventory, running)
+        except DoesNotFit:
+            if answers.reference is None:
+                raise
+            return self._offers(answers, inventory, running)
+        if self._cut_off(offered):
+            offered = with_self_test(offered)
+        if answers.reference is None:
+            return offered
+        return self._with_named(answers, offered, inventory, running)
+
+    def _offers(
+        self, answers: Answers, inventory: Inventory, running: Sequence[DeploymentStatus]
+    ) -> Offers:
+        from appliance.ops.setup.proposal import offers
+
+        return offers(answers, inventory, self._paths, running, here=self._here)
+
+    def _with_named(
+        self,
+        answers: Answers,
+        offered: Offers,
+        inventory: Inventory,
+        running: Sequence[DeploymentStatus],
+    ) -> Offers:
+        for choice in offered.choices:
+            if answers.reference in (choice.variant, choice.model):
+                return msgspec.structs.replace(offered, best=choice)
+        named = self._offers(answers, inventory, running)
+        return msgspec.structs.replace(named, choices=[*offered.choices, named.best])
+
+    def _cut_off(self, offered: Offers) -> bool:
+        """Whether no hub answers although one is needed."""
+        from appliance.ops.setup.proposal import is_here
+
+        if not self._here or is_here(offered.best, offered.ground):
+            return False
+        return not any(probe.reached for probe in self._probes(offered.best, offered))
+
+    def places(self, offered: Offers) -> list[Place]:
+        """Where the weights of what the answers lead to can come from."""
+        from appliance.ops.setup.places import places
+        from appliance.ops.setup.proposal import is_here
+
+        ground, choice = offered.ground, offered.best
         stored = is_here(choice, ground)
         answers = [] if stored else self._probes(choice, offered)
-        return places_.places(choice, ground.catalogue, ground.inventory, answers, stored=stored)
+        return places(choice, ground.catalogue, ground.inventory, answers, stored=stored)
 
-    def propose(self, answers: Answers, choice: Choice, offered: Offers) -> Proposal:
+    def propose(self, answers: Answers, offered: Offers) -> Proposal:
         """What Apply would do."""
-        return propose(answers, choice, offered.ground)
+        from appliance.ops.setup.proposal import propose
+
+        return propose(answers, offered)
 
     def save(self, answers: Answers, path: Path | None = None) -> Path:
         """Write answers.toml, here if no path is given. Raises `ApplianceError`."""
@@ -115,6 +161,8 @@ class Session:
         if dead:
             return dead[0]
         if choice.variant not in self._asked:
+            from appliance.ops.setup.places import ask_hubs
+
             ground = offered.ground
             self._asked[choice.variant] = ask_hubs(choice, ground.catalogue, ground.hubs)
         return self._asked[choice.variant]

@@ -71,7 +71,13 @@ def _progress(scene: Scene, at: Progress, width: int) -> Line:
 
 def page(scene: Scene, job: JobState) -> list[Line]:
     """One job in full: phases, the file on its way, notes, result or error."""
-    lines: list[Line] = [section(job.title, scene.width, scene.glyphs)]
+    heading = section(job.title, scene.width, scene.glyphs)
+    return [heading, *phases(scene, job), *outcome(scene, job)]
+
+
+def phases(scene: Scene, job: JobState) -> list[Line]:
+    """What is done and what is under way, with the file that is fetched."""
+    lines: list[Line] = []
     for _name, text, done in job.phases:
         mark, style = (scene.glyphs.ok, "ok") if done else (scene.glyphs.moving, "moving")
         lines.append((Span(f"  {mark} ", style), Span(text, "" if done else "strong")))
@@ -79,6 +85,12 @@ def page(scene: Scene, job: JobState) -> list[Line]:
             at = job.progress
             lines.append((Span("    "), *_progress(scene, at, scene.width - 4)))
             lines.append((Span(f"    {at.file or ''}  {at.source or ''}", "dim"),))
+    return lines
+
+
+def outcome(scene: Scene, job: JobState) -> list[Line]:
+    """Notes, error with its hint, or the proof."""
+    lines: list[Line] = []
     for code, text in job.notes:
         lines += _paragraph(scene, f"{code}: {text}", "warn", scene.glyphs.warn)
     if job.error:

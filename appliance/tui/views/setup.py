@@ -1,98 +1,107 @@
-"""What was found in this server, what would get in the way, and the main job."""
+"""The wizard's frame: where we are, why it is asked, and what would give the same answers."""
 
 from __future__ import annotations
 
-from collections import Counter
-
-from appliance.core.i18n import _
-from appliance.core.inventory import Card, Inventory
-from appliance.tui.drawing import BLANK, Line, Span, fit, section, wrap
+from appliance.core.i18n import Text, _, say
+from appliance.ops.setup import options
+from appliance.ops.setup.options import PAGES
+from appliance.tui.drawing import BLANK, Line, Span, cells, clip, section, wrap
 from appliance.tui.scene import Scene
-from appliance.tui.views import jobs
-from appliance.tui.words import CARD_STATES, UNKNOWN, Word, gib, size
+from appliance.tui.screens.setup_state import Wizard
+from appliance.tui.views import setup_pages, setup_work
 
-_STATE = 13
-_NAME = 14
-_TEXT = 2 + _STATE + _NAME
-
-
-def page(scene: Scene) -> list[Line]:
-    """The newest job where there is one; what was found; and without a job, what to do next."""
-    newest = next(reversed(list(scene.jobs.values())), None)
-    job = [*jobs.page(scene, newest), BLANK] if newest else []
-    lines: list[Line] = [*job, section(_("FOUND HERE"), scene.width, scene.glyphs)]
-    inventory = scene.snapshot.inventory
-    if inventory is None:
-        return [*lines, (Span(_("not known"), "dim"),)]
-    lines += _found(scene, inventory)
-    return lines if job else [*lines, BLANK, *_next(scene)]
-
-
-def _found(scene: Scene, inventory: Inventory) -> list[Line]:
-    host = inventory.host
-    cpu = " ".join(filter(None, (host.cpu.model, _cores(inventory))))
-    lines = [
-        *_fact(scene, CARD_STATES["ok"], _("system"), " ".join(filter(None, (host.os, host.arch)))),
-        *_fact(scene, CARD_STATES["ok"], _("processor"), cpu),
-        *_fact(scene, CARD_STATES["ok"], _("memory"), f"{gib(host.memory_mib)} GiB"),
-    ]
-    lines += _cards(scene, inventory)
-    for disk in host.disks[:4]:
-        free = _("{mount}: {free} of {total} free").format(
-            mount=disk.mount, free=_bytes(disk.free_mib), total=_bytes(disk.total_mib)
-        )
-        word = CARD_STATES["degraded"] if disk.read_only else CARD_STATES["ok"]
-        lines += _fact(scene, word, _("disk"), free)
-    return lines
+LABELS: dict[str, Text] = {
+    "language": say("Language"),
+    "found": say("Found"),
+    "people": say("People"),
+    "choice": say("Model"),
+    "source": say("Weights"),
+    "access": say("Access"),
+    "summary": say("Plan"),
+    "work": say("Serve"),
+}
+TITLES: dict[str, Text] = {
+    "language": say("LANGUAGE"),
+    "found": say("WHAT IS HERE"),
+    "people": say("WHO WILL USE IT"),
+    "choice": say("WHAT TO SERVE"),
+    "source": say("WHERE THE WEIGHTS COME FROM"),
+    "access": say("WHO MAY ASK"),
+    "summary": say("THE PLAN"),
+    "work": say("AT WORK"),
+}
+REASONS: dict[str, Text] = {
+    "language": say("All texts are in this language from now on. L changes it at any time."),
+    "found": say("What this server has, what is missing, and what to do about it."),
+    "people": say("How many talk to it at once, and about what, decides which model suits."),
+    "choice": say("All of these run here. They differ in how well they answer, and how fast."),
+    "source": say("Wherever it comes from, every file is verified by its hash."),
+    "access": say("Only programs of this server that have a key may ask."),
+    "summary": say("Nothing has been changed so far. Apply does what stands here, no more."),
+}
+_LEFT = 2
 
 
-def _bytes(mib: int | None) -> str:
-    return size(None if mib is None else mib * 2**20)
+def page(scene: Scene, wizard: Wizard) -> list[Line]:
+    """One page, as tall as the room: the twins of its answers stand at the bottom."""
+    top: list[Line] = [crumbs(scene, wizard), BLANK]
+    if wizard.page == "work":
+        return [*top, *setup_work.body(scene)]
+    top += [heading(scene, wizard), *_reason(scene, wizard), BLANK]
+    bottom = twins(scene, wizard)
+    body = setup_pages.body(scene, wizard, scene.height - len(top) - len(bottom))
+    spare = max(0, scene.height - len(top) - len(body) - len(bottom))
+    return [*top, *body, *[BLANK] * spare, *bottom]
 
 
-def _cores(inventory: Inventory) -> str:
-    cores = inventory.host.cpu.cores
-    return "" if cores is None else _("{count} cores").format(count=cores)
+def heading(scene: Scene, wizard: Wizard) -> Line:
+    """The page's title and how many are left."""
+    note = _("step {step} of {count}").format(step=wizard.step, count=len(PAGES))
+    if wizard.page == "summary":
+        note = f"{note}, " + _("Enter applies it")
+    return section(str(TITLES[wizard.page]), scene.width, scene.glyphs, note)
 
 
-def _cards(scene: Scene, inventory: Inventory) -> list[Line]:
-    cards = inventory.accelerators()
-    if not cards:
-        text = _("none found; the processor computes, slowly")
-        return _fact(scene, CARD_STATES["degraded"], _("card"), text)
-    lines: list[Line] = []
-    for (name, state, driver), count in Counter(map(_kind, cards)).items():
-        parts = [
-            f"{count} x {name}",
-            _("driver {version}").format(version=driver) if driver else "",
-        ]
-        text = ", ".join(part for part in parts if part)
-        lines += _fact(scene, CARD_STATES.get(state, UNKNOWN), _("card"), text)
-    for problem in inventory.problems:
-        texts = wrap(problem.advice, scene.width - _TEXT)
-        lines += [(Span(" " * _TEXT + text, "dim"),) for text in texts]
-    return lines
+def _reason(scene: Scene, wizard: Wizard) -> list[Line]:
+    text = str(REASONS[wizard.page])
+    return [(Span(" " * _LEFT + line, "dim"),) for line in wrap(text, scene.width - _LEFT)]
 
 
-def _kind(card: Card) -> tuple[str, str, str]:
-    return card.name or card.vendor, card.state, card.driver or ""
+def crumbs(scene: Scene, wizard: Wizard) -> Line:
+    """All steps in one line: those done, the one in front, those to come."""
+    gap = "  " if _crumb_cells(scene, "  ") <= scene.width else " "
+    spans: list[Span] = []
+    for number, name in enumerate(PAGES, 1):
+        if spans:
+            spans.append(Span(gap))
+        if number < wizard.step:
+            spans.append(Span(f"{scene.glyphs.ok} {LABELS[name]}", "ok"))
+        elif number == wizard.step:
+            spans.append(Span(f"{scene.glyphs.cursor} {LABELS[name]}", "head"))
+        else:
+            spans.append(Span(f"{scene.glyphs.idle} {LABELS[name]}", "dim"))
+    return tuple(spans)
 
 
-def _fact(scene: Scene, word: Word, name: str, text: str) -> list[Line]:
-    mark = getattr(scene.glyphs, word.shape)
-    state = Span(fit(f"{word.text} {mark}", _STATE), word.style)
-    texts = wrap(text, scene.width - _TEXT)
-    first: Line = (Span("  "), state, Span(fit(name, _NAME), "dim"), Span(texts[0]))
-    return [first, *((Span(" " * _TEXT + text),) for text in texts[1:])]
+def _crumb_cells(scene: Scene, gap: str) -> int:
+    words = sum(2 + cells(str(LABELS[name])) for name in PAGES)
+    return words + cells(gap) * (len(PAGES) - 1)
 
 
-def _next(scene: Scene) -> list[Line]:
-    lines: list[Line] = [section(_("NEXT"), scene.width, scene.glyphs)]
-    told = [
-        _("U picks a model that fits this server, fetches it, serves it, and asks it a question."),
-        _("It asks before anything is changed. The same from a shell: appliance up"),
-        _("To choose the model yourself: 4, then Enter."),
-    ]
-    for text in told:
-        lines += [(Span("  " + t),) for t in wrap(text, scene.width - 4)]
-    return lines
+def twins(scene: Scene, wizard: Wizard) -> list[Line]:
+    """The flags and the lines of answers.toml that answer this page without asking."""
+    if wizard.page == "summary":
+        command = "appliance setup --answers answers.toml --yes"
+        return [BLANK, _twin(scene, "$", command)]
+    flags = options.flags(wizard.answers, wizard.page)
+    lines = options.lines(wizard.answers, wizard.page)
+    if not options.options_of(wizard.page):
+        return [BLANK, _twin(scene, "$", "appliance detect")]
+    command = " ".join(["appliance setup", *flags])
+    file = "   ".join(lines) or _("(nothing: this is taken without an answer)")
+    return [BLANK, _twin(scene, "$", command), _twin(scene, "answers.toml:", file)]
+
+
+def _twin(scene: Scene, label: str, text: str) -> Line:
+    room = scene.width - cells(label) - 1
+    return (Span(f"{label} ", "accent"), Span(clip(text, room, scene.glyphs.ellipsis), "dim"))
