@@ -15,6 +15,7 @@ class ContainerOptions(Document, frozen=True, kw_only=True):
 
     runtime: str | None = None
     ipc: str | None = None
+    user: str | None = None
     shm_size: str | None = None
     group_add: list[str] = []
     cap_add: list[str] = []
@@ -27,6 +28,7 @@ class EngineCommand(Document, frozen=True, kw_only=True):
     """A process (or container) that serves an OpenAI-compatible endpoint on loopback `port`.
 
     `env` is added to the environment of the supervisor. `files` are written before the start.
+    `cpus` are the processors it is kept on, near its cards; empty means all.
     A container without an `image` takes one that the vendor hands out; `notes` say which.
     """
 
@@ -38,6 +40,7 @@ class EngineCommand(Document, frozen=True, kw_only=True):
     port: int
     devices: list[str] = []
     mounts: list[str] = []
+    cpus: list[int] = []
     files: dict[str, str] = {}
     container: ContainerOptions = ContainerOptions()
     notes: list[str] = []

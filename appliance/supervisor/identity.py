@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ import msgspec
 from appliance.core.inventory import Document
 
 MARK = "APPLIANCE_REPLICA"
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]")
 Keeping = Literal["process", "unit", "container"]
 
 
@@ -48,12 +50,12 @@ class Mark(msgspec.Struct, frozen=True):
     @property
     def name(self) -> str:
         """What a unit or a container of it is called: the same name, never two at a time."""
-        return f"{name_prefix(self.state)}{self.replica}"
+        safe = _UNSAFE.sub("-", self.replica)
+        return f"appliance-{_short_hash(self.text)}-{safe}"
 
 
-def name_prefix(state: Path) -> str:
-    """How the names of one appliance's units and containers begin."""
-    return f"appliance-{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:8]}-"
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 class Marked(msgspec.Struct, frozen=True):

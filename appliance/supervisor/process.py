@@ -12,18 +12,19 @@ import errno
 import os
 import shutil
 import signal
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from appliance.core.errors import ApplianceError, NeedsRights
 from appliance.core.i18n import say
 from appliance.supervisor.identity import MARK, Identity, Mark, Marked
+from appliance.supervisor.limits import OOM_SCORE
 from appliance.supervisor.table import Entry, entry_of, members_of
 
-_OOM_SCORE = 500
-"""The kernel ends engines before anything a person needs to repair the server (scale to 1000)."""
 _KILL_WAIT_S = 10.0
 _POLL_S = 0.02
 
@@ -44,6 +45,10 @@ class Startable(Protocol):
         """Path to content; written before the start."""
 
     @property
+    def cpus(self) -> Sequence[int]:
+        """The processors to keep it on; empty means all."""
+
+    @property
     def port(self) -> int:
         """The loopback port the engine will listen at."""
 
@@ -57,16 +62,18 @@ def start(command: Startable, log_path: Path, mark: Mark | None = None) -> Ident
     try:
         write_files(command.files)
         log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        pid = _spawn(command, log_path, mark.env if mark else {})
+        with _pinned(command.cpus):
+            pid = _spawn(command, log_path, mark.env if mark else {})
     except OSError as error:
-        raise _cannot_start(command, error) from error
+        raise cannot_start(command, error) from error
     with contextlib.suppress(OSError):  # not Linux, or already gone
-        Path(f"/proc/{pid}/oom_score_adj").write_text(str(_OOM_SCORE))
+        Path(f"/proc/{pid}/oom_score_adj").write_text(str(OOM_SCORE))
     entry = entry_of(pid)
     return Identity(pid=pid, started=entry.started if entry else "gone", port=command.port)
 
 
-def _cannot_start(command: Startable, error: OSError) -> ApplianceError:
+def cannot_start(command: Startable, error: OSError) -> ApplianceError:
+    """The error of an engine that the system did not start."""
     if isinstance(error, PermissionError):
         return NeedsRights(
             say("not allowed to start the engine: {why}", why=error),
@@ -103,6 +110,21 @@ def _spawn(command: Startable, log_path: Path, mark: Mapping[str, str]) -> int:
         setsigmask=[],
         setsigdef=[signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGHUP],
     )
+
+
+@contextmanager
+def _pinned(cpus: Sequence[int]) -> Iterator[None]:
+    """Let what this thread starts run on `cpus` alone; its memory is then taken near them."""
+    allowed = os.sched_getaffinity(0) if sys.platform == "linux" else set()
+    wanted = allowed & set(cpus)
+    if not wanted:
+        yield
+        return
+    os.sched_setaffinity(0, wanted)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def write_files(contents: Mapping[str, str]) -> None:
@@ -146,12 +168,17 @@ def stop(identity: Identity, *, grace_s: float = 10.0) -> int | None:
     if not _gone(identity, grace_s):
         _signal(_family(identity), signal.SIGKILL)
         if not _gone(identity, _KILL_WAIT_S):
-            raise ApplianceError(
-                say("process {pid} cannot be ended: a driver holds it", pid=identity.pid),
-                hint=say("see the kernel log (`dmesg -T`); the card may need a reset"),
-                code="ENGINE-UNKILLABLE",
-            )
+            raise unkillable(identity)
     return exit_status(identity)
+
+
+def unkillable(identity: Identity) -> ApplianceError:
+    """The error of an engine that KILL does not end."""
+    return ApplianceError(
+        say("process {pid} cannot be ended: a driver holds it", pid=identity.pid),
+        hint=say("see the kernel log (`dmesg -T`); the card may need a reset"),
+        code="ENGINE-UNKILLABLE",
+    )
 
 
 def _family(identity: Identity) -> list[Entry]:

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
-from appliance.supervisor import process
+from appliance.supervisor import containers, process, units
 from appliance.supervisor.identity import Identity, Keeping, Mark, Marked
 
 __all__ = ["Identity", "Mark", "Marked"]
 
 
-class Startable(process.Startable, Protocol):
+class Startable(containers.Contained, Protocol):
     """What any way of running an engine needs of its command."""
 
     @property
@@ -38,7 +38,7 @@ class _Way(Protocol):
     def marked(self, state: Path) -> list[Marked]: ...
 
 
-_WAYS: Mapping[Keeping, _Way] = {"process": process}
+_WAYS: Mapping[Keeping, _Way] = {"process": process, "unit": units, "container": containers}
 
 
 def start(command: Startable, log_path: Path, mark: Mark) -> Identity:
@@ -87,4 +87,6 @@ def marked(state: Path) -> list[Marked]:
 
 
 def _keeping(command: Startable) -> Keeping:
-    return "process"
+    if command.kind == "container":
+        return "container"
+    return "unit" if units.available() else "process"

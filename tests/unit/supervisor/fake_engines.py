@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str] = {}
     files: Mapping[str, str] = {}
     port: int = 0
+    cpus: Sequence[int] = ()
 
 
 def until(condition: Callable[[], object], within_s: float = 20.0) -> None:

@@ -1,0 +1,173 @@
+"""Images of engines: there, fetched when asked, or loaded from a file that was brought along."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from appliance.core.errors import ApplianceError, UsageError, VerificationFailed
+from appliance.core.i18n import say
+from appliance.core.inventory import Document
+from appliance.core.progress import Cancel
+from appliance.supervisor.container_engine import Gone, connected, refusals, refused, sdk, sockets
+
+OnBytes = Callable[[int, int], None]
+"""Told how many bytes of how many are through."""
+
+_BLOCK = 1 << 20
+
+
+class Image(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.image/1"):
+    """An image that is here: `id` is the digest of its configuration, the same on every server."""
+
+    id: str
+    names: list[str]
+    digests: list[str] = []
+    bytes: int | None = None
+
+
+def images() -> list[Image]:
+    """All images of the container engine in use. Raises what `connected` does."""
+    with connected() as api:
+        return [_image(row) for row in api.images()]
+
+
+def image_names() -> frozenset[str]:
+    """Names under which images can be started here; empty where no container engine answers."""
+    try:
+        if not sockets():
+            return frozenset()
+        return frozenset(name for image in images() for name in [*image.names, *image.digests])
+    except ApplianceError:
+        return frozenset()
+
+
+def require(api: Any, name: str | None) -> str:
+    """The image as the engine is to be told it. Raises `ApplianceError` (`IMAGE-MISSING`)."""
+    if name is None:
+        raise ApplianceError(
+            say("the image of this engine comes from the card's vendor"),
+            hint=say("load it: `appliance engines load FILE.tar --recipe RECIPE`"),
+            code="IMAGE-FROM-VENDOR",
+        )
+    try:
+        with refusals():
+            api.inspect_image(name)
+    except Gone as error:
+        raise ApplianceError(
+            say("the image {image} is not on this server", image=name),
+            hint=say(
+                "fetch it with `appliance engines pull {image}`, or bring it along as a file: "
+                "`appliance engines load FILE.tar`",
+                image=name,
+            ),
+            code="IMAGE-MISSING",
+        ) from error
+    return name
+
+
+def pull(name: str, on_bytes: OnBytes, cancel: Cancel) -> Image:
+    """Let the engine fetch an image. Raises `ApplianceError` when its registry has it not."""
+    layers: dict[str, tuple[int, int]] = {}
+    with connected() as api:
+        for event in api.pull(*_name_and_tag(name), stream=True, decode=True):
+            cancel.check()
+            _raise_if_refused(event)
+            _count(event, layers)
+            on_bytes(sum(d for d, _ in layers.values()), sum(t for _, t in layers.values()))
+        return _image(api.inspect_image(name))
+
+
+def load(archive: Path, sha256: str | None, on_bytes: OnBytes, cancel: Cancel) -> list[Image]:
+    """Load the images of a file that `docker save` or `podman save` wrote.
+
+    Its SHA-256 is checked before anything is loaded: the one given, else the one in
+    `FILE.sha256` beside it, where there is one. Raises `VerificationFailed` and `UsageError`.
+    """
+    told = sha256 or _told_beside(archive)
+    if told and told.lower() != _digest(archive, cancel):
+        raise VerificationFailed(
+            say("{archive} is not what its SHA-256 says", archive=archive),
+            hint=say("copy it again"),
+            code="ARCHIVE-CORRUPT",
+        )
+    with connected() as api:
+        before = {row["Id"] for row in api.images()}
+        text = "".join(_loaded(api, archive, on_bytes, cancel))
+        fresh = [_image(row) for row in api.images()]
+    named = [image for image in fresh if _mentioned(image, text)]
+    return named or [image for image in fresh if image.id not in before]
+
+
+def _loaded(api: Any, archive: Path, on_bytes: OnBytes, cancel: Cancel) -> Iterator[str]:
+    try:
+        for event in api.load_image(_blocks(archive, on_bytes, cancel)):
+            _raise_if_refused(event)
+            yield str(event.get("stream", ""))
+    except ValueError as error:
+        raise UsageError(
+            say("{archive} is no image archive: {error}", archive=archive, error=error),
+            hint=say("`docker save IMAGE -o FILE.tar` writes one"),
+            code="BAD-IMAGE",
+        ) from error
+
+
+def _blocks(archive: Path, on_bytes: OnBytes, cancel: Cancel) -> Iterator[bytes]:
+    total, done = archive.stat().st_size, 0
+    with archive.open("rb") as file:
+        while block := file.read(_BLOCK):
+            cancel.check()
+            yield block
+            done += len(block)
+            on_bytes(done, total)
+
+
+def _raise_if_refused(event: dict[str, Any]) -> None:
+    if "error" in event:
+        raise refused(str(event["error"]))
+
+
+def _count(event: dict[str, Any], layers: dict[str, tuple[int, int]]) -> None:
+    detail = event.get("progressDetail") or {}
+    if event.get("status") == "Downloading" and detail.get("total"):
+        layers[str(event.get("id"))] = (int(detail.get("current", 0)), int(detail["total"]))
+    elif event.get("status") in ("Download complete", "Pull complete"):
+        _, total = layers.get(str(event.get("id")), (0, 0))
+        layers[str(event.get("id"))] = (total, total)
+
+
+def _name_and_tag(name: str) -> tuple[str, str | None]:
+    """The SDK wants them apart; a digest is part of the name."""
+    repository, tag = sdk().utils.parse_repository_tag(name)
+    return repository, tag or "latest"
+
+
+def _mentioned(image: Image, text: str) -> bool:
+    return image.id in text or any(name in text for name in image.names)
+
+
+def _image(row: dict[str, Any]) -> Image:
+    return Image(
+        id=row["Id"],
+        names=list(row.get("RepoTags") or []),
+        digests=list(row.get("RepoDigests") or []),
+        bytes=row.get("Size"),
+    )
+
+
+def _told_beside(archive: Path) -> str | None:
+    try:
+        return archive.with_name(f"{archive.name}.sha256").read_text().split()[0]
+    except (OSError, IndexError):
+        return None
+
+
+def _digest(archive: Path, cancel: Cancel) -> str:
+    digest = hashlib.sha256()
+    with archive.open("rb") as file:
+        while block := file.read(_BLOCK):
+            cancel.check()
+            digest.update(block)
+    return digest.hexdigest()

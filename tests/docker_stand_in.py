@@ -1,0 +1,471 @@
+"""A container engine for tests: it speaks Docker's API at a Unix socket and is strict about it.
+
+It refuses whatever Docker would refuse, and anything that the appliance has no business to ask for.
+A container is a process of this machine, started with exactly the environment of the container.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socketserver
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+CONFIG_KEYS = {"Image", "Entrypoint", "Cmd", "Env", "User", "Labels", "Tty", "HostConfig"}
+HOST_KEYS: dict[str, type | tuple[type, ...]] = {
+    "NetworkMode": str,
+    "RestartPolicy": dict,
+    "AutoRemove": bool,
+    "Privileged": bool,
+    "OomScoreAdj": int,
+    "Memory": int,
+    "CpusetCpus": str,
+    "IpcMode": str,
+    "ShmSize": int,
+    "Runtime": str,
+    "GroupAdd": list,
+    "CapAdd": list,
+    "SecurityOpt": list,
+    "Ulimits": list,
+    "Devices": list,
+    "DeviceRequests": list,
+    "Mounts": list,
+    "LogConfig": dict,
+}
+CAPABILITIES = {"SYS_PTRACE", "SYS_NICE", "IPC_LOCK"}
+ULIMITS = {"memlock", "nofile", "stack", "nproc"}
+RUNTIMES = {"runc", "nvidia", "habana", "mthreads", "iluvatar"}
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+
+
+class Refusal(Exception):
+    """An answer that is an error."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Container:
+    """One container and, once started, its process."""
+
+    def __init__(self, number: int, name: str, config: dict[str, Any]) -> None:
+        self.id = f"{number:064x}"
+        self.name = name
+        self.config = config
+        self.process: subprocess.Popen[bytes] | None = None
+        self.lines: list[tuple[float, int, bytes]] = []
+        self.oom_killed = False
+        self._readers: list[threading.Thread] = []
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ran, and all it said has been read."""
+        if self.process is None or self.process.poll() is None:
+            return False
+        return not any(reader.is_alive() for reader in self._readers)
+
+    def start(self) -> None:
+        environment = dict(line.split("=", 1) for line in self.config["Env"])
+        self.process = subprocess.Popen(
+            [*self.config["Entrypoint"], *self.config["Cmd"]],
+            env={"PATH": os.environ["PATH"], **environment},
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        for number, stream in ((1, self.process.stdout), (2, self.process.stderr)):
+            reader = threading.Thread(target=self._read, args=(number, stream), daemon=True)
+            reader.start()
+            self._readers.append(reader)
+
+    def _read(self, number: int, stream: Any) -> None:
+        with stream:
+            for line in stream:
+                self.lines.append((time.time(), number, line))
+
+    def kill(self, number: int) -> None:
+        assert self.process is not None
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            return
+
+    def stop(self, seconds: float) -> None:
+        assert self.process is not None
+        self.kill(signal.SIGTERM)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill(signal.SIGKILL)
+            self.process.wait()
+
+    def state(self) -> dict[str, Any]:
+        code = self.process.poll() if self.process else None
+        exited = self.process is not None and code is not None
+        return {
+            "Status": "running" if self.running else "exited" if exited else "created",
+            "Running": self.running,
+            "Pid": self.process.pid if self.process and self.running else 0,
+            "ExitCode": 0 if code is None else code if code >= 0 else 128 - code,
+            "OOMKilled": self.oom_killed,
+        }
+
+
+class StandIn:
+    """The engine: `images` are those it has, `registry` those it could fetch."""
+
+    def __init__(self, socket: Path, images: list[str], *, cdi: bool = True) -> None:
+        self.socket = socket
+        self.images = list(images)
+        self.registry: list[str] = []
+        self.archives: dict[bytes, str] = {}
+        self.cdi = cdi
+        self.containers: list[Container] = []
+        self.created: list[dict[str, Any]] = []
+        self.unknown: list[str] = []
+        self._made = 0
+        self._server: _Server | None = None
+
+    def __enter__(self) -> StandIn:
+        self.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        for container in self.containers:
+            if container.running:
+                container.stop(0.0)
+
+    def open(self) -> None:
+        """Listen; the containers of before are still there."""
+        self._server = _Server(str(self.socket), self)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        """Go away as a restarted engine does: its containers run on."""
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self.socket.unlink(missing_ok=True)
+            self._server = None
+
+    def end_for_memory(self, container: Container) -> None:
+        """What the kernel does to one that takes more than it may."""
+        container.oom_killed = True
+        container.kill(signal.SIGKILL)
+
+    def running(self) -> list[Container]:
+        return [container for container in self.containers if container.running]
+
+    # -- what it is asked ----------------------------------------------------------------------
+
+    def version(self) -> dict[str, Any]:
+        return {"ApiVersion": "1.47", "MinAPIVersion": "1.24", "Version": "27.0.0", "Os": "linux"}
+
+    def info(self) -> dict[str, Any]:
+        return {"CDISpecDirs": ["/etc/cdi"]} if self.cdi else {}
+
+    def image(self, name: str) -> dict[str, Any]:
+        if name not in self.images:
+            raise Refusal(404, f"No such image: {name}")
+        digest = f"sha256:{self.images.index(name):064x}"
+        return {"Id": digest, "RepoTags": [name], "RepoDigests": [], "Size": 1000}
+
+    def fetch(self, name: str) -> Iterator[dict[str, Any]]:
+        if name not in self.registry:
+            raise Refusal(404, f"manifest for {name} not found: manifest unknown")
+        for current in (10, 60, 100):
+            detail = {"current": current, "total": 100}
+            yield {"id": "a1", "status": "Downloading", "progressDetail": detail}
+        yield {"id": "a1", "status": "Pull complete", "progressDetail": {}}
+        self.images.append(name)
+
+    def load(self, archive: bytes) -> Iterator[dict[str, Any]]:
+        if archive not in self.archives:
+            yield {"errorDetail": {}, "error": "archive/tar: invalid tar header"}
+            return
+        name = self.archives[archive]
+        self.images.append(name)
+        yield {"stream": f"Loaded image: {name}\n"}
+
+    def create(self, name: str, config: dict[str, Any]) -> dict[str, Any]:
+        if not NAME.fullmatch(name):
+            raise Refusal(400, f"Invalid container name ({name})")
+        if any(container.name == name for container in self.containers):
+            raise Refusal(409, f'Conflict. The container name "/{name}" is already in use')
+        check_config(config, self)
+        self._made += 1
+        container = Container(self._made, name, config)
+        self.containers.append(container)
+        self.created.append(config)
+        return {"Id": container.id, "Warnings": []}
+
+    def container(self, name: str) -> Container:
+        for container in self.containers:
+            if name in (container.id, container.name):
+                return container
+        raise Refusal(404, f"No such container: {name}")
+
+    def listed(self, everything: bool, label: str) -> list[dict[str, Any]]:
+        return [
+            {"Id": c.id, "Names": [f"/{c.name}"], "Labels": c.config["Labels"], **c.state()}
+            for c in self.containers
+            if (everything or c.running) and label in c.config["Labels"]
+        ]
+
+    def remove(self, container: Container, *, force: bool) -> None:
+        if container.running:
+            if not force:
+                raise Refusal(409, "cannot remove a running container")
+            container.stop(0.0)
+        self.containers.remove(container)
+
+
+def check_config(config: dict[str, Any], engine: StandIn) -> None:
+    """Refuse what Docker, or a careful person, would not run."""
+    _only(set(config), CONFIG_KEYS)
+    engine.image(config["Image"])
+    _all_strings(config["Entrypoint"], config["Cmd"], config["Env"])
+    if len(config["Entrypoint"]) != 1 or any("=" not in line for line in config["Env"]):
+        raise Refusal(400, "bad entrypoint or environment")
+    host = config["HostConfig"]
+    _only(set(host), set(HOST_KEYS))
+    for key, value in host.items():
+        if not isinstance(value, HOST_KEYS[key]):
+            raise Refusal(400, f"{key} must be {HOST_KEYS[key]}")
+    if host["NetworkMode"] != "host" or host["RestartPolicy"] != {"Name": "no"}:
+        raise Refusal(400, "the host's network, and no restarts")
+    if host.get("IpcMode") == "host" and "ShmSize" in host:
+        raise Refusal(500, "cannot set shmsize when running in the host IPC namespace")
+    _check_cards(host, engine)
+    _check_limits(host)
+
+
+def _check_cards(host: dict[str, Any], engine: StandIn) -> None:
+    for mount in host.get("Mounts", []):
+        _only(set(mount), {"Type", "Source", "Target", "ReadOnly"})
+        if mount["Type"] != "bind" or not Path(mount["Source"]).is_absolute():
+            raise Refusal(400, f"bad mount {mount}")
+        if not Path(mount["Source"]).exists():
+            raise Refusal(400, f"bind source path does not exist: {mount['Source']}")
+        if Path(mount["Source"]).is_socket() or mount["Source"] in ("/", "/run", "/var/run"):
+            raise Refusal(400, "a container must not reach the container engine")
+    for device in host.get("Devices", []):
+        _only(set(device), {"PathOnHost", "PathInContainer", "CgroupPermissions"})
+        if not Path(device["PathOnHost"]).exists():
+            raise Refusal(500, f"error gathering device information: {device['PathOnHost']}")
+    for request in host.get("DeviceRequests", []):
+        _only(set(request), {"Driver", "DeviceIDs", "Capabilities"})
+        if request["Driver"] == "cdi" and not engine.cdi:
+            raise Refusal(500, 'could not select device driver "cdi"')
+        if not request["DeviceIDs"]:
+            raise Refusal(400, "no devices asked for")
+
+
+def _check_limits(host: dict[str, Any]) -> None:
+    if host.get("Runtime", "runc") not in RUNTIMES:
+        raise Refusal(400, f"unknown or invalid runtime name: {host['Runtime']}")
+    _only({name.upper() for name in host.get("CapAdd", [])}, CAPABILITIES)
+    for limit in host.get("Ulimits", []):
+        _only(set(limit), {"Name", "Soft", "Hard"})
+        _only({limit["Name"]}, ULIMITS)
+        if not isinstance(limit["Soft"], int) or not isinstance(limit["Hard"], int):
+            raise Refusal(400, "ulimits are numbers")
+    cpus = host.get("CpusetCpus", "0")
+    if not set(map(int, cpus.split(","))) <= set(range(os.cpu_count() or 1)):
+        raise Refusal(400, f"Requested CPUs are not available: {cpus}")
+    if host.get("Memory", 6 << 20) < 6 << 20:
+        raise Refusal(400, "Minimum memory limit allowed is 6MB")
+
+
+def _only(given: set[str], known: set[str]) -> None:
+    if given - known:
+        raise Refusal(400, f"unknown: {', '.join(sorted(given - known))}")
+
+
+def _all_strings(*lists: list[Any]) -> None:
+    if not all(isinstance(word, str) for words in lists for word in words):
+        raise Refusal(400, "words must be strings")
+
+
+class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, path: str, engine: StandIn) -> None:
+        self.engine = engine
+        super().__init__(path, _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is no fault."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def do_GET(self) -> None:
+        self._route("GET")
+
+    def do_POST(self) -> None:
+        self._route("POST")
+
+    def do_DELETE(self) -> None:
+        self._route("DELETE")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def _route(self, method: str) -> None:
+        parts = urlsplit(self.path)
+        path = re.sub(r"^/v1\.\d+", "", unquote(parts.path))
+        query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+        try:
+            for verb, pattern, answer in ROUTES:
+                if verb == method and (match := re.fullmatch(pattern, path)):
+                    answer(self, query, *match.groups())
+                    return
+            self.server.engine.unknown.append(f"{method} {self.path}")
+            raise Refusal(404, "page not found")
+        except Refusal as refusal:
+            self.say(refusal.status, {"message": str(refusal)})
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            return b"".join(self._chunks())
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.rfile.readline(), 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+
+    def say(self, status: int, document: Any = None) -> None:
+        raw = json.dumps(document).encode() if document is not None else b""
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def stream(self, pieces: Iterator[bytes]) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/vnd.docker.multiplexed-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for piece in pieces:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        self.wfile.write(b"0\r\n\r\n")
+
+
+def _events(handler: _Handler, events: Iterator[dict[str, Any]]) -> None:
+    first = next(events)
+    handler.stream(json.dumps(e).encode() + b"\n" for e in [first, *events])
+
+
+def _start(handler: _Handler, query: dict[str, str], name: str) -> None:
+    handler.body()
+    container = handler.server.engine.container(name)
+    try:
+        container.start()
+    except OSError as error:
+        raise Refusal(400, f"OCI runtime create failed: exec: {error}") from error
+    handler.say(204)
+
+
+def _stop(handler: _Handler, query: dict[str, str], name: str) -> None:
+    container = handler.server.engine.container(name)
+    was_running = container.running
+    if was_running:
+        container.stop(float(query["t"]))
+    handler.say(204 if was_running else 304)
+
+
+def _remove(handler: _Handler, query: dict[str, str], name: str) -> None:
+    engine = handler.server.engine
+    engine.remove(engine.container(name), force=query.get("force") in ("1", "True"))
+    handler.say(204)
+
+
+def _logs(handler: _Handler, query: dict[str, str], name: str) -> None:
+    container = handler.server.engine.container(name)
+    assert query["timestamps"] == "1"
+    handler.stream(_frames(container, float(query.get("since", 0)), query["follow"] == "1"))
+
+
+def _frames(container: Container, since: float, follow: bool) -> Iterator[bytes]:
+    position = 0
+    while True:
+        ended = container.ended or container.process is None
+        for at, number, line in container.lines[position:]:
+            position += 1
+            if at >= since:
+                stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
+                text = f"{stamp}{at % 1:.9f}Z ".replace("0.", ".", 1).encode() + line
+                yield struct.pack(">BxxxL", number, len(text)) + text
+        if ended or not follow:
+            return
+        time.sleep(0.01)
+
+
+def _create(handler: _Handler, query: dict[str, str]) -> None:
+    config = json.loads(handler.body())
+    handler.say(201, handler.server.engine.create(query["name"], config))
+
+
+def _inspect(handler: _Handler, query: dict[str, str], name: str) -> None:
+    container = handler.server.engine.container(name)
+    handler.say(200, {"Id": container.id, "Config": {"Tty": False}, "State": container.state()})
+
+
+def _listed(handler: _Handler, query: dict[str, str]) -> None:
+    (label,) = json.loads(query["filters"])["label"]
+    handler.say(200, handler.server.engine.listed(query["all"] == "1", label))
+
+
+def _images(handler: _Handler, query: dict[str, str]) -> None:
+    engine = handler.server.engine
+    handler.say(200, [engine.image(name) for name in engine.images])
+
+
+def _fetch(handler: _Handler, query: dict[str, str]) -> None:
+    handler.body()
+    name = f"{query['fromImage']}:{query['tag']}"
+    _events(handler, handler.server.engine.fetch(name))
+
+
+ROUTES: list[tuple[str, str, Callable[..., None]]] = [
+    ("GET", "/version", lambda h, q: h.say(200, h.server.engine.version())),
+    ("GET", "/info", lambda h, q: h.say(200, h.server.engine.info())),
+    ("GET", "/images/json", _images),
+    ("GET", "/images/(.+)/json", lambda h, q, name: h.say(200, h.server.engine.image(name))),
+    ("POST", "/images/create", _fetch),
+    ("POST", "/images/load", lambda h, q: _events(h, h.server.engine.load(h.body()))),
+    ("GET", "/containers/json", _listed),
+    ("POST", "/containers/create", _create),
+    ("POST", "/containers/([^/]+)/start", _start),
+    ("POST", "/containers/([^/]+)/stop", _stop),
+    ("GET", "/containers/([^/]+)/json", _inspect),
+    ("GET", "/containers/([^/]+)/logs", _logs),
+    ("DELETE", "/containers/([^/]+)", _remove),
+]
