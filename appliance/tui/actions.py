@@ -24,6 +24,7 @@ KEY_NAMES = {
     "escape": "Esc",
     "enter": "Enter",
     "space": "Space",
+    "delete": "Del",
     **{f"f{n}": f"F{n}" for n in range(1, 13)},
 }
 
@@ -133,7 +134,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "scale",
-        ("a",),
+        ("A",),
         say("People"),
         say("Serve the selected deployment for another number of people; asks first"),
         "appliance up --model ID --users N",
@@ -144,7 +145,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "tune",
-        ("t",),
+        ("M",),
         say("Tune"),
         say("Measure settings of the selected deployment's engine and keep the best; asks first"),
         "appliance tune ID",
@@ -264,7 +265,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action(
         "remove",
-        ("D",),
+        ("delete",),
         say("Remove"),
         say("Remove the selected model from the store; asks first, never one that is served"),
         "appliance models rm MODEL",

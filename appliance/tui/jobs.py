@@ -11,8 +11,14 @@ import msgspec
 
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import _
+from appliance.core.progress import Cancel, OnProgress
 from appliance.core.pull import Progress
+from appliance.core.tune import Trial
+from appliance.node.wishes import UpOptions
+from appliance.tui.words import tokens_per_second
 
+_LAST = ("appliance.up/1", "appliance.pull/1", "appliance.tune/1")
+LocalWork = Callable[[OnProgress, Cancel], str]
 Stream = Callable[[], Iterator[dict[str, Any]]]
 
 
@@ -27,6 +33,11 @@ class JobState:
     handle: str | None = None
     """What the daemon calls it: with this it can be ended."""
     notes: tuple[tuple[str, str], ...] = ()
+    paused: bool = False
+    end: Callable[[], object] | None = None
+    """Ends what runs in here and not in the daemon."""
+    consent: UpOptions | None = None
+    """What was asked for, to be asked again with the operator's yes to the processor."""
     result: dict[str, Any] | None = None
     error: ApplianceError | None = None
 
@@ -40,7 +51,8 @@ def advance(state: JobState, document: dict[str, Any]) -> JobState:
     """The state after one document of the stream; unknown ones change nothing."""
     schema = document.get("schema")
     if schema == "appliance.job/1":
-        return replace(state, handle=str(document.get("id", "")) or None)
+        handle = str(document.get("id", "")) or None
+        return replace(state, handle=handle, paused=document.get("state") == "paused")
     if schema == "appliance.phase/1":
         return _phase(state, document)
     if schema == "appliance.progress/1":
@@ -48,9 +60,24 @@ def advance(state: JobState, document: dict[str, Any]) -> JobState:
     if schema == "appliance.note/1":
         note = document.get("note") or {}
         return replace(state, notes=(*state.notes, (note.get("code", ""), note.get("text", ""))))
-    if schema in ("appliance.up/1", "appliance.pull/1"):
+    if schema == "appliance.trial/1":
+        return _trial(state, msgspec.convert(document, Trial))
+    if schema in _LAST:
         return replace(state, result=document, progress=None)
     return state
+
+
+def _trial(state: JobState, trial: Trial) -> JobState:
+    settings = " ".join(f"{name}={value}" for name, value in trial.settings.items())
+    if trial.fault:
+        text = f"{settings}: {trial.fault}"
+    else:
+        text = _("{settings}: {speed} together, first word after {seconds:.1f} s").format(
+            settings=settings,
+            speed=tokens_per_second(trial.decode_tps_all),
+            seconds=trial.first_token_s or 0.0,
+        )
+    return replace(state, phases=(*state.phases, (f"trial {len(state.phases)}", text, True)))
 
 
 def _phase(state: JobState, document: dict[str, Any]) -> JobState:
@@ -58,6 +85,26 @@ def _phase(state: JobState, document: dict[str, Any]) -> JobState:
     entry = (name, str(document.get("text", "")), bool(document.get("done")))
     others = tuple(phase for phase in state.phases if phase[0] != name)
     return replace(state, phases=(*others, entry), progress=None if entry[2] else state.progress)
+
+
+def here(state: JobState, work: LocalWork, tell: Callable[[JobState], None]) -> None:
+    """Run `work` in a thread of this program; it ends with the program, or at `JobState.end`."""
+    cancel = Cancel()
+    state = replace(state, end=cancel.set)
+
+    def progressed(progress: Progress) -> None:
+        tell(replace(state, progress=progress))
+
+    def run() -> None:
+        tell(state)
+        try:
+            text = work(progressed, cancel)
+        except ApplianceError as error:
+            tell(replace(state, error=error))
+        else:
+            tell(replace(state, result={"text": text}))
+
+    threading.Thread(target=run, daemon=True).start()
 
 
 def start(state: JobState, stream: Stream, tell: Callable[[JobState], None]) -> None:

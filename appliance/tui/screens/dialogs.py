@@ -85,14 +85,14 @@ class Ask(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [ESCAPE]
 
-    def __init__(self, value: str = "") -> None:
+    def __init__(self, value: str = "", *, hint: str | None = None) -> None:
         super().__init__()
         self._value = value
+        self._hint = hint or _("contains this text; ! in front turns it round")
 
     def compose(self) -> ComposeResult:
         """The line."""
-        hint = _("contains this text; ! in front turns it round")
-        yield Input(self._value, placeholder=hint, id="ask", compact=True)
+        yield Input(self._value, placeholder=self._hint, id="ask", compact=True)
 
     def on_mount(self) -> None:
         """A blinking cursor costs bytes for nothing."""

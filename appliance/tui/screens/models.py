@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 from textual.widget import Widget
 
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import _
-from appliance.tui.backend import in_thread
+from appliance.tui.backend import Shelf, in_thread
 from appliance.tui.drawing import BLANK, Line
+from appliance.tui.jobs import JobState
 from appliance.tui.messages import Ended
 from appliance.tui.screens.dialogs import Ask
 from appliance.tui.screens.place import Place
@@ -104,6 +107,74 @@ class ModelsScreen(Place):
         """Fetch the chosen model."""
         if offer := self.chosen():
             self.appliance.pull(offer.model.id)
+
+    def do_verify(self) -> None:
+        """Hash the chosen model's files again."""
+        if (found := self._stored()) is not None:
+            shelf, model = found
+            title = _("verify {model}").format(model=model)
+            job = JobState(f"verify:{model}", title)
+            self.appliance.here(job, partial(shelf.verify, model))
+
+    def do_export(self) -> None:
+        """Write the chosen model to a disk."""
+        if (found := self._stored()) is None:
+            return
+        shelf, model = found
+
+        def answered(text: str | None) -> None:
+            if text:
+                place = Path(text).expanduser()
+                job = JobState(f"export:{model}", _("export {model}").format(model=model))
+                work = partial(shelf.export, model, place)
+                self.appliance.here(job, work)
+
+        self.app.push_screen(Ask(hint=_("directory to write {model} to").format(model=model)),
+                             answered)  # fmt: skip
+
+    def do_take(self) -> None:
+        """Take models from a disk or a file."""
+        shelf = self.appliance.backend.shelf
+        if shelf is None:
+            self.notify(_("not available for a picture of another server"))
+            return
+
+        def answered(text: str | None) -> None:
+            if text:
+                job = JobState(f"import:{text}", _("import {place}").format(place=text))
+                self.appliance.here(job, partial(shelf.take, Path(text).expanduser()))
+
+        self.app.push_screen(Ask(hint=_("file, or directory of an exported model")), answered)
+
+    def do_remove(self) -> None:
+        """Remove the chosen model from the store, after a yes."""
+        if (found := self._stored()) is None:
+            return
+        shelf, model = found
+        self.appliance.confirm(
+            _("Remove {model} from {host}?").format(model=model, host=self.appliance.host()),
+            _("Its files are deleted; serving it again fetches them again."),
+            _("Remove"),
+            lambda: self.appliance.here(
+                JobState(f"remove:{model}", _("remove {model}").format(model=model)),
+                lambda _tell, _cancel: shelf.remove(model, in_use=self._served()),
+            ),
+        )
+
+    def _served(self) -> set[str]:
+        running = [d for d in self.appliance.snapshot.deployments if d.state != "stopped"]
+        return {name for d in running for name in (d.variant, d.model)}
+
+    def _stored(self) -> tuple[Shelf, str] | None:
+        """The store and the chosen model of it; says why when there is none."""
+        shelf, offer = self.appliance.backend.shelf, self.chosen()
+        if shelf is None or offer is None:
+            self.notify(_("not available for a picture of another server"))
+            return None
+        if not offer.model.stored:
+            self.notify(_("{model} is not here yet").format(model=offer.model.id))
+            return None
+        return shelf, offer.model.id
 
     def do_filter(self) -> None:
         """Ask for a text."""

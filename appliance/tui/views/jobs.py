@@ -9,6 +9,7 @@ import msgspec
 from appliance.core.i18n import _, say
 from appliance.core.pull import Progress
 from appliance.core.status import Proof
+from appliance.node.wishes import JobStatus
 from appliance.tui.drawing import (
     BLANK,
     Line,
@@ -26,6 +27,11 @@ from appliance.tui.jobs import JobState
 from appliance.tui.scene import Scene
 from appliance.tui.words import duration, share, size, tokens_per_second
 
+KINDS = {
+    "pull": say("fetch {subject}"),
+    "up": say("serve {subject}"),
+    "tune": say("tune {subject}"),
+}
 STEPS = {
     "resolve": say("finding files"),
     "fetch": say("fetching"),
@@ -36,13 +42,28 @@ STEPS = {
 
 def running(scene: Scene) -> list[Line]:
     """One line a running job, for the board; failed ones stay until another begins."""
-    shown = [job for job in scene.jobs.values() if job.running or job.error]
-    if not shown:
+    mine = [job for job in scene.jobs.values() if job.running or job.error]
+    handles = {job.handle for job in scene.jobs.values()}
+    others = [j for j in scene.snapshot.jobs if j.state != "ended" and j.id not in handles]
+    if not mine and not others:
         return []
-    lines: list[Line] = [section(_("WORK"), scene.width, scene.glyphs)]
-    for job in shown:
-        lines += [_headline(scene, job)]
-    return lines
+    heading = section(_("WORK"), scene.width, scene.glyphs)
+    return [
+        heading,
+        *(_headline(scene, job) for job in mine),
+        *(_elsewhere(scene, job) for job in others),
+    ]
+
+
+def _elsewhere(scene: Scene, job: JobStatus) -> Line:
+    """Work that somebody began from another terminal."""
+    title = str(KINDS.get(job.kind, "{subject}")).format(subject=job.subject)
+    paused = job.state == "paused"
+    mark, style = (scene.glyphs.idle, "dim") if paused else (scene.glyphs.moving, "moving")
+    words = [_("paused")] if paused else []
+    if job.done is not None:
+        words.append(f"{size(job.done)}/{size(job.total)}")
+    return (Span(f"{mark} {fit(title, 26)}  ", style), Span("  ".join(words)))
 
 
 def _headline(scene: Scene, job: JobState) -> Line:
@@ -50,9 +71,13 @@ def _headline(scene: Scene, job: JobState) -> Line:
         mark = scene.glyphs.fail
         text = clip(str(job.error), scene.width - 30, scene.glyphs.ellipsis)
         return (Span(f"{mark} {fit(job.title, 26)}", "fail"), Span(f"  {text}"))
+    if job.paused:
+        return (Span(f"{scene.glyphs.idle} {fit(job.title, 26)}  ", "dim"), Span(_("paused")))
     moving: Line = (Span(f"{scene.glyphs.moving} {fit(job.title, 26)}  ", "moving"),)
     if job.progress and job.progress.total:
         return (*moving, *_progress(scene, job.progress, scene.width - 30))
+    if job.progress:
+        return (*moving, Span(f"{STEPS.get(job.progress.phase, '')} {job.progress.file or ''}"))
     latest = job.phases[-1][1] if job.phases else _("beginning")
     return (*moving, Span(latest))
 

@@ -7,7 +7,15 @@ from appliance.core.status import SERVING, DeploymentStatus, ReplicaStatus
 from appliance.tui.drawing import BLANK, Line, Span, named, section, wrap
 from appliance.tui.scene import Scene
 from appliance.tui.table import Column, whole
-from appliance.tui.words import REPLICA_STATES, UNKNOWN, count, tokens_per_second, unknown
+from appliance.tui.words import (
+    REPLICA_STATES,
+    UNKNOWN,
+    count,
+    duration,
+    percent,
+    tokens_per_second,
+    unknown,
+)
 
 COLUMNS = (
     Column("mark", "", 1, 1),
@@ -27,6 +35,7 @@ REPLICAS = (
     Column("restarts", say("restarts"), 4, 8, rank=3, align="right"),
     Column("running", say("running"), 3, 3, rank=1, align="right"),
     Column("waiting", say("waiting"), 3, 3, rank=1, align="right"),
+    Column("cache", say("cache"), 4, 5, rank=3, align="right"),
     Column("speed", say("speed"), 11, 13, align="right"),
     Column("state", say("state"), 13, 16),
 )
@@ -111,7 +120,9 @@ def details(scene: Scene) -> list[Line]:
     if deployment.reason:
         style = "dim" if deployment.state in SERVING else "warn"
         lines += [(Span(t, style),) for t in wrap(deployment.reason, scene.width)]
-    lines += [named(_("context"), _context(deployment)), BLANK, *_replicas(scene, deployment)]
+    lines.append(named(_("context"), _context(deployment)))
+    lines += _requests(deployment)
+    lines += [BLANK, *_replicas(scene, deployment)]
     if deployment.endpoint:
         lines += [BLANK, *endpoint(scene, deployment, example=True)]
     return lines
@@ -125,9 +136,30 @@ def _context(deployment: DeploymentStatus) -> str:
     )
 
 
+def _requests(deployment: DeploymentStatus) -> list[Line]:
+    """What people asked of it; nothing where the gateway does not tell."""
+    if deployment.requests_total is None:
+        return []
+    text = _("{count} answered").format(count=f"{deployment.requests_total:,}")
+    if deployment.first_token_s is not None:
+        wait = _("first word after {seconds:.2f} s in the last minute")
+        text += _("; ") + wait.format(seconds=deployment.first_token_s)
+    return [named(_("requests"), text)]
+
+
+def _loading(replica: ReplicaStatus) -> str:
+    """How far a start is."""
+    if replica.state != "starting" or replica.load_pct is None:
+        return ""
+    left = _("{time} left").format(time=duration(replica.load_eta_s))
+    return f"{percent(replica.load_pct)}" + (f", {left}" if replica.load_eta_s is not None else "")
+
+
 def _replicas(scene: Scene, deployment: DeploymentStatus) -> list[Line]:
     lines = whole(REPLICAS, [_replica(scene, r) for r in deployment.replicas], scene.width)
     for replica in deployment.replicas:
+        if loading := _loading(replica):
+            lines.append((Span(f"{replica.id}: {_('loading')} {loading}", "moving"),))
         if replica.reason:
             text = f"{replica.id}: {replica.reason}"
             lines += [(Span(line, "warn"),) for line in wrap(text, scene.width)]
@@ -145,6 +177,7 @@ def _replica(scene: Scene, replica: ReplicaStatus) -> dict[str, Line]:
         "restarts": (Span(str(replica.restarts), "warn" if replica.restarts else ""),),
         "running": (Span(count(replica.requests_running)),),
         "waiting": (Span(count(replica.requests_waiting)),),
+        "cache": (Span(percent(replica.kv_used_pct)),),
         "speed": (Span(tokens_per_second(replica.decode_tps)),),
         "state": word.line(scene.glyphs),
     }

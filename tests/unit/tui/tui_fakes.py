@@ -128,6 +128,7 @@ class FakeNode:
         self.calls: list[tuple[str, str | None]] = []
         self.job: list[dict[str, Any]] = []
         self.under_way: list[JobStatus] = []
+        self.wished = UpOptions()
         self.sampled_at: str | None = None
         self.holds: dict[str, Hold] = {}
         self.processes: list[CardProcess] | None = None
@@ -230,6 +231,7 @@ class FakeNode:
     def up(self, options: UpOptions) -> Iterator[dict[str, Any]]:
         self._answer()
         self.calls.append(("up", options.model))
+        self.wished = options
         if self.wants_consent and not options.allow_cpu:
             raise ApplianceError("it would run on the processor", code="ENGINE-ON-CPU")
         yield from self.job
@@ -244,6 +246,8 @@ class FakeNode:
     def tune(self, deployment: str, options: TuneOptions) -> Iterator[dict[str, Any]]:
         self.calls.append(("tune", deployment))
         yield from self.job
+        while self.job_goes_on.is_set():
+            time.sleep(0.01)
 
     def jobs(self) -> list[JobStatus]:
         self._answer()
@@ -302,9 +306,8 @@ class FakeModel:
 
 
 def app_of(node: FakeNode, model: FakeModel | None = None, **options: Any) -> ApplianceApp:
-    backend = {
-        key: options.pop(key) for key in ("start", "offers", "command", "setup", "mark") if key in options
-    }
+    parts = ("start", "offers", "command", "setup", "shelf", "mark")
+    backend = {key: options.pop(key) for key in parts if key in options}
     return ApplianceApp(Backend(node=node, converse=model or FakeModel(), **backend), **options)
 
 
