@@ -31,7 +31,8 @@ _OLDEST = 243
 
 _RUNNING = Path("/run/systemd/system")
 _LINGER = Path("/var/lib/systemd/linger")
-_CGROUP = re.compile(r"/([^/]+)\.service(?:/|$)")
+_PROC = Path("/proc")
+_SERVICE = re.compile(r"/([^/]+)\.service(?=/|$)")
 _CALL_S = 30.0
 _KILL_WAIT_S = 10.0
 _POLL_S = 0.05
@@ -96,11 +97,13 @@ def start(command: process.Startable, log_path: Path, mark: Mark) -> Identity:
     except OSError as error:
         raise process.cannot_start(command, error) from error
     _forget(mark.name)
+    words = [word.replace("$", "$$") for word in command.argv[1:]]  # systemd would fill them in
     options = [f"--property={value}" for value in _properties(command, log_path, environment)]
     started = _call(
         "systemd-run", *_scope(), "--quiet", "--no-ask-password", f"--unit={mark.name}",
-        *options, "--", program, *command.argv[1:],
+        *options, "--", program, *words,
     )  # fmt: skip
+    environment.unlink(missing_ok=True)
     if started.returncode:
         raise _refused(started.stderr)
     return _identity(mark.name, command.port)
@@ -116,7 +119,10 @@ def alive(identity: Identity) -> bool:
 
 
 def exit_status(identity: Identity) -> int | None:
-    """How the unit ended, a signal as a negative number; `None` while it runs or when forgotten."""
+    """How the unit ended, a signal as a negative number.
+
+    `None` while it runs, and for one that ended well: systemd forgets it at once.
+    """
     told = _told(identity)
     if told is None:
         return None
@@ -162,10 +168,10 @@ def _of_units(found: list[Marked]) -> Iterator[Marked]:
 
 def _unit_of(pid: int) -> str | None:
     try:
-        groups = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+        groups = (_PROC / str(pid) / "cgroup").read_text().splitlines()
     except OSError:
         return None
-    names = [match[1] for group in groups if (match := _CGROUP.search(group))]
+    names = [name for group in groups for name in _SERVICE.findall(group)[-1:]]
     return names[-1] if names else None
 
 
