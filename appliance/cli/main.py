@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from appliance.cli.board import open_board, screen_options
+from appliance.cli.click_words import speak
 from appliance.cli.diagnostics import exit_code_of
 from appliance.cli.options import (
     Settings,
@@ -29,6 +30,7 @@ from appliance.core.paths import find_paths
 # name -> module:attribute, one line of help (a message id)
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("appliance.cli.up:up", "detect, plan, fetch, serve and prove: the main job"),
+    "setup": ("appliance.cli.setup:setup", "set this server up, page by page or from a file"),
     "status": ("appliance.cli.service:status", "what runs, and how it is"),
     "down": ("appliance.cli.service:down", "stop a deployment, or everything"),
     "logs": ("appliance.cli.service:logs", "what an engine wrote"),
@@ -145,6 +147,7 @@ def _language() -> str:
 def run(arguments: list[str]) -> int:
     """The exit code of the command line `arguments`."""
     settings = Settings()
+    speak()
     try:
         result = cli.main(arguments, prog_name="appliance", standalone_mode=False, obj=settings)
         return int(result or 0)

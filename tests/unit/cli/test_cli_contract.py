@@ -206,3 +206,34 @@ def test_verbose_tells_where_the_daemon_writes(
     err = capsys.readouterr().err
     assert str(own_home / "logs" / "daemon.log") in err
     assert run("down") == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("up", "--users", "0"), "的值无效"),
+        (("nothing-like-it",), "没有命令"),
+        (("chat", "--nothing-like-it"), "没有选项"),
+        (("engines", "show"), "缺少参数"),
+        (("up", "--users"), "需要一个值"),
+    ],
+)
+def test_wrong_usage_is_told_in_the_language_of_the_reader(
+    words: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--lang", "zh", *words) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert told in error
+    assert not any(word in error for word in ("Invalid", "No such", "Missing", "requires"))
+    assert "--help" in hint
+
+
+def test_the_frame_of_a_help_page_is_in_the_language_of_the_reader(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("--lang", "zh", "up", "--help") == 0
+    page = capsys.readouterr().out
+    assert page.startswith("用法：")
+    assert "\n选项" in page
+    assert run("--lang", "en", "up", "--help") == 0
+    assert capsys.readouterr().out.startswith("Usage: ")
