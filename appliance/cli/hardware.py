@@ -37,11 +37,12 @@ def detect(as_json: bool, replay: Path | None, topology: bool) -> int:
     """What is in this server: cards, drivers, processors, memory, disks."""
     from appliance.hardware.box import open_box
     from appliance.ops.detect import detect as look
+    from appliance.ops.usable import with_holds
 
     with open_box(replay, state=find_paths().state) as box:
         if topology:
             return _show_topology(box.topology(), as_json=as_json)
-        inventory = look(box)
+        inventory = look(box) if replay else with_holds(look(box), find_paths())
     if as_json:
         print_document(inventory)
     else:

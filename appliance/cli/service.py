@@ -46,9 +46,9 @@ def current_status(settings: Settings) -> Status:
 def _anything_here(paths: Paths) -> bool:
     """Whether a daemon runs, or should."""
     from appliance.node.start import daemon_answers, state_file
-    from appliance.node.state import anything_wanted
+    from appliance.node.state import anything_to_see_to
 
-    return daemon_answers(paths) or anything_wanted(state_file(paths))
+    return daemon_answers(paths) or anything_to_see_to(state_file(paths))
 
 
 def _wanted(now: Status) -> list[DeploymentStatus]:

@@ -14,12 +14,14 @@ from appliance.cli.diagnostics import note
 from appliance.cli.options import Command, Settings, settings_of
 from appliance.cli.output import print_document
 from appliance.cli.progress import ProgressLine
-from appliance.core.errors import ApplianceError, UsageError
+from appliance.core.errors import ApplianceError
 from appliance.core.i18n import _, say
+from appliance.core.paths import find_paths
 from appliance.core.pull import Progress
-from appliance.core.reference import from_here
 from appliance.core.status import Up
-from appliance.node.wishes import UpOptions
+from appliance.node.wishes import UpOptions, up_options
+from appliance.ops.setup.answers import answers_of, read_answers
+from appliance.ops.setup.session import Session
 
 
 @click.command(
@@ -31,8 +33,9 @@ from appliance.node.wishes import UpOptions
 @click.option(
     "--answers",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="a TOML file with model, users, context, allow_cpu",
+    help="a TOML file of answers, as `appliance setup` takes",
 )
+@click.option("--adapt", is_flag=True, help="serve something smaller where memory does not do")
 @click.option("--yes", is_flag=True, help="do not ask, say yes")
 @click.option("--json", "as_json", is_flag=True, help="print up/1 at the end, nothing else")
 @click.pass_context
@@ -42,6 +45,7 @@ def up(
     users: int | None,
     context: int | None,
     answers: Path | None,
+    adapt: bool,
     yes: bool,
     as_json: bool,
 ) -> int:
@@ -50,8 +54,12 @@ def up(
     Safe to repeat: what is done already is not done again.
     """
     settings = settings_of(ctx)
-    given = {"model": model, "users": users, "context": context, "allow_cpu": yes or None}
-    options = _options(answers, {k: v for k, v in given.items() if v is not None})
+    given = {"model": model, "users": users, "context": context, "allow_cpu": yes or None,
+             "adapt": adapt or None}  # fmt: skip
+    typed = {name: value for name, value in given.items() if value is not None}
+    told = answers_of({**(read_answers(answers) if answers else {}), **typed})
+    options = up_options(told)
+    Session(find_paths()).begin(told)
     try:
         result = run_up(options, settings, as_json=as_json)
     except ApplianceError as error:
@@ -70,22 +78,6 @@ def up(
 
 def _may_ask() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-def _options(answers: Path | None, given: dict[str, Any]) -> UpOptions:
-    """What was typed goes before what the answer file says."""
-    try:
-        written = msgspec.toml.decode(answers.read_bytes()) if answers else {}
-        if unknown := written.keys() - set(UpOptions.__struct_fields__):
-            raise msgspec.ValidationError(f"unknown: {', '.join(sorted(unknown))}")
-        options = msgspec.convert({**written, **given}, UpOptions)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise UsageError(
-            say("cannot read {path}: {error}", path=answers, error=error),
-            hint=say("it may hold model, users, context and allow_cpu"),
-            code="BAD-ANSWERS",
-        ) from error
-    return msgspec.structs.replace(options, model=options.model and from_here(options.model))
 
 
 def run_up(options: UpOptions, settings: Settings, *, as_json: bool) -> Up:

@@ -30,6 +30,9 @@ def adopt_replicas(
     for one in marked:
         if one.replica != GATEWAY:
             _claim(one, records.get(one.replica), one.replica in wanted, records)
+    for record in records.values():
+        if record.id not in wanted and record.identity:
+            _end_unwanted(state, record)
     kept = {rid: _resumed(records[rid], wanted[rid]) for rid in wanted if rid in records}
     return {rid: record for rid, record in kept.items() if record}
 
@@ -50,6 +53,13 @@ def _claim(
     )
 
 
+def _end_unwanted(state: State, record: ReplicaRecord) -> None:
+    """What an earlier daemon was ending when it died itself is ended, and not asked for again."""
+    if record.identity:
+        stop(record.identity, grace_s=_GRACE_S)
+    state.save_replica(msgspec.structs.replace(record, identity=None, state="stopped"))
+
+
 def _at_port(identity: Identity, port: int | None) -> Identity:
     return msgspec.structs.replace(identity, port=identity.port or port or 0)
 
@@ -62,8 +72,8 @@ def _resumed(record: ReplicaRecord, work: Deployment) -> ReplicaRecord | None:
         return None
     if record.identity and alive(record.identity):
         log.info("adopted %s, pid %s", record.id, record.identity.pid)
-        return record
-    return msgspec.structs.replace(record, state="starting", reason=None)
+        return msgspec.structs.replace(record, work=work)
+    return msgspec.structs.replace(record, work=work, state="starting", reason=None)
 
 
 def adopt_gateway(gateway: GatewayKeeper, marked: Collection[Marked]) -> None:

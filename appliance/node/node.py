@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 
+import msgspec
+
 from appliance.core.documents import from_json, to_json
 from appliance.core.errors import ApplianceError, UsageError
-from appliance.core.i18n import say
+from appliance.core.i18n import Text, say
 from appliance.core.inventory import Card, Inventory
 from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
@@ -30,6 +32,7 @@ from appliance.node.state import State, now
 from appliance.node.statuses import deployment_status
 from appliance.node.traffic import Traffic
 from appliance.ops.deployment import Deployment
+from appliance.supervisor.diagnosis import Diagnosis
 from appliance.supervisor.logs import LogFile
 from appliance.supervisor.running import marked
 from appliance.telemetry.sampler import Sampler
@@ -170,6 +173,11 @@ class Node:
                 self.state.unwant(deployment_id)
             self.replicas.reconcile(drain_s=0.0)
 
+    def let_adapt(self, deployment_id: str) -> None:
+        """From now on a smaller plan may take its place where this one cannot run."""
+        if work := self.replicas.wanted().get(deployment_id):
+            self.state.want(msgspec.structs.replace(work, adapt=True))
+
     def on_trial(self, before: Deployment | None) -> None:
         """`before` is what to go back to should this daemon die while settings are tried."""
         self.state.set_setting(_ON_TRIAL, to_json(before) if before else "")
@@ -293,6 +301,12 @@ def _names_of(card: Card) -> tuple[str, ...]:
     return (card.id, f"{card.vendor}{card.index}") if card.index is not None else (card.id,)
 
 
+def _hint(cause: Diagnosis) -> Text:
+    if cause.way_out != "smaller":
+        return cause.hint
+    return say("{hint}; `appliance up --adapt` takes a smaller plan by itself", hint=cause.hint)
+
+
 def _does_not_start(keeper: ReplicaKeeper) -> ApplianceError:
     cause = keeper.last_death
     words = [line for line in keeper.log_file.tail(40) if line.strip()]
@@ -306,6 +320,6 @@ def _does_not_start(keeper: ReplicaKeeper) -> ApplianceError:
             why=why,
             last=last[-200:],
         ),
-        hint=cause.hint if cause else say("see `appliance logs {id}`", id=name),
+        hint=_hint(cause) if cause else say("see `appliance logs {id}`", id=name),
         code=cause.code if cause else "ENGINE-DEAD",
     )

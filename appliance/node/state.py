@@ -224,14 +224,22 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def anything_wanted(path: Path) -> bool:
-    """Whether the state at `path` wants something to run; reads only, no daemon needed."""
+_TO_SEE_TO = """
+SELECT 1 FROM deployments WHERE wanted=1
+UNION SELECT 1 FROM replicas WHERE json_extract(document, '$.identity.pid') IS NOT NULL
+"""
+
+
+def anything_to_see_to(path: Path) -> bool:
+    """Whether the state at `path` wants something to run, or something may still run that nobody
+    wants; reads only, no daemon needed.
+    """
     if not path.exists():
         return False
     try:
         db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
         try:
-            return bool(db.execute("SELECT 1 FROM deployments WHERE wanted=1 LIMIT 1").fetchone())
+            return bool(db.execute(_TO_SEE_TO).fetchone())
         finally:
             db.close()
     except sqlite3.DatabaseError:

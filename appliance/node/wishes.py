@@ -13,8 +13,8 @@ from appliance.ops.setup.answers import Answers
 
 class UpOptions(Document, frozen=True, kw_only=True):
     """The options of `up`. `allow_cpu` is the operator's yes to serving from the processor
-    although the server has cards. The others mean what they mean in answers.toml
-    (`appliance.ops.setup.answers`).
+    although the server has cards, `adapt` that to a smaller plan where this one cannot run. The
+    others mean what they mean in answers.toml (`appliance.ops.setup.answers`).
     """
 
     model: str | None = None
@@ -24,11 +24,12 @@ class UpOptions(Document, frozen=True, kw_only=True):
     style: Style = "chat"
     source: str = "hubs"
     key_name: str | None = None
+    adapt: bool = False
 
 
 def up_options(answers: Answers) -> UpOptions:
     """What the main job needs of a setup's answers."""
-    names = UpOptions.__struct_fields__
+    names = set(UpOptions.__struct_fields__) & set(Answers.__struct_fields__)
     return UpOptions(**{name: getattr(answers, name) for name in names})
 
 

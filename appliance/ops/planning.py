@@ -12,6 +12,7 @@ from appliance.catalog.models import Catalogue, load_catalogue
 from appliance.core.cards import CardFacts
 from appliance.core.config import load_config
 from appliance.core.errors import UsageError
+from appliance.core.holds import without_held
 from appliance.core.i18n import say
 from appliance.core.inventory import Host, Inventory
 from appliance.core.paths import Paths
@@ -27,6 +28,7 @@ from appliance.core.reference import (
 from appliance.engines.native.builds import is_built
 from appliance.engines.recipes import Recipe, load_recipes
 from appliance.hardware.cards import facts as card_facts
+from appliance.ops.engine_images import recipes_with_images
 from appliance.ops.sources import permitted
 from appliance.planner.exact import Exactly, plan_exact
 from appliance.planner.plan import plan, plan_header
@@ -49,12 +51,14 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     hubs: tuple[str, ...]
     """Hubs that may be asked, best first."""
     cache: Path
+    with_images: frozenset[str] = frozenset()
+    """Container recipes whose image is here."""
 
     def startable(self, recipe_id: str) -> bool:
         """Whether this appliance can start engines of that recipe by itself."""
         recipe = next((r for r in self.recipes if r.id == recipe_id), None)
         if recipe is None or recipe.start == "container":
-            return False
+            return recipe_id in self.with_images
         return recipe.build is None or is_built(recipe.build)
 
     def buildable(self) -> list[str]:
@@ -73,7 +77,11 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ground_of(inventory: Inventory, paths: Paths, *, here: bool = True) -> Ground:
-    """The ground for `inventory`; `here=False` for another server's (no store, no free memory)."""
+    """The ground for `inventory`; `here=False` for another server's (no store, no free memory).
+
+    Cards that are held here are not stood on.
+    """
+    inventory = without_held(inventory, paths) if here else inventory
     store = Store(paths.models)
     return Ground(
         inventory=inventory,
@@ -85,6 +93,7 @@ def ground_of(inventory: Inventory, paths: Paths, *, here: bool = True) -> Groun
         host_memory_free_mib=_free_memory_mib() if here else None,
         hubs=load_config(paths).hubs.order,
         cache=paths.cache,
+        with_images=recipes_with_images(inventory) if here else frozenset(),
     )
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from appliance.catalog.models import load_catalogue
 from appliance.core.errors import ApplianceError, DoesNotFit, Unreachable, UsageError
+from appliance.core.holds import without_held
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Inventory
 from appliance.core.paths import Paths
@@ -32,8 +33,11 @@ from appliance.ops.planning import (
     stored_model,
 )
 from appliance.ops.proof import prove
+from appliance.ops.replanning import with_less_memory
 from appliance.ops.sources import from_source, hubs_of
 from appliance.ops.tuning import tuned
+from appliance.ops.usable import every_card_is_held, free_inventory
+from appliance.supervisor.diagnosis import way_out_of
 from appliance.weights.pull import pull, request_for
 from appliance.weights.store import Store, StoredModel
 
@@ -69,6 +73,10 @@ class Services(Protocol):
         """Return when it serves; raise, with the engine's own last words, when it will not."""
         ...
 
+    def let_adapt(self, deployment_id: str) -> None:
+        """From now on a smaller plan may take its place where this one cannot run."""
+        ...
+
     def endpoint(self) -> str:
         """The base URL people use; raises when the gateway cannot listen."""
         ...
@@ -102,6 +110,9 @@ class Request(Protocol):
     @property
     def key_name(self) -> str | None: ...  # noqa: D102
 
+    @property
+    def adapt(self) -> bool: ...  # noqa: D102
+
 
 class MainJob:
     """One run of `up`. Nothing is kept in here that a crash could lose."""
@@ -123,6 +134,8 @@ class MainJob:
         serving = self._already_serving()
         if serving:
             self._note_self_test(serving.model)
+            if self._request.adapt:
+                self._services.let_adapt(serving.id)
             return self._finish(serving, proof_s=_SECOND_RUN_PROOF_S)
         self._model = self._named or self._running_model()
         with self._phase("detect", say("looking at this server")):
@@ -134,6 +147,30 @@ class MainJob:
         return self._serve(self._deployment(choice, stored, ground))
 
     def _serve(self, deployment: Deployment) -> Up:
+        """Start it; where it lacks memory and that is allowed, something smaller."""
+        try:
+            return self._start(deployment)
+        except ApplianceError as error:
+            smaller = self._smaller(deployment, error)
+            if smaller is None:
+                raise
+            text = say(
+                "{error}: trying {variant} for {users} users with {context} tokens each",
+                error=error.what,
+                variant=smaller.variant,
+                users=smaller.slots * smaller.replicas,
+                context=smaller.context,
+            )
+            self._note("ADAPTED", text)
+        return self._serve(smaller)
+
+    def _smaller(self, deployment: Deployment, error: ApplianceError) -> Deployment | None:
+        if not self._request.adapt or way_out_of(error.code) != "smaller":
+            return None
+        ways = with_less_memory(deployment, self._free_inventory(), self._services.paths)
+        return next((way.work for way in ways), None)
+
+    def _start(self, deployment: Deployment) -> Up:
         """Start it and prove it; what cannot answer does not stay."""
         self._cancel.check()
         self._services.endpoint()
@@ -180,7 +217,11 @@ class MainJob:
         return next((status.model for status in self._running()), None)
 
     def _free_inventory(self) -> Inventory:
-        return free_inventory(self._services.inventory(), self._running(), self._model)
+        free = free_inventory(self._services.inventory(), self._running(), self._model)
+        usable = without_held(free, self._services.paths)
+        if free.accelerators() and not usable.accelerators() and not self._request.allow_cpu:
+            raise every_card_is_held(free)
+        return usable
 
     def _plan(self, ground: Ground) -> Plan:
         reference = self._reference()
@@ -287,7 +328,8 @@ class MainJob:
 
     def _deployment(self, choice: Choice, stored: StoredModel, ground: Ground) -> Deployment:
         self._note_self_test(choice.model)
-        deployment = deployment_of(choice, str(stored.entry), ground.catalogue)
+        plain = deployment_of(choice, str(stored.entry), ground.catalogue)
+        deployment = msgspec.structs.replace(plain, adapt=self._request.adapt)
         apart = self._named_apart(deployment)
         return tuned(apart, ground.inventory, self._services.paths)
 
@@ -355,22 +397,6 @@ class MainJob:
         yield
         self._seconds[name] = round(time.monotonic() - started, 3)
         self._emit(Phase(phase=name, done=True, text=str(text)))
-
-
-def free_inventory(
-    inventory: Inventory, running: Sequence[DeploymentStatus], model: str | None
-) -> Inventory:
-    """The server without the cards that others than `model` hold. Raises when none is left."""
-    others = [s for s in running if model not in (s.id, s.model, s.variant)]
-    held = {card for s in others for replica in s.replicas for card in replica.cards}
-    free = [card for card in inventory.cards if card.id not in held or card.vendor == "cpu"]
-    if inventory.cards and not free:
-        raise DoesNotFit(
-            say("every card is in use by {names}", names=", ".join(s.id for s in others)),
-            hint=say("appliance down {name}", name=others[0].id),
-            code="CARDS-IN-USE",
-        )
-    return msgspec.structs.replace(inventory, cards=free)
 
 
 def _leaves_choice(reference: Reference) -> bool:

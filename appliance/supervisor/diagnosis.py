@@ -66,6 +66,12 @@ def diagnose(
     return _from_signal(_signal_of(exit_status), memory_killed)
 
 
+def way_out_of(code: str) -> WayOut | None:
+    """The kind of plan that could help against a cause; `None` also for a code that is none."""
+    entry = _entries().get(code)
+    return entry.way_out if entry else None
+
+
 def way_of_death(diagnosis: Diagnosis | None, exit_status: int | None) -> str:
     """How it died, in a word that is the same for the same way: for `Backoff.died`."""
     if diagnosis is not None:

@@ -18,7 +18,7 @@ from node_fakes import deployment
 from appliance.core.errors import ApplianceError, DoesNotFit
 from appliance.core.i18n import say, use_language
 from appliance.node import state as state_module
-from appliance.node.state import ReplicaRecord, State, anything_wanted
+from appliance.node.state import ReplicaRecord, State, anything_to_see_to
 from appliance.supervisor.identity import Identity
 
 WRITER = """
@@ -78,7 +78,7 @@ def test_what_was_told_survives_kill_9(tmp_path: Path) -> None:
     assert [d.deployment.id for d in again.deployments()][: told + 1] == [
         f"m{number}" for number in range(told + 1)
     ]
-    assert anything_wanted(path)
+    assert anything_to_see_to(path)
     again.close()
 
 
@@ -120,7 +120,7 @@ def test_a_broken_file_is_said(tmp_path: Path, content: bytes) -> None:
         State(path)
 
     assert refused.value.code == "STATE-BROKEN"
-    assert not anything_wanted(path)
+    assert not anything_to_see_to(path)
 
 
 def test_replicas_and_wishes_come_back_as_they_were(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_replicas_and_wishes_come_back_as_they_were(tmp_path: Path) -> None:
         ("other", True),
     ]
     again.unwant()
-    assert not anything_wanted(path)
+    assert not anything_to_see_to(path)
     again.close()
 
 

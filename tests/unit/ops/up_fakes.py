@@ -77,6 +77,9 @@ class FakeServices:
         if self.fails:
             raise self.fails
 
+    def let_adapt(self, deployment_id: str) -> None:
+        self.history.append(f"let adapt {deployment_id}")
+
     def endpoint(self) -> str:
         return "http://127.0.0.1:1/v1"
 

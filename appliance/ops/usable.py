@@ -1,0 +1,51 @@
+"""Which cards of this server a plan may use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from appliance.core.errors import ApplianceError, DoesNotFit
+from appliance.core.holds import load_holds
+from appliance.core.i18n import say
+from appliance.core.inventory import Inventory
+from appliance.core.paths import Paths
+from appliance.core.status import DeploymentStatus
+
+
+def free_inventory(
+    inventory: Inventory, running: Sequence[DeploymentStatus], model: str | None
+) -> Inventory:
+    """The server without the cards that others than `model` hold. Raises when none is left."""
+    others = [s for s in running if model not in (s.id, s.model, s.variant)]
+    held = {card for s in others for replica in s.replicas for card in replica.cards}
+    free = [card for card in inventory.cards if card.id not in held or card.vendor == "cpu"]
+    if inventory.cards and not free:
+        raise DoesNotFit(
+            say("every card is in use by {names}", names=", ".join(s.id for s in others)),
+            hint=say("appliance down {name}", name=others[0].id),
+            code="CARDS-IN-USE",
+        )
+    return msgspec.structs.replace(inventory, cards=free)
+
+
+def every_card_is_held(inventory: Inventory) -> ApplianceError:
+    """The error of a server whose cards are all out of service."""
+    return DoesNotFit(
+        say("every card is held: {cards}", cards=", ".join(c.id for c in inventory.accelerators())),
+        hint=say("see `appliance cards list`; `appliance cards release ID` lets one be used again"),
+        code="CARDS-HELD",
+    )
+
+
+def with_holds(inventory: Inventory, paths: Paths) -> Inventory:
+    """The server with a note at every card that is held."""
+    holds = load_holds(paths)
+    cards = []
+    for card in inventory.cards:
+        if hold := holds.get(card.id):
+            note = str(say("held since {since}: {reason}", since=hold.since, reason=hold.reason))
+            card = msgspec.structs.replace(card, notes=[*card.notes, note])
+        cards.append(card)
+    return msgspec.structs.replace(inventory, cards=cards)
