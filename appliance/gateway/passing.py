@@ -11,7 +11,7 @@ from appliance.core.i18n import say
 from appliance.gateway.metrics import Metrics
 from appliance.gateway.openai import error_response
 from appliance.gateway.reply import Reply
-from appliance.gateway.request import BadRequest, Gone, read_body, wanted_model
+from appliance.gateway.request import REVOKED, BadRequest, Gone, read_body, wanted_model
 from appliance.gateway.router import NoWorker, Router
 from appliance.gateway.routes import ModelRoute
 from appliance.gateway.upstream import Answer, Lost
@@ -46,7 +46,11 @@ class PassThrough:
             refusal = error_response(error.status, error.code, error.message)
             await refusal(scope, receive, send)
             return
-        await self._until_gone(self._answer(model.id, scope["path"], body, Reply(send)), receive)
+        reply = Reply(send)
+        answering = self._answer(model.id, scope["path"], body, reply)
+        if not await self._until_gone(answering, receive, scope.get(REVOKED)):
+            message = say("this key is unknown or revoked")
+            await reply.fail(401, "invalid_api_key", message)
 
     def _resolve(self, name: str | None) -> ModelRoute:
         table = self._router.table()
@@ -58,19 +62,26 @@ class PassThrough:
             return model
         raise BadRequest(404, "model_not_found", say("no such model here: {model}", model=name))
 
-    async def _until_gone(self, work: Coroutine[None, None, None], receive: Receive) -> None:
+    async def _until_gone(
+        self, work: Coroutine[None, None, None], receive: Receive, revoked: asyncio.Event | None
+    ) -> bool:
+        """Work until it is done or nobody waits for it; false where its key was revoked first."""
         answering = asyncio.create_task(work)
-        gone = asyncio.create_task(_disconnected(receive))
+        ends = {asyncio.create_task(_disconnected(receive))}
+        if revoked:
+            ends.add(asyncio.create_task(_set(revoked)))
         self._running.add(answering)
         try:
-            await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({answering, *ends}, return_when=asyncio.FIRST_COMPLETED)
+            done = answering.done()
         finally:
             self._running.discard(answering)
-            gone.cancel()
-            answering.cancel()
-            await asyncio.wait({answering, gone})
+            for task in (answering, *ends):
+                task.cancel()
+            await asyncio.wait({answering, *ends})
         if not answering.cancelled():
             answering.result()
+        return done or revoked is None or not revoked.is_set()
 
     async def _pass(self, model: str, path: str, body: bytes, reply: Reply) -> None:
         """Once more, on a fresh connection, where the worker was lost before it gave anything."""
@@ -128,6 +139,10 @@ async def _whole_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         lines, end, rest = (rest + chunk).rpartition(b"\n")
         if end:
             yield lines + end
+
+
+async def _set(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -10,6 +10,8 @@ from starlette.types import Receive, Scope
 
 from appliance.core.i18n import Text, say
 
+REVOKED = "appliance.revoked"
+"""Where the scope of a request keeps the `asyncio.Event` of its key being revoked."""
 MAX_BODY_BYTES = 32 * 1024**2
 _ARRIVE_S = 60.0
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from running_gateway import CHAT, RunningGateway, ask, run_gateway, until
-from scripted_engine import ScriptedEngine
+from running_gateway import CHAT, RunningGateway, ask, events, run_gateway, until
+from scripted_engine import EVENT, LAST, STREAM_HEAD, Asked, ScriptedEngine
 
 from appliance.gateway.keys import Role
 from appliance.gateway.listeners import loopback
@@ -119,3 +119,36 @@ async def test_answers_are_not_held_back_to_fill_packets() -> None:
     accepted[0].close()
     server.close()
     assert option == 1
+
+
+async def test_a_revoked_key_ends_its_running_answers_and_no_others(
+    gateway: RunningGateway,
+) -> None:
+    go_on = asyncio.Event()
+
+    async def begin_and_wait(asked: Asked) -> None:
+        await asked.send(STREAM_HEAD)
+        await asked.chunk(EVENT % 1)
+        await go_on.wait()
+        await asked.chunk(LAST)
+        await asked.send(b"0\r\n\r\n")
+
+    async def answer_of(key: str) -> str:
+        headers = {"Authorization": f"Bearer {key}"}
+        async with gateway.client(None) as client:
+            return (await client.post(CHAT, json=ask(stream=True), headers=headers)).text
+
+    async with ScriptedEngine(begin_and_wait, begin_and_wait) as engine:
+        gateway.route(engine.url)
+        bad, good = gateway.keys.add("leaver"), gateway.keys.add("stayer")
+        leaver = asyncio.create_task(answer_of(bad.key))
+        stayer = asyncio.create_task(answer_of(good.key))
+        await until(lambda: len(engine.asked) == 2)
+
+        gateway.keys.revoke(bad.id)
+        broken = events(await leaver)
+
+        assert broken[-1]["error"]["code"] == "invalid_api_key"
+        assert not stayer.done()
+        go_on.set()
+        assert events(await stayer)[-1] == "[DONE]"
