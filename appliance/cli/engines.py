@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from appliance.cli.build import build
+from appliance.cli.engine_images import load_image, pull_image
 from appliance.cli.hardware import json_option, replay_option
 from appliance.cli.options import Group
 from appliance.cli.output import print_documents, print_table
@@ -113,3 +114,5 @@ def _read_plan(path: Path) -> Plan:
 
 
 engines.add_command(build)
+engines.add_command(pull_image)
+engines.add_command(load_image)

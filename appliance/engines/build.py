@@ -8,6 +8,7 @@ from appliance.core.errors import UsageError
 from appliance.core.i18n import say
 from appliance.engines.access import Access, access_to
 from appliance.engines.command import EngineCommand
+from appliance.engines.images import image_of
 from appliance.engines.recipes import Recipe, recipe
 from appliance.engines.render import fill, fill_command, words_for
 from appliance.engines.request import EngineRequest
@@ -89,7 +90,7 @@ def _in_container(
     return _with(
         common,
         kind="container",
-        image=chosen.image_for(request.cards[0].arch if request.cards else None),
+        image=image_of(chosen, request.cards[0].arch if request.cards else None),
         env={**_QUIET, **_filled(way.env, words), **common.env},
         devices=[*way.devices, *by_card],
         mounts=[f"{request.model_path}:{request.model_path}:ro", *mounts],

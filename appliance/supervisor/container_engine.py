@@ -18,6 +18,7 @@ from appliance.core.i18n import say
 _SYSTEM = ("/run/docker.sock", "/run/podman/podman.sock")
 _OF_USER = ("docker.sock", "podman/podman.sock")
 _TIMEOUT_S = 60
+REFUSED = "CONTAINER-REFUSED"
 
 
 class Gone(ApplianceError):
@@ -127,7 +128,7 @@ def refused(why: str) -> ApplianceError:
     return ApplianceError(
         say("the container engine refuses: {why}", why=why.strip()[:400]),
         hint=hint or say("compare `appliance engines show` with the engine's manual"),
-        code="CONTAINER-REFUSED",
+        code=REFUSED,
     )
 
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from appliance.core.errors import ApplianceError, UsageError, VerificationFailed
+from appliance.core.errors import ApplianceError, Unreachable, UsageError, VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
 from appliance.core.progress import Cancel
-from appliance.supervisor.container_engine import Gone, connected, refusals, refused, sdk, sockets
+from appliance.supervisor.container_engine import (
+    REFUSED,
+    Gone,
+    connected,
+    refusals,
+    refused,
+    sdk,
+    sockets,
+)
 
 OnBytes = Callable[[int, int], None]
 """Told how many bytes of how many are through."""
@@ -19,7 +29,7 @@ OnBytes = Callable[[int, int], None]
 _BLOCK = 1 << 20
 
 
-class Image(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.image/1"):
+class Image(Document, frozen=True, kw_only=True):
     """An image that is here: `id` is the digest of its configuration, the same on every server."""
 
     id: str
@@ -35,13 +45,21 @@ def images() -> list[Image]:
 
 
 def image_names() -> frozenset[str]:
-    """Names under which images can be started here; empty where no container engine answers."""
+    """Names (as `plain`) of images that are here; empty where no container engine answers."""
     try:
         if not sockets():
             return frozenset()
-        return frozenset(name for image in images() for name in [*image.names, *image.digests])
+        here = images()
     except ApplianceError:
         return frozenset()
+    return frozenset(plain(name) for image in here for name in [*image.names, *image.digests])
+
+
+def plain(name: str) -> str:
+    """An image's name without the registry that goes without saying."""
+    for registry in ("docker.io/library/", "docker.io/", "localhost/"):
+        name = name.removeprefix(registry)
+    return name
 
 
 def require(api: Any, name: str | None) -> str:
@@ -69,9 +87,9 @@ def require(api: Any, name: str | None) -> str:
 
 
 def pull(name: str, on_bytes: OnBytes, cancel: Cancel) -> Image:
-    """Let the engine fetch an image. Raises `ApplianceError` when its registry has it not."""
+    """Let the engine fetch an image. Raises `Unreachable` when its registry does not give it."""
     layers: dict[str, tuple[int, int]] = {}
-    with connected() as api:
+    with _refused_as(partial(_not_fetched, name)), connected() as api:
         for event in api.pull(*_name_and_tag(name), stream=True, decode=True):
             cancel.check()
             _raise_if_refused(event)
@@ -93,7 +111,7 @@ def load(archive: Path, sha256: str | None, on_bytes: OnBytes, cancel: Cancel) -
             hint=say("copy it again"),
             code="ARCHIVE-CORRUPT",
         )
-    with connected() as api:
+    with _refused_as(partial(_no_archive, archive)), connected() as api:
         before = {row["Id"] for row in api.images()}
         text = "".join(_loaded(api, archive, on_bytes, cancel))
         fresh = [_image(row) for row in api.images()]
@@ -102,16 +120,36 @@ def load(archive: Path, sha256: str | None, on_bytes: OnBytes, cancel: Cancel) -
 
 
 def _loaded(api: Any, archive: Path, on_bytes: OnBytes, cancel: Cancel) -> Iterator[str]:
+    for event in api.load_image(_blocks(archive, on_bytes, cancel)):
+        _raise_if_refused(event)
+        yield str(event.get("stream", ""))
+
+
+@contextmanager
+def _refused_as(meaning: Callable[[ApplianceError], ApplianceError]) -> Iterator[None]:
+    """What a refusal means here."""
     try:
-        for event in api.load_image(_blocks(archive, on_bytes, cancel)):
-            _raise_if_refused(event)
-            yield str(event.get("stream", ""))
-    except ValueError as error:
-        raise UsageError(
-            say("{archive} is no image archive: {error}", archive=archive, error=error),
-            hint=say("`docker save IMAGE -o FILE.tar` writes one"),
-            code="BAD-IMAGE",
-        ) from error
+        yield
+    except ApplianceError as error:
+        if error.code in (Gone.code, REFUSED):
+            raise meaning(error) from error
+        raise
+
+
+def _not_fetched(name: str, error: ApplianceError) -> ApplianceError:
+    return Unreachable(
+        say("the image {image} cannot be fetched: {why}", image=name, why=str(error)[:300]),
+        hint=say("bring it along as a file: `appliance engines load FILE.tar`"),
+        code="IMAGE-NOT-FETCHED",
+    )
+
+
+def _no_archive(archive: Path, error: ApplianceError) -> ApplianceError:
+    return UsageError(
+        say("{archive} is no archive of an image: {why}", archive=archive, why=str(error)[:200]),
+        hint=say("`docker save NAME:TAG -o FILE.tar` writes one"),
+        code="BAD-IMAGE",
+    )
 
 
 def _blocks(archive: Path, on_bytes: OnBytes, cancel: Cancel) -> Iterator[bytes]:
