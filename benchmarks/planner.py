@@ -77,7 +77,7 @@ def memory_rows(catalogue: Catalogue, *, engine: bool) -> Iterator[Row]:
         cache = kv_mib(a, setup)
         compute = compute_mib(a, setup, on_card=False)
         if answer:
-            compute = max(answer.compute_mib, output_mib(a, setup))
+            compute = max(answer.compute_mib, output_mib(a, setup, on_card=False))
         predicted = {"weights": model.tensor_mib, "kv": cache, "compute": compute}
         predicted["total"] = sum(predicted.values())
         label = " ".join(row[key] for key in ("variant", "n_ctx", "n_parallel", "kv_type"))
@@ -125,7 +125,7 @@ def served_rows(catalogue: Catalogue) -> Iterator[Row]:
             continue
         model = _model(catalogue, row["variant"], QUANTS[row["quant"]])
         streams, cards = int(row["concurrency"]), int(row["n_cards"])
-        machine = machine_of_ranks(model.architecture, cards, facts[CARDS[row["card"]]])
+        machine = machine_of_ranks(model, cards, facts[CARDS[row["card"]]])
         setup = Setup(context=1024 * streams, slots=streams)
         predicted = streams / decode_step_s(model, machine, setup, streams)
         label = f"{row['variant']} {row['quant']} {cards}x{row['card']} {streams} at once"

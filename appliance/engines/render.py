@@ -2,10 +2,10 @@
 
 Words a template may use: `model` (the path), `alias`, `port`, `context` (one conversation),
 `slots`, `total_context`, `kv_type`, `ubatch`, `threads`, `cores` (of this server), `tp`, `pp`,
-`cards`, `indexes` ("0,1"), `arch` and `name` of the first card, `quant` (these three "" when
-unknown), `flags` and `draft` (of the model's class), `experts`, `prompt_cache_mib`, `python`,
-`config` (a directory for the recipe's files) and `build` (of an engine built here). An unknown
-word is an error, never "".
+`host_layers`, `cards`, `indexes` ("0,1"), `arch` and `name` of the first card, `quant` (these three
+"" when unknown), `flags` and `draft` (of the model's class), `experts`, `prompt_cache_mib`,
+`python`, `config` (a directory for the recipe's files) and `build` (of an engine built here). An
+unknown word is an error, never "".
 """
 
 from __future__ import annotations
@@ -40,9 +40,10 @@ def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dic
         "kv_type": request.kv_type,
         "ubatch": request.ubatch,
         "threads": request.threads,
-        "cores": usable_threads(),
+        "cores": min(usable_threads(), len(request.cpus) or usable_threads()),
         "tp": request.tensor_parallel,
         "pp": request.pipeline_parallel,
+        "host_layers": request.host_layers,
         "cards": request.cards,
         "indexes": ",".join(str(c.index) for c in request.cards if c.index is not None),
         "arch": (first.arch if first else None) or "",

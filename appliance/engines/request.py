@@ -27,6 +27,10 @@ class EngineRequest(Document, frozen=True, kw_only=True):
     cards: list[Card] = []
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
+    host_layers: int = 0
+    """Layers, from the first, whose experts stay in host memory."""
+    cpus: list[int] = []
+    """Processors to keep it on, near its cards; empty means all."""
     log_path: str | None = None
     family: str | None = None
     """Catalogue id of the family; it picks the reasoning and tool parsers."""

@@ -34,6 +34,7 @@ class Deployment(Document, frozen=True, kw_only=True):
     tensor_parallel: int = 1
     pipeline_parallel: int = 1
     replicas: int = 1
+    host_layers: int = 0
     family: str | None = None
     architecture: str | None = None
     quant: str | None = None
@@ -73,6 +74,7 @@ def deployment_of(choice: Choice, model_path: str, catalogue: Catalogue) -> Depl
         tensor_parallel=choice.tensor_parallel,
         pipeline_parallel=choice.pipeline_parallel,
         replicas=choice.replicas,
+        host_layers=choice.host_layers,
     )
     reference = parse_reference(choice.variant)
     if not isinstance(reference, CatalogReference):
@@ -88,7 +90,11 @@ def deployment_of(choice: Choice, model_path: str, catalogue: Catalogue) -> Depl
 
 
 def request_of(
-    work: Deployment, cards: Sequence[Card], port: int, log_path: str | None = None
+    work: Deployment,
+    cards: Sequence[Card],
+    port: int,
+    log_path: str | None = None,
+    cpus: Sequence[int] = (),
 ) -> EngineRequest:
     """What one replica of `work`, on `cards`, asks of its engine."""
     return EngineRequest(
@@ -104,6 +110,8 @@ def request_of(
         cards=list(cards),
         tensor_parallel=work.tensor_parallel,
         pipeline_parallel=work.pipeline_parallel,
+        host_layers=work.host_layers,
+        cpus=list(cpus),
         log_path=log_path,
         family=work.family,
         architecture=work.architecture,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator
 
 import msgspec
@@ -19,6 +20,8 @@ from appliance.planner.sizing import fits, size
 from appliance.planner.speed import Machine, machine_for
 
 RANKS = (1, 2, 4, 8, 16)
+HOST_UBATCH = 2048
+"""Tokens of a prompt for which experts are brought over from the host: more share the way."""
 STREAMS_PER_REPLICA = 4
 """Requests at once from which a second replica is better than longer waits at the first."""
 
@@ -38,11 +41,12 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fit(msgspec.Struct, frozen=True, kw_only=True):
-    """A setup that fits, and the load it is for."""
+    """A setup that fits, and the load it is for; `host_layers` keep their experts in the host."""
 
     load: Load
     setup: Setup
     memory: Memory
+    host_layers: int = 0
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,15 +70,39 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
             if fit and self._is_whole(fit):
                 return fit
             reduced = reduced or fit
-        return reduced
+        return reduced or self._with_host()
 
     def _fit_on(self, cards: int) -> Fit | None:
         load = self._load(cards)
         for setup in self._setups(load.slots):
             memory = size(self.model, self.recipe, self.place, setup, cards)
-            if fits(memory, self.model):
+            if fits(memory, self.model) and self._host_has_room(memory):
                 return Fit(load=load, setup=setup, memory=memory)
         return None
+
+    def _with_host(self) -> Fit | None:
+        """One card, and as many layers' experts in host memory as the card has no room for."""
+        if not self.model.architecture.is_moe or not self.recipe.limits.host_experts:
+            return None
+        every = range(1, self.model.architecture.layers + 1)
+        for setup in self._setups(self._load(1, every[-1]).slots):
+            wide = msgspec.structs.replace(setup, ubatch=HOST_UBATCH)
+            fewest = bisect_left(every, True, key=lambda n: self._card_has_room(wide, n))
+            if fewest == len(every):
+                continue
+            memory = size(self.model, self.recipe, self.place, wide, 1, every[fewest])
+            if self._host_has_room(memory):
+                load = self._load(1, every[fewest])
+                return Fit(load=load, setup=wide, memory=memory, host_layers=every[fewest])
+        return None
+
+    def _card_has_room(self, setup: Setup, host_layers: int) -> bool:
+        memory = size(self.model, self.recipe, self.place, setup, 1, host_layers)
+        return fits(memory, self.model)
+
+    def _host_has_room(self, memory: Memory) -> bool:
+        has = self.place.host_available_mib
+        return self.place.is_host or has is None or memory.host_mib <= has
 
     def _is_whole(self, fit: Fit) -> bool:
         slots, context = fit.setup.slots, fit.setup.context
@@ -102,12 +130,13 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     def _divides(self, ranks: int) -> bool:
         return ranks in RANKS and divides(self.model.architecture, ranks)
 
-    def _load(self, cards: int) -> Load:
-        machine = machine_for(self.model, self.place, cards)
+    def _load(self, cards: int, host_layers: int = 0) -> Load:
+        machine = machine_for(self.model, self.place, cards, host_layers)
         setup = Setup(context=self.context)
         habits = habits_of(self.wish)
         streams = streams_of(self.wish.users, self.model, machine, setup, habits)
-        possible = 1 if self.place.is_host else len(self.place.cards) // cards
+        alone = self.place.is_host or host_layers
+        possible = 1 if alone else len(self.place.cards) // cards
         replicas = max(1, min(possible, math.ceil(streams / STREAMS_PER_REPLICA)))
         return Load(
             machine=machine,

@@ -31,6 +31,8 @@ class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     think_s: float
     patience_s: float
     first_word_s: float
+    thinking_tps: float
+    queued_most: float
     worth_of_stored: float
     worth_of_official: float
     words_per_token: float
@@ -44,7 +46,7 @@ class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CpuSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Decoding on processors."""
+    """Decoding on processors, and beside cards as a helper with the experts."""
 
     bandwidth_share: float
     moe_bandwidth_share: float
@@ -56,31 +58,56 @@ class CpuSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     assumed_bandwidth_gbs: float
     layer_s: float
     large_layer_s: float
+    helper_layer_s: float
+    helper_link_gbs: float
 
 
 class TensorSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Decoding with layers split inside, over all cards."""
 
     bandwidth_share: float
+    expert_share: float
+    small_expert_share: float
+    small_quants: list[str]
     layer_s: float
     large_layer_s: float
+    reduce_s: float
+    linked_reduce_s: float
+    reduce_gbs: float
+    linked_reduce_gbs: float
+    link_share: float
     fp16_share: float
     large_share: float
+
+
+class CardSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How llama.cpp reads on cards of the architectures that `arch` (a pattern) matches.
+
+    Seconds for 10^9 bytes are `overhead` over the bandwidth, and `gb_s`.
+    """
+
+    arch: str
+    overhead: float
+    layer_s: float
+    gb_s: float = 0.0
+    prefill_share: float = 0.3
+    source: str = ""
+
+
+class SpeedRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Multiples of a prediction between which nine of ten measurements are."""
+
+    low: float
+    high: float
 
 
 class SpeedRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Constants of the roofline."""
 
-    bandwidth_overhead: float
-    layer_s: float
     moe_layer_s: float
     large_layer_s: float
     hop_s: float
     large_hop_s: float
-    old_archs: list[str]
-    old_overhead: float
-    old_layer_s: float
-    prefill_int8_share: float
     prefill_fp16_share: float
     prefill_moe_share: float
     prefill_large_share: float
@@ -89,7 +116,8 @@ class SpeedRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     worth_of_twice: float
     assumed_bandwidth_gbs: float
     assumed_tflops_per_gbs: float
-    range_pct: int
+    card: list[CardSpeed]
+    range: dict[str, SpeedRange]
     cpu: CpuSpeed
     tensor: TensorSpeed
 

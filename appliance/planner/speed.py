@@ -2,12 +2,14 @@
 
 One token of one stream takes the time to read the weights it uses, and a fixed time for a layer.
 More streams share the reading; a mixture of experts reads more experts the more streams there are.
-Constants and what they were fitted to are in `rules.toml`.
+Constants, what they were fitted to and how far off they are is in `rules.toml`.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from fnmatch import fnmatchcase
 
 import msgspec
 
@@ -18,34 +20,61 @@ from appliance.core.plan import Speed
 from appliance.planner.memory import Setup, kv_mib
 from appliance.planner.model import Model
 from appliance.planner.placement import Place
-from appliance.planner.rules import rules
+from appliance.planner.rules import CardSpeed, SpeedRange, rules
+from appliance.planner.sizing import experts_mib
 
 MB = (1 << 20) / 1e6
 """Millions of bytes in a MiB."""
 ARM = frozenset({"aarch64", "arm64"})
+_RATE = re.compile(r"([\d.]+) GB/s")
+
+
+class Helper(msgspec.Struct, frozen=True, kw_only=True):
+    """The processors beside cards, with the experts of the first `layers` layers.
+
+    `share` is the part of all experts that they have, `link_gbs` the way to the cards.
+    """
+
+    share: float
+    layers: int
+    gbs: float
+    gflops: float
+    layer_s: float
+    link_gbs: float
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """What computes, as one token sees it.
 
-    `gbs` is the usable bandwidth (10^9 bytes/s) of what it passes through, `gflops` the usable rate
-    (10^9/s) for prompts, `layer_s` the fixed cost of a layer, `hop_s` of all ways between cards.
+    `gbs` is the usable bandwidth (10^9 bytes/s) of what it passes through, for routed experts
+    `expert_gbs`, `gflops` the usable rate (10^9/s) for prompts, `layer_s` the fixed cost of a
+    layer, `hop_s` of all ways between cards, `reduce_gbs` the bandwidth of sums over ranks.
+    `cache_copies` is how many ranks read the same cache. `kind` picks the range of the error.
     """
 
+    kind: str
     gbs: float
     gflops: float
     layer_s: float
+    expert_gbs: float | None = None
     hop_s: float = 0.0
+    reduce_gbs: float | None = None
+    cache_copies: int = 1
+    helper: Helper | None = None
 
 
-def machine_for(model: Model, place: Place, cards: int) -> Machine:
+def machine_for(model: Model, place: Place, cards: int, host_layers: int = 0) -> Machine:
     """What computes when `model` runs on the first `cards` cards of `place`."""
     a = model.architecture
     if place.is_host:
         return machine_of_host(a, place.host, place.facts)
     if model.is_tensor_parallel:
-        return machine_of_ranks(a, cards, place.facts)
-    return machine_of_layers(a, cards, place.arch, place.facts)
+        return machine_of_ranks(model, cards, place.facts)
+    alone = machine_of_layers(a, cards, place.arch, place.facts)
+    if not host_layers:
+        return alone
+    helper = _helper(model, place.host, place.host_facts, host_layers)
+    return msgspec.structs.replace(alone, helper=helper, kind="offload")
 
 
 def speed_of(model: Model, machine: Machine, setup: Setup, busy: int, replicas: int) -> Speed:
@@ -53,46 +82,81 @@ def speed_of(model: Model, machine: Machine, setup: Setup, busy: int, replicas: 
     one = 1 / decode_step_s(model, machine, setup)
     together = busy / decode_step_s(model, machine, setup, busy) * replicas
     prompt = rules().people.prompt_tokens
-    seconds = prompt_s(model, machine, prompt)
+    seconds = prompt_s(model, machine, prompt, setup.ubatch)
+    error = range_of(machine)
     return Speed(
         decode_tps_one=round(one, 1),
         decode_tps_all=round(together, 1),
         prefill_tps=round(prompt / seconds, 1),
         first_token_s=round(seconds + 1 / one, 2),
         method="roofline",
+        decode_tps_one_range=(round(one * error.low, 1), round(one * error.high, 1)),
     )
+
+
+def range_of(machine: Machine) -> SpeedRange:
+    """Between which multiples of a prediction nine of ten measurements are."""
+    return rules().speed.range[machine.kind]
 
 
 def machine_of_layers(
     a: Architecture, cards: int, arch: str | None, facts: CardFacts | None
 ) -> Machine:
     """Cards that share the layers out: one works at a time, so more cards are not faster."""
-    speed = rules().speed
-    layer_s = speed.large_layer_s if is_large(a) else speed.layer_s
-    if a.is_moe and not is_large(a):
-        layer_s = speed.moe_layer_s
-    slowdown = speed.bandwidth_overhead
-    if arch in speed.old_archs:
-        slowdown, layer_s = speed.old_overhead, max(layer_s, speed.old_layer_s)
+    speed, card = rules().speed, _card_speed(arch)
+    layer_s = max(card.layer_s, _moe_layer_s(a))
     hop_s = speed.large_hop_s if is_large(a) else speed.hop_s
     return Machine(
-        gbs=_bandwidth_gbs(facts) / slowdown,
-        gflops=_prompt_gflops(a, facts),
+        kind="expert" if a.is_moe else "dense",
+        gbs=1 / (card.overhead / _bandwidth_gbs(facts) + card.gb_s),
+        gflops=_prompt_gflops(a, card, facts),
         layer_s=layer_s,
         hop_s=hop_s * (cards - 1),
     )
 
 
-def machine_of_ranks(a: Architecture, cards: int, facts: CardFacts | None) -> Machine:
+def _card_speed(arch: str | None) -> CardSpeed:
+    """How llama.cpp reads on cards of this architecture; of an unknown one the usual way."""
+    entries = rules().speed.card
+    return next(entry for entry in entries if fnmatchcase(arch or "", entry.arch))
+
+
+def _moe_layer_s(a: Architecture) -> float:
+    speed = rules().speed
+    if is_large(a):
+        return speed.large_layer_s
+    return speed.moe_layer_s if a.is_moe else 0.0
+
+
+def machine_of_ranks(model: Model, cards: int, facts: CardFacts | None) -> Machine:
     """Cards that share each layer (tensor parallel)."""
-    tensor = rules().speed.tensor
+    a, tensor = model.architecture, rules().speed.tensor
     rate = (facts.fp16_tflops if facts else None) or _assumed_tflops(facts)
     share = tensor.fp16_share * (tensor.large_share if is_large(a) else 1.0)
+    together = _bandwidth_gbs(facts) * cards
+    small = model.quant in tensor.small_quants
+    linked, reduce_gbs = _link(facts)
+    reduce_s = tensor.linked_reduce_s if linked else tensor.reduce_s
     return Machine(
-        gbs=_bandwidth_gbs(facts) * cards * tensor.bandwidth_share,
+        kind="ranks" if a.is_moe else "dense-ranks",
+        gbs=together * tensor.bandwidth_share,
+        expert_gbs=together * (tensor.small_expert_share if small else tensor.expert_share),
         gflops=rate * 1e3 * cards * share,
-        layer_s=tensor.large_layer_s if is_large(a) else tensor.layer_s,
+        layer_s=(tensor.large_layer_s if is_large(a) else tensor.layer_s)
+        + (2 * reduce_s if cards > 1 else 0.0),
+        reduce_gbs=reduce_gbs if cards > 1 else None,
+        cache_copies=cards if a.is_mla or a.compress_ratios else 1,
     )
+
+
+def _link(facts: CardFacts | None) -> tuple[bool, float]:
+    """Whether cards have links of their own, and 10^9 bytes/s of a sum over them."""
+    tensor, words = rules().speed.tensor, (facts.interconnect if facts else None) or "PCIe"
+    named = words.split(";")[0]
+    if "PCIe" in named or "unified" in named:
+        return False, tensor.reduce_gbs
+    rate = _RATE.search(named)
+    return True, float(rate[1]) * tensor.link_share if rate else tensor.linked_reduce_gbs
 
 
 def machine_of_host(a: Architecture, host: Host, facts: CardFacts | None) -> Machine:
@@ -108,7 +172,20 @@ def machine_of_host(a: Architecture, host: Host, facts: CardFacts | None) -> Mac
     rate = cores * cpu.core_gflops * (rules().speed.prefill_moe_share if a.is_moe else 1.0)
     by_cores = cores * (cpu.arm_core_gbs if arm else cpu.core_gbs)
     layer_s = cpu.large_layer_s if is_large(a) else cpu.layer_s
-    return Machine(gbs=min(together, by_cores), gflops=rate, layer_s=layer_s)
+    return Machine(kind="host", gbs=min(together, by_cores), gflops=rate, layer_s=layer_s)
+
+
+def _helper(model: Model, host: Host, facts: CardFacts | None, layers: int) -> Helper:
+    cpu, all_of_them = rules().speed.cpu, experts_mib(model, model.architecture.layers)
+    alone = machine_of_host(model.architecture, host, facts)
+    return Helper(
+        share=experts_mib(model, layers) / all_of_them if all_of_them else 0.0,
+        layers=layers,
+        gbs=alone.gbs,
+        gflops=alone.gflops,
+        layer_s=cpu.helper_layer_s,
+        link_gbs=cpu.helper_link_gbs,
+    )
 
 
 def is_large(a: Architecture) -> bool:
@@ -124,11 +201,11 @@ def _assumed_tflops(facts: CardFacts | None) -> float:
     return rules().speed.assumed_tflops_per_gbs * _bandwidth_gbs(facts)
 
 
-def _prompt_gflops(a: Architecture, facts: CardFacts | None) -> float:
+def _prompt_gflops(a: Architecture, card: CardSpeed, facts: CardFacts | None) -> float:
     """llama.cpp's rate for prompts; by bandwidth where the compute is not known."""
     speed = rules().speed
     if facts and facts.fp8_int8_tops:
-        rate = facts.fp8_int8_tops * speed.prefill_int8_share
+        rate = facts.fp8_int8_tops * card.prefill_share
     elif facts and facts.fp16_tflops and facts.fp16_tflops > 1:
         rate = facts.fp16_tflops * speed.prefill_fp16_share
     else:
@@ -140,30 +217,60 @@ def _prompt_gflops(a: Architecture, facts: CardFacts | None) -> float:
     return rate * 1e3
 
 
-def decode_step_s(model: Model, machine: Machine, setup: Setup, streams: int = 1) -> float:
-    """Seconds in which each of `streams` conversations gets its next token."""
-    filled = min(1.0, rules().people.tokens_in_use / setup.slot_context)
-    cache = kv_mib(model.architecture, setup) / setup.slots * filled
-    read = read_mib(model, streams) + streams * cache
-    multiply = streams * 2 * model.architecture.active_b / machine.gflops
-    fixed = model.architecture.layers * machine.layer_s + machine.hop_s
-    return max(read * MB / 1e3 / machine.gbs, multiply) + fixed
+def decode_step_s(
+    model: Model, machine: Machine, setup: Setup, streams: int = 1, tokens: int | None = None
+) -> float:
+    """Seconds in which each of `streams` conversations gets its next token.
+
+    `tokens` are in each conversation's cache; without it what people fill on average.
+    """
+    a = model.architecture
+    plain, routed = read_mib(model, streams)
+    helper, in_host = machine.helper, 0.0
+    if helper:
+        in_host, routed = routed * helper.share, routed * (1 - helper.share)
+    cache = streams * machine.cache_copies * _cache_mib(model, setup, tokens)
+    reading = (plain + cache) / machine.gbs + routed / (machine.expert_gbs or machine.gbs)
+    multiply = streams * 2 * a.active_b / machine.gflops
+    step = max(reading * MB / 1e3, multiply) + a.layers * machine.layer_s + machine.hop_s
+    if machine.reduce_gbs:
+        step += a.layers * 2 * streams * a.hidden * 4 / (machine.reduce_gbs * 1e9)
+    if helper:
+        step += in_host * MB / 1e3 / helper.gbs + helper.layers * helper.layer_s
+    return step
 
 
-def read_mib(model: Model, streams: int = 1) -> float:
-    """Weights that one step reads: without the token embedding, of experts only those in use."""
+def _cache_mib(model: Model, setup: Setup, tokens: int | None) -> float:
+    """What a step reads of one conversation's cache."""
+    filled = min(1.0, (tokens or rules().people.tokens_in_use) / setup.slot_context)
+    return kv_mib(model.architecture, setup) / setup.slots * filled
+
+
+def read_mib(model: Model, streams: int = 1) -> tuple[float, float]:
+    """Weights that one step reads: those that every token uses (without the token embedding), and
+    routed experts, of which more are in use the more tokens there are.
+    """
     a = model.architecture
     weights = model.tensor_mib - model.embedding_mib
     if not (a.experts and a.experts_used):
-        return weights
+        return weights, 0.0
     idle = (1 - a.experts_used / a.experts) ** streams
     one = a.active_b / a.parameters_b
     routed = (1 - one) / (1 - a.experts_used / a.experts)
-    return weights * ((1 - routed) + routed * (1 - idle))
+    return weights * (1 - routed), weights * routed * (1 - idle)
 
 
-def prompt_s(model: Model, machine: Machine, tokens: int) -> float:
-    """Seconds until a prompt has been read."""
-    compute = tokens * 2 * model.architecture.active_b / machine.gflops
-    steps = math.ceil(tokens / 512)
-    return compute + steps * (model.architecture.layers * machine.layer_s + machine.hop_s)
+def prompt_s(model: Model, machine: Machine, tokens: int, ubatch: int = 512) -> float:
+    """Seconds until a prompt has been read.
+
+    Experts in host memory are brought to the card for every micro-batch, or the processors
+    multiply with them, whichever is sooner.
+    """
+    a, steps = model.architecture, math.ceil(tokens / ubatch)
+    compute = tokens * 2 * a.active_b / machine.gflops
+    seconds = compute + steps * (a.layers * machine.layer_s + machine.hop_s)
+    if helper := machine.helper:
+        brought = steps * experts_mib(model, helper.layers) * MB / 1e3 / helper.link_gbs
+        there = tokens * 2 * a.active_b * helper.share / helper.gflops
+        seconds += min(brought, there)
+    return seconds
