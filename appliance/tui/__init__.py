@@ -18,13 +18,25 @@ def run(
     replay: Path | None = None,
     theme: str | None = None,
     mouse: bool = True,
+    place: str | None = None,
 ) -> int:
     """Show the board until the operator leaves; the exit code. `replay` shows a capture instead
-    of this server; without `mouse` the terminal's own selecting and copying works. Call it only
-    where `launch.mode` says `rich`.
+    of this server; without `mouse` the terminal's own selecting and copying works. `place` is the
+    screen to begin with: where nothing was ever served that is the wizard. Call it only where
+    `launch.mode` says `rich`.
     """
     backend = _backend(paths, replay)
-    return show(backend, readonly=readonly or bool(replay), slow=slow, theme=theme, mouse=mouse)
+    readonly = readonly or bool(replay)
+    if place is None:
+        place = "setup" if not readonly and _first_start(paths) else "home"
+    return show(backend, readonly=readonly, slow=slow, theme=theme, mouse=mouse, place=place)
+
+
+def _first_start(paths: Paths) -> bool:
+    from appliance.node.first import never_served
+    from appliance.node.start import state_file
+
+    return never_served(state_file(paths))
 
 
 def _backend(paths: Paths, replay: Path | None) -> Backend:
@@ -44,6 +56,7 @@ def show(
     slow: bool = False,
     theme: str | None = None,
     mouse: bool = True,
+    place: str = "home",
 ) -> int:
     """Show any backend. The screens run in a context of their own, so that a change of language
     reaches every one of them at once.
@@ -67,5 +80,6 @@ def show(
         theme=theme or ("ansi" if slow else launch.theme(os.environ)),
         readonly=readonly,
         slow=slow,
+        place=place,
     )
     return Context().run(app.run, mouse=mouse) or 0

@@ -107,8 +107,10 @@ class ApplianceApp(CardWork):
         theme: str = "dark",
         readonly: bool = False,
         slow: bool = False,
+        place: str = "home",
     ) -> None:
         super().__init__()
+        self._first = place
         self.backend = backend
         self.glyphs = glyphs
         self.readonly = readonly
@@ -136,6 +138,7 @@ class ApplianceApp(CardWork):
 
     def on_mount(self) -> None:
         """Begin to look."""
+        self.go(self._first)
         self.feed.start()
         self.set_interval(1.0, self._age)
         if self.backend.start and not self.readonly:

@@ -6,6 +6,7 @@ is the end of the program.
 
 from __future__ import annotations
 
+import getpass
 import os
 import sys
 from collections.abc import Callable
@@ -16,13 +17,15 @@ from appliance.core.errors import ApplianceError
 from appliance.core.exit_codes import ExitCode
 from appliance.core.i18n import Text, _, current_language, say, use_default_language
 from appliance.core.status import SERVING, DeploymentStatus
-from appliance.node.wishes import UpOptions
+from appliance.node.wishes import PullOptions, UpOptions
 from appliance.ops.conversation import Finish, Message
 from appliance.tui import launch
+from appliance.tui.basic_job import follow
+from appliance.tui.basic_lines import Lines
 from appliance.tui.drawing import clean
 from appliance.tui.feed import Feed
 from appliance.tui.glyphs import ASCII
-from appliance.tui.jobs import JobState, advance
+from appliance.tui.jobs import JobState
 from appliance.tui.snapshot import CardRow, Snapshot
 from appliance.tui.summary import notices, sentence
 from appliance.tui.words import (
@@ -30,7 +33,6 @@ from appliance.tui.words import (
     SEVERITIES,
     UNKNOWN,
     percent,
-    size,
     temperature,
     tokens_per_second,
     used_of,
@@ -44,8 +46,12 @@ if TYPE_CHECKING:
 _LOG_LINES = 20
 
 
-def run_basic(paths: Paths, *, readonly: bool = False) -> int:
-    """The line prompts for this server; the exit code."""
+def run_basic(paths: Paths, *, readonly: bool = False, setup: bool | None = None) -> int:
+    """The line prompts for this server; the exit code. `setup` begins with the wizard, `None` does
+    so where nothing was ever served.
+    """
+    from appliance.node.first import never_served
+    from appliance.node.start import state_file
     from appliance.tui.real import backend
 
     if not launch.utf8(sys.stdout):
@@ -53,7 +59,12 @@ def run_basic(paths: Paths, *, readonly: bool = False) -> int:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
     use_default_language(launch.language(os.environ, current_language()))
-    return Prompts(backend(paths), readonly=readonly).run()
+    if setup is None:
+        setup = never_served(state_file(paths))
+    prompts = Prompts(backend(paths), readonly=readonly)
+    if launch.on_serial_line(sys.stdin):
+        prompts.tell_of_ssh()
+    return prompts.run(setup=setup)
 
 
 class Prompts:
@@ -68,21 +79,28 @@ class Prompts:
         target: TextIO = sys.stdout,
     ) -> None:
         self._backend = backend
-        self._source = source
-        self._target = target
+        self._lines = Lines(source, target)
+        self._readonly = readonly
         self._choices: list[tuple[Text, Callable[[], None]]] = [
             (say("Status"), self.status),
             (say("Chat"), self.chat),
             (say("Log"), self.log),
         ]
         if not readonly:
-            self._choices += [(say("Serve a model"), self.up), (say("Stop a model"), self.stop)]
+            self._choices += [
+                (say("Set this server up"), self.setup),
+                (say("Fetch a model"), self.pull),
+                (say("Serve a model"), self.up),
+                (say("Stop a model"), self.stop),
+            ]
 
-    def run(self) -> int:
+    def run(self, *, setup: bool = False) -> int:
         """Until the operator chooses 0, or the input ends."""
         try:
             self._start()
             self.status()
+            if setup and not self._readonly:
+                self._guarded(self.setup)
             while (choice := self._menu()) != 0:
                 if choice is not None:
                     self._guarded(self._choices[choice - 1][1])
@@ -93,6 +111,20 @@ class Prompts:
             return ExitCode.INTERRUPTED
         return ExitCode.OK
 
+    def tell_of_ssh(self) -> None:
+        """A serial line is slow and narrow: whoever can had better come another way."""
+        import psutil
+
+        addresses = [
+            address.address
+            for addresses in psutil.net_if_addrs().values()
+            for address in addresses
+            if "." in address.address and not address.address.startswith("127.")
+        ]
+        if addresses:
+            told = _("For full screens connect by SSH: ssh {user}@{address}")
+            self._tell(told.format(user=getpass.getuser(), address=addresses[0]))
+
     def _start(self) -> None:
         if self._backend.start:
             self._guarded(self._backend.start)
@@ -102,37 +134,29 @@ class Prompts:
         try:
             work()
         except ApplianceError as error:
-            self._tell(_("error: {what}").format(what=error))
-            if str(error.hint):
-                self._tell(_("hint: {hint}").format(hint=error.hint))
+            self._lines.fault(error)
 
     def _menu(self) -> int | None:
         self._tell("")
-        for number, (text, _work) in enumerate(self._choices, 1):
-            self._tell(f"{number}  {text}")
+        self._lines.rows([text for text, _work in self._choices])
         self._tell("0  " + _("Quit"))
-        answer = self._ask(_("Number: "))
-        if answer.isdigit() and 0 <= int(answer) <= len(self._choices):
-            return int(answer)
-        most = len(self._choices)
-        self._tell(_("Type a number from 0 to {most}, then Enter.").format(most=most))
-        return None
+        return self._lines.number(self._ask(_("Number: ")), len(self._choices), 0)
 
     def _ask(self, question: str) -> str:
-        self._target.write(question)
-        self._target.flush()
-        line = self._source.readline()
-        if not line:
-            raise EOFError
-        return line.strip()
+        return self._lines.ask(question)
 
     def _tell(self, text: str) -> None:
-        self._target.write(text + "\n")
-        self._target.flush()
+        self._lines.tell(text)
 
     def _look(self) -> Snapshot:
         found: list[Snapshot] = []
         return Feed(self._backend.node, found.append).look()
+
+    def setup(self) -> None:
+        """The wizard, question by question."""
+        from appliance.tui.basic_setup import SetupPrompts
+
+        SetupPrompts(self._backend, self._lines).run()
 
     def status(self) -> None:
         """The sentence of truth, what is wrong, what is served, every card."""
@@ -157,13 +181,9 @@ class Prompts:
             return None
         if len(found) == 1:
             return found[0]
-        for number, deployment in enumerate(found, 1):
-            self._tell(f"{number}  {deployment.id}")
-        answer = self._ask(_("Number: "))
-        if answer.isdigit() and 1 <= int(answer) <= len(found):
-            return found[int(answer) - 1]
-        self._tell(_("No such number."))
-        return None
+        self._lines.rows([deployment.id for deployment in found])
+        number = self._lines.number(self._ask(_("Number: ")), len(found))
+        return found[number - 1] if number else None
 
     def chat(self) -> None:
         """A conversation; an empty line ends it."""
@@ -189,8 +209,7 @@ class Prompts:
             if piece.kind != kind:
                 kind = piece.kind
                 self._tell("\n" + (_("Thinking:") if kind == "reasoning" else _("Answer:")))
-            self._target.write(clean(piece.text))
-            self._target.flush()
+            self._lines.write(clean(piece.text))
             answer += piece.text if piece.kind == "answer" else ""
         return answer
 
@@ -203,7 +222,7 @@ class Prompts:
     def up(self) -> None:
         """The main job, for a named model or for the best that fits."""
         model = self._ask(_("Model (Enter: the best that fits): "))
-        if not self._yes(_("Fetch it if need be, and serve it?")):
+        if not self._lines.yes(_("Fetch it if need be, and serve it?")):
             return
         try:
             self._serve(UpOptions(model=model or None))
@@ -211,42 +230,29 @@ class Prompts:
             if error.code != "ENGINE-ON-CPU":
                 raise
             self._tell(str(error))
-            if self._yes(_("Serve from the processor all the same?")):
+            if self._lines.yes(_("Serve from the processor all the same?")):
                 self._serve(UpOptions(model=model or None, allow_cpu=True))
 
     def _serve(self, options: UpOptions) -> None:
-        state = JobState("up", "")
-        for document in self._backend.node.up(options):
-            before, state = state, advance(state, document)
-            self._progress(before, state)
+        state = follow(self._lines, JobState("up", ""), self._backend.node.up(options))
         if state.result:
             self._tell(_("It answers at {url}").format(url=state.result.get("endpoint")))
             if state.result.get("key"):
                 self._tell(_("Key, shown this once: {key}").format(key=state.result["key"]))
 
-    def _progress(self, before: JobState, now: JobState) -> None:
-        """New phases and notes; of a file every twentieth part."""
-        for _name, text, _done in now.phases[len(before.phases) :]:
-            self._tell(text)
-        for code, text in now.notes[len(before.notes) :]:
-            self._tell(f"{code}: {text}")
-        if now.progress and now.progress.total:
-            part = (now.progress.done or 0) * 20 // now.progress.total
-            old = before.progress
-            if old is None or (old.done or 0) * 20 // now.progress.total != part:
-                done, total = size(now.progress.done), size(now.progress.total)
-                self._tell(f"  {done} / {total}, {size(now.progress.bps)}/s")
+    def pull(self) -> None:
+        """Fetch a model without serving it; an empty line goes back."""
+        if model := self._ask(_("Model to fetch: ")):
+            documents = self._backend.node.pull(PullOptions(model=model))
+            if follow(self._lines, JobState("pull", ""), documents).result:
+                self._tell(_("{model} is here and verified").format(model=model))
 
     def stop(self) -> None:
         """Stop a deployment, after a yes."""
         deployment = self._deployment(serving=False)
-        if deployment and self._yes(_("Stop {model}?").format(model=deployment.id)):
+        if deployment and self._lines.yes(_("Stop {model}?").format(model=deployment.id)):
             self._backend.node.down(deployment.id)
             self._tell(_("{model} is stopped").format(model=deployment.id))
-
-    def _yes(self, question: str) -> bool:
-        """Anything but y is a no: the harmless answer wins."""
-        return self._ask(f"{question} [y/N] ").lower() in ("y", "yes")
 
 
 def _deployment(deployment: DeploymentStatus, *, silent: bool) -> str:

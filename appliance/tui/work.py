@@ -32,6 +32,8 @@ class Work(App[int]):
     snapshot: Snapshot
     jobs: dict[str, JobState]
     deployment: str | None
+    work_begun = False
+    """Whether the main job was begun elsewhere than on the setup screen, and not shown there yet."""
 
     @property
     def node(self) -> Node:
@@ -135,6 +137,7 @@ class Work(App[int]):
 
     def _serve(self, options: UpOptions) -> None:
         self.run_up(options, lambda: self.node.up(options))
+        self.work_begun = True
         self.go("setup")
 
     def run_up(self, options: UpOptions, stream: Stream) -> None:

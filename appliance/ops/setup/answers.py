@@ -40,6 +40,7 @@ class Answers(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     model: Annotated[str, msgspec.Meta(min_length=1)] | None = None
     source: Annotated[str, msgspec.Meta(pattern=_SOURCE)] = "hubs"
     key_name: Annotated[str, msgspec.Meta(pattern=_NAME, max_length=64)] | None = None
+    adapt: bool = False
     allow_cpu: bool = False
 
     @property

@@ -102,6 +102,15 @@ OPTIONS: tuple[Option, ...] = (
         "first",
     ),
     Option(
+        "adapt",
+        "people",
+        say("If it falls short"),
+        say("serve something smaller where the memory does not do"),
+        say("true or false"),
+        True,
+        (False, True),
+    ),
+    Option(
         "allow_cpu",
         "access",
         say("Processor"),

@@ -144,7 +144,7 @@ def _steps(answers: Answers, choice: Choice, ground: Ground) -> Iterator[Step]:
         yield _step("from", say("from"), source_text(answers.source, ground.hubs))
     address = say("127.0.0.1, port {port} or the next free one", port=DEFAULT_PORT)
     yield _step("listen", say("listen"), address)
-    name = say("“{name}”, if there is none yet; shown once", name=answers.key_name or "first")
+    name = say("{name}, if there is no key yet; shown once", name=answers.key_name or "first")
     yield _step("key", say("key"), name)
     yield _step("undo", say("undo"), say("appliance down (the weights stay; appliance models rm)"))
 

@@ -33,11 +33,15 @@ ANSWERS_FILE = "answers.toml"
 
 
 class Session:
-    """With `here=False` the inventory is another server's: no hub is asked, nothing is kept."""
+    """With `here=False` the inventory is another server's: no hub is asked, nothing is kept.
 
-    def __init__(self, paths: Paths, *, here: bool = True) -> None:
+    Without `asking` no hub is asked either.
+    """
+
+    def __init__(self, paths: Paths, *, here: bool = True, asking: bool = True) -> None:
         self._paths = paths
         self._here = here
+        self._asks = here and asking
         self._asked: dict[str, list[Probe]] = {}
 
     def draft(self) -> Draft:
@@ -107,7 +111,7 @@ class Session:
         """Whether no hub answers although one is needed."""
         from appliance.ops.setup.proposal import is_here
 
-        if not self._here or is_here(offered.best, offered.ground):
+        if not self._asks or is_here(offered.best, offered.ground):
             return False
         return not any(probe.reached for probe in self._probes(offered.best, offered))
 
@@ -155,7 +159,7 @@ class Session:
 
     def _probes(self, choice: Choice, offered: Offers) -> list[Probe]:
         """What the hubs say of a choice; where none answered once, none is asked again."""
-        if not self._here:
+        if not self._asks:
             return []
         dead = [asked for asked in self._asked.values() if not any(p.reached for p in asked)]
         if dead:

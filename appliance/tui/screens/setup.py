@@ -61,10 +61,10 @@ class SetupScreen(Looking):
 
     def on_screen_resume(self) -> None:
         """Work that was begun elsewhere is shown here."""
-        running = [j for j in self.appliance.jobs.values() if j.running and j.id.startswith("up:")]
-        if running:
+        if self.appliance.work_begun:
+            self.appliance.work_begun = False
             self.wizard = went(self.wizard, "work")
-        self.redraw()
+        super().on_screen_resume()
 
     def _page(self, width: int, height: int) -> list[Line]:
         return view.page(self.scene(width, height), self.wizard)

@@ -89,7 +89,7 @@ class Wizard:
     def fields(self) -> list[str]:
         """The answers that this page changes by arrows."""
         if self.page == "people":
-            return ["users", "style", "context"]
+            return ["users", "style", "context", "adapt"]
         if self.page == "access":
             return ["key_name", "allow_cpu"] if self.wants_consent else ["key_name"]
         return []

@@ -65,6 +65,10 @@ _ABOUT: dict[str, Text] = {
         "How much of a talk the model remembers, in tokens: about three quarters of a word "
         "each, or one and a half Chinese characters. More takes more memory."
     ),
+    "adapt": say(
+        "What to do when the engine finds less memory than the plan: shorter talks, fewer at "
+        "once or a smaller model, told as such; or nothing at all."
+    ),
     "key_name": say(
         "The key is made by the first Apply, shown once and never again. The name tells you "
         "later which it was; `appliance keys add NAME` makes more of them."
@@ -246,6 +250,8 @@ def _field(scene: Scene, wizard: Wizard, name: str) -> Line:
 def _value(name: str, value: object) -> str:
     if name == "style":
         return str(STYLES[str(value)])
+    if name == "adapt":
+        return _("serve something smaller") if value else _("stop, and say what is missing")
     if name == "allow_cpu":
         return _("yes, from the processor") if value else _("no")
     if name == "context":

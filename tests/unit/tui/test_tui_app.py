@@ -544,7 +544,7 @@ async def test_the_main_job_shows_phases_then_the_proof_and_the_key() -> None:
         await until(pilot, lambda: "PROOF" in shown(pilot.app))
         text = shown(pilot.app)
 
-    assert "+ loading it" in text
+    assert "+ loaded" in text
     assert "A tube." in text
     assert "first token after 0.50 s, then 20.0 tok/s" in text
     assert "sk-secret" in text
@@ -571,7 +571,7 @@ async def test_the_processor_is_never_used_without_a_yes() -> None:
         await pilot.press("enter")
         assert node.asked("up") == [None]
 
-        await pilot.press("U", "y")
+        await pilot.press("1", "U", "y")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: node.asked("up") == [None] * 3)

@@ -28,7 +28,7 @@ def test_the_end_of_input_is_the_end() -> None:
 def test_a_wrong_number_is_asked_again() -> None:
     said = talk(FakeNode(), "9\nx\n0\n")
 
-    assert said.count("Type a number from 0 to 5, then Enter.") == 2
+    assert said.count("Type a number from 0 to 7, then Enter.") == 2
 
 
 def test_a_conversation_tells_reasoning_from_answer() -> None:
@@ -42,10 +42,10 @@ def test_a_conversation_tells_reasoning_from_answer() -> None:
 def test_stopping_wants_a_yes() -> None:
     node = FakeNode()
 
-    talk(node, "5\n\n0\n")
+    talk(node, "7\n\n0\n")
     assert node.asked("down") == []
 
-    said = talk(node, "5\ny\n0\n")
+    said = talk(node, "7\ny\n0\n")
     assert node.asked("down") == [MODEL]
     assert f"{MODEL} is stopped" in said
 
@@ -54,7 +54,7 @@ def test_of_several_deployments_a_number_chooses() -> None:
     node = FakeNode()
     node.deployments = [deployment(), deployment("other")]
 
-    talk(node, "5\n2\ny\n0\n")
+    talk(node, "7\n2\ny\n0\n")
 
     assert node.asked("down") == ["other"]
 
@@ -74,7 +74,7 @@ def test_serving_tells_phases_and_shows_the_key_once() -> None:
         {"schema": "appliance.up/1", "endpoint": "http://127.0.0.1:1/v1", "key": "sk-1"},
     ]
 
-    said = talk(node, "4\n\ny\n0\n")
+    said = talk(node, "6\n\ny\n0\n")
 
     assert node.asked("up") == [None]
     assert "fetching\n  500.0 MB / 1.0 GB, 25.0 MB/s\nNO-HUB: no hub\n" in said
@@ -86,8 +86,8 @@ def test_the_processor_is_never_used_without_a_yes() -> None:
     node.wants_consent = True
     node.job = [{"schema": "appliance.up/1", "endpoint": "http://127.0.0.1:1/v1"}]
 
-    assert "It answers" not in talk(node, "4\n\ny\n\n0\n")
-    assert "It answers" in talk(node, "4\n\ny\ny\n0\n")
+    assert "It answers" not in talk(node, "6\n\ny\n\n0\n")
+    assert "It answers" in talk(node, "6\n\ny\ny\n0\n")
     assert node.asked("up") == [None] * 3
 
 
