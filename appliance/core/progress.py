@@ -32,7 +32,23 @@ class Cancel:
 
     def check(self) -> None:
         """Raise `Interrupted` when somebody asked."""
-        if self._event.is_set():
+        if self.is_set():
             raise Interrupted(
                 say("cancelled"), hint=say("run the same command again to go on where it stopped")
             )
+
+
+class LinkedCancel(Cancel):
+    """Set with `other`, or by itself: one part of a piece of work that can end alone."""
+
+    def __init__(self, other: Cancel) -> None:
+        super().__init__()
+        self._other = other
+
+    def is_set(self) -> bool:
+        """Whether somebody asked here or there."""
+        return self._event.is_set() or self._other.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep, but not past the other's cancel."""
+        return self._other.wait(seconds) or self._event.is_set()

@@ -141,6 +141,7 @@ def _bind(options: ShareOptions) -> socket.socket:
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(place)
+            listening.listen(_MOST_REQUESTS)
         except OSError:
             listening.close()
             raise

@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
 from appliance.core.errors import ApplianceError
 from appliance.weights.faults import SourceFault
 from appliance.weights.sources.base import RemoteFile, Source
+from appliance.weights.speeds import Speeds
 
 logger = logging.getLogger(__name__)
 _MAX_WAIT_S = 60.0
 _LONGEST_WAIT_S = 900.0
 """A server that wants more patience than this is given up."""
+_MUCH_FASTER = 2.0
+"""How much faster another source must be to leave one mid-file."""
+_TRIAL_BYTES = 16 * 1024 * 1024
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -27,7 +31,10 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class Chain:
-    """The offers of one file, best first. Threads share it.
+    """The offers of one file. Threads share it.
+
+    With `trial_s`, offers whose speed is unknown are all used at first, for that long at most; then
+    the fastest is, until it is less than half as fast as another one was seen to be.
 
     A fault costs an offer a pause (doubling from `backoff_s`, or what the server asked for), in
     which the next offer is used. `attempts` faults in a row with next to nothing in between, as
@@ -35,14 +42,28 @@ class Chain:
     the last fault count as the same.
     """
 
-    def __init__(self, offers: Sequence[Offer], *, attempts: int, backoff_s: float) -> None:
+    def __init__(
+        self,
+        offers: Sequence[Offer],
+        *,
+        attempts: int,
+        backoff_s: float,
+        speeds: Speeds | None = None,
+        trial_s: float = 0.0,
+    ) -> None:
+        self._all = list(offers)
         self._offers = list(offers)
         self._attempts = attempts
         self._backoff_s = backoff_s
+        self._speeds = speeds or Speeds()
+        self._trial_until = time.monotonic() + trial_s if self._rivals() else float("-inf")
         self._faults: dict[str, int] = {}
         self._wrong: dict[str, int] = {}
         self._free_at: dict[str, float] = {}
         self._faulted_at: dict[str, float] = {}
+        self._lasting: set[str] = set()
+        self._postponed: Collection[str] = ()
+        self._current: str | None = None
         self._last: ApplianceError | None = None
         self._lock = threading.Lock()
 
@@ -52,16 +73,68 @@ class Chain:
             if not self._offers:
                 raise self._last or RuntimeError("a chain of no offers")
             now = time.monotonic()
-            best = min(self._offers, key=lambda offer: max(now, self._free(offer)))
-            return best, max(0.0, self._free(best) - now)
+            usable = [o for o in self._offers if o.source.label not in self._postponed]
+            usable = usable or self._offers
+            free = [offer for offer in usable if self._free(offer) <= now]
+            if not free:
+                soonest = min(usable, key=self._free)
+                return soonest, self._free(soonest) - now
+            return self._best(free, now), 0.0
+
+    def _best(self, free: Sequence[Offer], now: float) -> Offer:
+        rivals = [offer for offer in free if not offer.source.sequential] or free
+        if self._on_trial(now):
+            return min(rivals, key=lambda offer: self._speeds.open(offer.source.label))
+        best = max(rivals, key=self._bps)
+        current = next((o for o in rivals if o.source.label == self._current), None)
+        if current is not None and self._bps(best) <= self._bps(current) * _MUCH_FASTER:
+            return current
+        if self._current is not None and current is not None:
+            logger.info("%s is slow, %s is not", self._current, best.source.label)
+        self._current = best.source.label
+        return best
+
+    def _bps(self, offer: Offer) -> float:
+        return self._speeds.bps(offer.source.label) or 0.0
+
+    def _rivals(self) -> bool:
+        """Whether there are several sources to choose from, one of them not yet tried."""
+        labels = [offer.source.label for offer in self._all if not offer.source.sequential]
+        return len(labels) > 1 and any(self._speeds.bps(label) is None for label in labels)
+
+    def _on_trial(self, now: float) -> bool:
+        if now >= self._trial_until:
+            return False
+        labels = [offer.source.label for offer in self._offers if not offer.source.sequential]
+        if all(self._speeds.total(label) >= _TRIAL_BYTES for label in labels):
+            self._trial_until = float("-inf")
+            return False
+        return True
+
+    def on_trial(self) -> bool:
+        """Whether sources are still being compared."""
+        with self._lock:
+            return self._on_trial(time.monotonic())
+
+    def leaves(self, offer: Offer) -> bool:
+        """Whether a transfer from this offer should end: another one is much faster."""
+        with self._lock:
+            now = time.monotonic()
+            if len(self._offers) < 2 or offer.source.sequential or self._on_trial(now):
+                return False
+            free = [o for o in self._offers if self._free(o) <= now]
+            free = [o for o in free if o.source.label not in self._postponed]
+            if offer not in free:
+                return False
+            return self._best(free, now).source.label != offer.source.label
 
     def _free(self, offer: Offer) -> float:
         return self._free_at.get(offer.source.label, 0.0)
 
     def connections(self) -> int:
-        """How many connections the offer in use can feed."""
+        """How many connections the offers left can feed."""
         with self._lock:
-            return self._offers[0].source.connections if self._offers else 0
+            return max((offer.source.connections for offer in self._offers), default=0)
 
     def good(self, offer: Offer) -> None:
         """A fair number of bytes came."""
@@ -75,7 +148,9 @@ class Chain:
             self._last = fault.error
             self._wrong[label] = self._wrong.get(label, 0) + fault.wrong
             too_long = fault.wait_s > _LONGEST_WAIT_S
-            if fault.lasting or too_long or self._wrong[label] >= self._attempts:
+            if fault.lasting or too_long:
+                self._lasting.add(label)
+            if label in self._lasting or self._wrong[label] >= self._attempts:
                 self._drop(label)
                 return
             now = time.monotonic()
@@ -90,10 +165,14 @@ class Chain:
                 self._free_at[label] = now + pause
         logger.info("source %s: %s", label, fault)
 
-    def postpone(self, label: str) -> None:
-        """Ask this source only when there is no other."""
+    def again(self, postponed: Collection[str]) -> None:
+        """A second pass: every offer not gone for good, these ones only as a last resort."""
         with self._lock:
-            self._offers.sort(key=lambda offer: offer.source.label == label)
+            self._offers = [o for o in self._all if o.source.label not in self._lasting]
+            self._postponed = postponed
+            self._faults.clear()
+            self._wrong.clear()
+            self._current = None
 
     def _drop(self, label: str) -> None:
         self._offers = [offer for offer in self._offers if offer.source.label != label]

@@ -10,7 +10,8 @@ class SourceFault(Exception):
     """A source did not deliver; `error` is what the operator is told if no other one can.
 
     `lasting`: asking again will not help. `wait_s`: it asked to be left alone for so long.
-    `stale`: the address was good once; resolve it again. `wrong`: it sent wrong bytes.
+    `stale`: the address was good once; resolve it again. `wrong`: it sent wrong bytes. `refused`:
+    it said that we ask too much.
     """
 
     def __init__(
@@ -21,6 +22,7 @@ class SourceFault(Exception):
         wait_s: float = 0.0,
         stale: bool = False,
         wrong: bool = False,
+        refused: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
@@ -28,6 +30,7 @@ class SourceFault(Exception):
         self.wait_s = wait_s
         self.stale = stale
         self.wrong = wrong
+        self.refused = refused
 
 
 def no_answer(what: str, why: Text | str, hint: Text | str | None = None) -> SourceFault:
@@ -52,7 +55,7 @@ def busy(what: str, status: int, wait_s: float) -> SourceFault:
         hint=say("try again later; with HF_TOKEN or MODELSCOPE_API_TOKEN set, hubs allow more"),
         code="HUB-BUSY",
     )
-    return SourceFault(error, wait_s=wait_s)
+    return SourceFault(error, wait_s=wait_s, refused=status == 429 or wait_s > 0)
 
 
 def missing(what: str, where: str, hint: Text | None = None) -> SourceFault:

@@ -27,14 +27,16 @@ from appliance.weights.faults import SourceFault, no_answer
 from appliance.weights.frontier import Frontier
 from appliance.weights.limit import Limit
 from appliance.weights.meter import Meter
+from appliance.weights.pace import Pace
 from appliance.weights.partial import Partial
+from appliance.weights.speeds import Speeds
 
 logger = logging.getLogger(__name__)
 _SPAN_CHUNKS = 16
 _SYNC_BYTES = 4 * CHUNK_BYTES
 _TICK_S = 0.1
-_RAMP_S = 0.5
-_RAMP_GAIN = 1.05
+_TRIAL_CHUNKS = 2
+_LOOK_S = 0.25
 _MIN_BPS = 1024
 _FAIR_BYTES = 256 * 1024
 _END_S = 2.0
@@ -46,7 +48,7 @@ class FetchOptions(msgspec.Struct, frozen=True, kw_only=True):
     `limit`: a ceiling of speed as `parse_limit` reads it.
     """
 
-    connections: int = 8
+    connections: int = 16
     stall_s: float = 30.0
     connect_s: float = 10.0
     attempts: int = 6
@@ -66,11 +68,16 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Fetched(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole file, not yet placed. `sources` sent bytes of it."""
+    """A whole file, not yet placed. `senders`: who sent each chunk; `None` for an earlier run."""
 
     sha256: str
     chunks: ChunkDigests
-    sources: list[str]
+    senders: list[str | None]
+
+    @property
+    def sources(self) -> list[str]:
+        """Who sent any of it, the most recent last."""
+        return [label for label in dict.fromkeys(self.senders) if label]
 
 
 class Fetch:
@@ -85,6 +92,8 @@ class Fetch:
         options: FetchOptions,
         cut: Callable[[], None],
         meter: Meter,
+        speeds: Speeds,
+        pace: Pace,
         limit: Limit,
         cancel: Cancel,
     ) -> None:
@@ -93,11 +102,13 @@ class Fetch:
         self.chain = chain
         self.options = options
         self.meter = meter
+        self.speeds = speeds
+        self.pace = pace
         self.limit = limit
         self.cancel = cancel
-        self.sources: dict[str, None] = {}
         self._cut = cut
         self._chunks = ChunkMap(wanted.size, partial.restored)
+        self._senders: list[str | None] = [None] * self._chunks.count
         self._workers: list[threading.Thread] = []
         self._stop = threading.Event()
         self._error: BaseException | None = None
@@ -127,22 +138,18 @@ class Fetch:
         return Fetched(
             sha256=frontier.sha256,
             chunks=ChunkDigests(self.wanted.size, digests),
-            sources=list(self.sources),
+            senders=self._senders,
         )
 
     # -- the thread that called ------------------------------------------------------------
 
     def _supervise(self, frontier: Frontier) -> None:
-        ramp = _Ramp()
         while frontier.is_alive():
             self.cancel.check()
             if self._error is not None:
                 raise self._error
-            self._workers = [worker for worker in self._workers if worker.is_alive()]
-            if not self._workers or (
-                len(self._workers) < self._most_workers() and ramp.wants_more(self.meter.fetched)
-            ):
-                self._start_worker()
+            self.pace.observe(self.meter.fetched)
+            self._start_workers()
             self.meter.show()
             frontier.join(_TICK_S)
         if frontier.error is not None:
@@ -153,12 +160,13 @@ class Fetch:
         affordable = 4 + self.wanted.size // 100 // CHUNK_BYTES
         return min(self.options.connections, self.chain.connections(), affordable)
 
-    def _start_worker(self) -> None:
-        if not self._chunks.await_missing(0):
-            return
-        worker = threading.Thread(target=self._work, name="weights-fetch", daemon=True)
-        self._workers.append(worker)
-        worker.start()
+    def _start_workers(self) -> None:
+        self._workers = [worker for worker in self._workers if worker.is_alive()]
+        most = self._most_workers()
+        while len(self._workers) < most and self._chunks.await_missing(0) and self.pace.enter():
+            worker = threading.Thread(target=self._work, name="weights-fetch", daemon=True)
+            self._workers.append(worker)
+            worker.start()
 
     def _end(self, threads: list[threading.Thread]) -> None:
         self._stop.set()
@@ -191,7 +199,7 @@ class Fetch:
 
     def _work(self) -> None:
         try:
-            while not self._stop.is_set():
+            while not (self._stop.is_set() or self.pace.crowded()):
                 offer, wait_s = self.chain.next()
                 if wait_s:
                     self._stop.wait(wait_s)
@@ -199,6 +207,8 @@ class Fetch:
                     return
         except Exception as error:
             self._error = self._error or error  # raised again by the thread that called
+        finally:
+            self.pace.leave()
 
     def _serve(self, offer: Offer) -> bool:
         """Fetch a stretch from this offer; whether there was one to fetch."""
@@ -213,26 +223,33 @@ class Fetch:
 
     def _take(self) -> list[int]:
         fair = self._chunks.count // (2 * self.options.connections)
-        return self._chunks.take(max(1, min(_SPAN_CHUNKS, fair)))
+        most = _TRIAL_CHUNKS if self.chain.on_trial() else _SPAN_CHUNKS
+        return self._chunks.take(max(1, min(most, fair)))
 
     def _try(self, offer: Offer, indexes: list[int]) -> bool:
         if not indexes:
             return False
         opened_at = time.monotonic()
+        label = offer.source.label
         transfer = _Transfer(self, offer, indexes)
+        self.speeds.opened(label)
         try:
             transfer.run()
         except SourceFault as fault:
             if not self._stop.is_set():
                 self.chain.fault(offer, fault, opened_at)
+                if fault.refused:
+                    self.pace.refused()
         finally:
+            self.speeds.closed(label)
             transfer.give_back()
         return True
 
-    def store(self, offset: int, block: memoryview) -> None:
+    def store(self, label: str, offset: int, block: memoryview) -> None:
         """Bytes that a transfer brought."""
         self.partial.write(offset, block)
         self.meter.add(len(block))
+        self.speeds.add(label, len(block))
         self.limit.spend(len(block), self._stop)
 
     def complete(self, offer: Offer, index: int, digest: bytes) -> None:
@@ -244,6 +261,7 @@ class Fetch:
             self.meter.reuse(-self._size(index))
             raise _wrong_bytes(offer.source.label, self.wanted.name, ranges)
         self.partial.record(index, digest)
+        self._senders[index] = offer.source.label
         self._chunks.put(index, digest)
         with self._synced:
             self._unsynced += self._size(index)
@@ -269,24 +287,6 @@ class Fetch:
         return self._stop.is_set()
 
 
-class _Ramp:
-    """Another connection as long as the last one made it faster."""
-
-    def __init__(self) -> None:
-        self._at = time.monotonic()
-        self._fetched = 0
-        self._best_bps = 0.0
-
-    def wants_more(self, fetched: int) -> bool:
-        now = time.monotonic()
-        if now - self._at < _RAMP_S or fetched == self._fetched:
-            return False
-        bps = (fetched - self._fetched) / (now - self._at)
-        faster = bps >= self._best_bps * _RAMP_GAIN
-        self._at, self._fetched, self._best_bps = now, fetched, max(bps, self._best_bps)
-        return faster
-
-
 class _Transfer:
     """One request for neighbouring chunks."""
 
@@ -297,6 +297,7 @@ class _Transfer:
         head = fetch.head(indexes[0])
         self._got, self._hash = head or (0, hashlib.sha256())
         self._brought = 0
+        self._left_alone = False
 
     def run(self) -> None:
         size = self._fetch.wanted.size
@@ -307,10 +308,9 @@ class _Transfer:
         with source.open(self._offer.file, start, end) as blocks:
             if source.sequential and not was_sequential:
                 self._left += self._fetch.claim_after(self._left[-1])
-            self._fetch.sources[source.label] = None
             self._fetch.meter.source = source.label
             self._receive(self._alive(blocks), start)
-        if self._left:
+        if self._left and not self._left_alone:
             raise no_answer(source.label, say("the transfer ended early"))
 
     def give_back(self) -> None:
@@ -333,7 +333,7 @@ class _Transfer:
                 return
 
     def _put(self, offset: int, part: memoryview, end: int) -> None:
-        self._fetch.store(offset, part)
+        self._fetch.store(self._offer.source.label, offset, part)
         self._hash.update(part)
         self._got += len(part)
         self._brought += len(part)
@@ -345,15 +345,22 @@ class _Transfer:
             self._left.pop(0)
 
     def _alive(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """The blocks, until somebody stops us or they come in a trickle."""
+        """The blocks, until somebody stops us, they come in a trickle, or another is faster."""
         stall_s = self._fetch.options.stall_s
         since, got = time.monotonic(), 0
+        looked = since
         for block in blocks:
             if self._fetch.stopping:
                 return
             yield block
             got += len(block)
-            if (now := time.monotonic()) - since >= stall_s:
+            now = time.monotonic()
+            if now - looked >= _LOOK_S:
+                looked = now
+                self._left_alone = self._fetch.chain.leaves(self._offer)
+                if self._left_alone:
+                    return
+            if now - since >= stall_s:
                 if got < _MIN_BPS * stall_s:
                     raise no_answer(self._offer.source.label, say("it only sends a trickle"))
                 since, got = now, 0

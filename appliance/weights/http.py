@@ -51,18 +51,9 @@ class Http:
     """The connections of one job. Any thread may ask; `cut` ends whatever is under way."""
 
     def __init__(self, *, stall_s: float = 30.0, connect_s: float = 10.0) -> None:
-        self._client = httpx.Client(
-            verify=_trust(),
-            timeout=httpx.Timeout(stall_s, connect=connect_s),
-            follow_redirects=True,
-            max_redirects=_MAX_REDIRECTS,
-            limits=_LIMITS,
-            headers=_IDENTITY,
-            mounts={
-                f"https://{place}": httpx.HTTPTransport(verify=peer.trust(), limits=_LIMITS)
-                for place, peer in known_peers().items()
-            },
-        )
+        timeout = httpx.Timeout(stall_s, connect=connect_s)
+        self._client = _client(timeout, http2=False)
+        self._shared = _client(timeout, http2=True)
         self._live: set[httpx.Response] = set()
         self._lock = threading.Lock()
         self._is_cut = False
@@ -73,10 +64,11 @@ class Http:
     def __exit__(self, *_: object) -> None:
         self.cut()
         self._client.close()
+        self._shared.close()
 
     def document(self, url: str, headers: dict[str, str]) -> tuple[Answer, Any]:
         """GET a JSON document; the document is `None` when the body is not JSON."""
-        with self._open(url, headers) as response:
+        with self._open(self._shared, url, headers) as response:
             raw = bytearray()
             for block in _blocks(response):
                 raw += block
@@ -90,13 +82,18 @@ class Http:
 
     @contextlib.contextmanager
     def content(
-        self, url: str, start: int, end: int, headers: dict[str, str]
+        self, url: str, start: int, end: int, headers: dict[str, str], *, small: bool = False
     ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
         """GET bytes [start, end) of a file; the iterator gives whatever the server sends.
 
+        What is small shares one HTTP/2 connection where the server offers it; large ranges have
+        HTTP/1.1 connections of their own, which were measured to be several times as fast.
+
         Raises `SourceFault` when there is no answer or when it breaks off.
         """
-        with self._open(url, {**headers, "Range": f"bytes={start}-{end - 1}"}) as response:
+        client = self._shared if small else self._client
+        wanted = {**headers, "Range": f"bytes={start}-{end - 1}"}
+        with self._open(client, url, wanted) as response:
             yield _answer_of(response), _blocks(response)
 
     def cut(self) -> None:
@@ -108,8 +105,10 @@ class Http:
             _shut(response)
 
     @contextlib.contextmanager
-    def _open(self, url: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
-        with _explained(url), self._client.stream("GET", url, headers=headers) as response:
+    def _open(
+        self, client: httpx.Client, url: str, headers: dict[str, str]
+    ) -> Iterator[httpx.Response]:
+        with _explained(url), client.stream("GET", url, headers=headers) as response:
             with self._lock:
                 self._live.add(response)
                 if self._is_cut:
@@ -119,6 +118,23 @@ class Http:
             finally:
                 with self._lock:
                     self._live.discard(response)
+
+
+def _client(timeout: httpx.Timeout, *, http2: bool) -> httpx.Client:
+    """Proxies and certificates of this machine; peers are reached directly, by their own."""
+    return httpx.Client(
+        verify=_trust(),
+        http2=http2,
+        timeout=timeout,
+        follow_redirects=True,
+        max_redirects=_MAX_REDIRECTS,
+        limits=_LIMITS,
+        headers=_IDENTITY,
+        mounts={
+            f"https://{place}": httpx.HTTPTransport(verify=peer.trust(), limits=_LIMITS)
+            for place, peer in known_peers().items()
+        },
+    )
 
 
 def _trust() -> ssl.SSLContext:

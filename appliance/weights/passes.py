@@ -16,7 +16,9 @@ from appliance.weights.chunks import ChunkDigests, byte_ranges, chunk_count, sho
 from appliance.weights.fetch import Fetch, Fetched, FetchOptions, Wanted
 from appliance.weights.limit import Limit
 from appliance.weights.meter import Meter
+from appliance.weights.pace import Pace
 from appliance.weights.partial import JournalHeader, Partial
+from appliance.weights.speeds import Speeds
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     options: FetchOptions
     cut: Callable[[], None]
     meter: Meter
+    speeds: Speeds
+    pace: Pace
     limit: Limit
     cancel: Cancel
 
@@ -44,14 +48,13 @@ def fetch_verified(
     if _is_right(first, wanted, partial):
         return first
     logger.warning("%s from %s has another hash than listed", wanted.name, _names(first))
-    for label in first.sources:
-        chain.postpone(label)
+    chain.again(first.sources)
     partial.restart(header)
     job.meter.reuse(-wanted.size)
     second = _pass(job, msgspec.structs.replace(wanted, chunks=None), partial, chain)
-    where = show_ranges(byte_ranges(differing(first.chunks, second.chunks), wanted.size))
     if _is_right(second, wanted, partial):
-        logger.warning("%s: %s were wrong from %s", wanted.name, where, _names(first))
+        for label, ranges in wrong_ranges(first, second).items():
+            logger.warning("%s: %s were wrong from %s", wanted.name, ranges, label)
         return second
     partial.discard()
     raise _mismatch(wanted, first, second)
@@ -65,6 +68,8 @@ def _pass(job: Job, wanted: Wanted, partial: Partial, chain: Chain) -> Fetched:
         options=job.options,
         cut=job.cut,
         meter=job.meter,
+        speeds=job.speeds,
+        pace=job.pace,
         limit=job.limit,
         cancel=job.cancel,
     )
@@ -92,6 +97,15 @@ def differing(first: ChunkDigests, second: ChunkDigests) -> list[int]:
     """Chunks in which two passes over the same file differ."""
     pairs = zip(first.digests, second.digests, strict=True)
     return [index for index, (one, other) in enumerate(pairs) if one != other]
+
+
+def wrong_ranges(wrong: Fetched, right: Fetched) -> dict[str, str]:
+    """Where the first of two passes was wrong, by who sent that."""
+    by_sender: dict[str, list[int]] = {}
+    for index in differing(wrong.chunks, right.chunks):
+        by_sender.setdefault(wrong.senders[index] or "an earlier run", []).append(index)
+    size = right.chunks.size
+    return {label: show_ranges(byte_ranges(found, size)) for label, found in by_sender.items()}
 
 
 def _names(fetched: Fetched) -> str:

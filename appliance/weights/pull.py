@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from appliance.core.errors import VerificationFailed
-from appliance.core.progress import Cancel, OnProgress
+from appliance.core.progress import Cancel, LinkedCancel, OnProgress
 from appliance.core.pull import Pull, PulledFile
 from appliance.core.reference import IndexReference
 from appliance.weights.adopt import adopt, can_adopt, hash_file
@@ -22,6 +22,7 @@ from appliance.weights.http import Http
 from appliance.weights.limit import Limit, parse_limit
 from appliance.weights.manifest import ManifestFile, StoredModel
 from appliance.weights.meter import Meter
+from appliance.weights.pace import Pace
 from appliance.weights.partial import JournalHeader, Partial
 from appliance.weights.passes import Job, fetch_verified, wrong_file
 from appliance.weights.probe import Probe, probe, source_for
@@ -30,6 +31,7 @@ from appliance.weights.resolve import Target, resolve
 from appliance.weights.sources.base import Source
 from appliance.weights.sources.files import DirectorySource
 from appliance.weights.sources.index import IndexSource
+from appliance.weights.speeds import Speeds
 from appliance.weights.store import Store
 
 __all__ = [
@@ -43,7 +45,9 @@ __all__ = [
     "request_for",
 ]
 logger = logging.getLogger(__name__)
-_SMALL_AT_ONCE = 4
+_FILES_AT_ONCE = 4
+_TRIAL_BYTES = 64 * 1024 * 1024
+"""A smaller file is fetched before it is known which source is faster."""
 
 
 def pull(
@@ -112,10 +116,12 @@ class _Pulling:
         self.request = request
         self.store = store
         self.http = http
-        self.cancel = cancel
+        self.cancel = LinkedCancel(cancel)
         self.options = options
         self.limit = Limit(parse_limit(options.limit) if options.limit else None)
         self.meter = Meter(on_progress)
+        self.speeds = Speeds()
+        self.pace = Pace(options.connections)
         self._index_sources: list[IndexSource] = []
 
     def run(self) -> tuple[StoredModel, int]:
@@ -178,16 +184,26 @@ class _Pulling:
         return max(0, target.size - have)
 
     def _bring_all(self, targets: list[Target]) -> list[ManifestFile]:
-        """Small files side by side, then the large ones, each over several connections."""
+        """Small files side by side, then the large ones, as many at once as the line has room."""
         small = [target for target in targets if target.size <= CHUNK_BYTES]
-        with ThreadPoolExecutor(_SMALL_AT_ONCE, thread_name_prefix="weights-small") as pool:
-            done = dict(
-                zip((target.name for target in small), pool.map(self._bring, small), strict=True)
-            )
-        for target in targets:
-            if target.name not in done:
-                done[target.name] = self._bring(target)
+        large = [target for target in targets if target.size > CHUNK_BYTES]
+        done = {**self._together(small), **self._together(large)}
         return [done[target.name] for target in targets]
+
+    def _together(self, targets: list[Target]) -> dict[str, ManifestFile]:
+        """Bring some files; the first fault ends them all. Raises that fault."""
+        with ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="weights-file") as pool:
+            coming = {target.name: pool.submit(self._bring, target) for target in targets}
+            try:
+                for future in as_completed(coming.values()):
+                    future.result()
+            except BaseException:
+                self.cancel.set()
+                self.http.cut()
+                for future in coming.values():
+                    future.cancel()
+                raise
+        return {name: future.result() for name, future in coming.items()}
 
     def _bring(self, target: Target) -> ManifestFile:
         self.cancel.check()
@@ -240,9 +256,7 @@ class _Pulling:
             if reused := self._reuse(target):  # another pull placed it while we waited
                 partial.discard()
                 return reused
-            fetched = fetch_verified(
-                self._job(), self._described(target), header, partial, self._chain(target)
-            )
+            fetched = self._fetched(target, header, partial)
             self.meter.enter("verify", target.name)
             partial.check_ours()
             check_header(partial.path, target.name)
@@ -253,6 +267,14 @@ class _Pulling:
         finally:
             partial.leave()
         return fetched.sha256, (fetched.sources or [target.offers[0].source.label])[-1]
+
+    def _fetched(self, target: Target, header: JournalHeader, partial: Partial) -> Fetched:
+        """A large file begins when those under way leave connections unused."""
+        wanted, chain = self._described(target), self._chain(target)
+        if target.size <= CHUNK_BYTES:
+            return fetch_verified(self._job(), wanted, header, partial, chain)
+        with self.pace.file(self.cancel):
+            return fetch_verified(self._job(), wanted, header, partial, chain)
 
     def _place(self, partial: Partial, fetched: Fetched, size: int) -> None:
         if self.store.has_blob(fetched.sha256, size):
@@ -266,6 +288,8 @@ class _Pulling:
             options=self.options,
             cut=self.http.cut,
             meter=self.meter,
+            speeds=self.speeds,
+            pace=self.pace,
             limit=self.limit,
             cancel=self.cancel,
         )
@@ -283,5 +307,9 @@ class _Pulling:
 
     def _chain(self, target: Target) -> Chain:
         return Chain(
-            target.offers, attempts=self.options.attempts, backoff_s=self.options.backoff_s
+            target.offers,
+            attempts=self.options.attempts,
+            backoff_s=self.options.backoff_s,
+            speeds=self.speeds,
+            trial_s=self.options.probe_s if target.size >= _TRIAL_BYTES else 0.0,
         )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from appliance.core.i18n import say
+from appliance.weights.chunks import CHUNK_BYTES
 from appliance.weights.faults import SourceFault, not_the_file
 from appliance.weights.http import Answer, Http
 from appliance.weights.sources.base import RemoteFile, Source
@@ -46,7 +47,8 @@ class RangedSource(Source):
         signed = self._signed.get(file.name)
         url = signed or self.address(file)
         headers = {} if signed else self.authorization()
-        with self.http.content(url, start, end, headers) as (answer, blocks):
+        small = file.bytes is not None and file.bytes <= CHUNK_BYTES
+        with self.http.content(url, start, end, headers, small=small) as (answer, blocks):
             try:
                 skip = self._check(file, answer, start, end)
             except SourceFault as fault:
@@ -56,6 +58,7 @@ class RangedSource(Source):
                     lasting=fault.lasting and not signed,
                     wait_s=fault.wait_s,
                     stale=signed is not None,
+                    refused=fault.refused,
                 ) from fault
             self._remember(file, answer.url, self.address(file))
             yield _skipping(blocks, skip)

@@ -207,7 +207,7 @@ def test_a_gguf_with_a_hostile_header_is_never_placed(shelf: Shelf) -> None:
 
 
 def test_progress_counts_up_to_the_total_and_ends_in_place(shelf: Shelf) -> None:
-    shelf.hub.bps = 20 * MIB
+    shelf.hub.bps = 6 * MIB
     shelf.add("model.safetensors", some_bytes(3 * CHUNK))
 
     shelf.pull()
@@ -222,13 +222,13 @@ def test_progress_counts_up_to_the_total_and_ends_in_place(shelf: Shelf) -> None
 
 
 def test_a_cancel_is_obeyed_at_once_and_the_next_pull_goes_on(shelf: Shelf) -> None:
-    shelf.hub.bps = 12 * MIB
-    data = some_bytes(4 * CHUNK)
+    shelf.hub.bps = 24 * MIB
+    data = some_bytes(8 * CHUNK)
     shelf.add("model.safetensors", data)
     cancel = Cancel()
 
     def soon() -> None:
-        while shelf.hub.bytes_sent < 2 * CHUNK:
+        while shelf.hub.bytes_sent < 6 * CHUNK:
             time.sleep(0.01)
         cancel.set()
 
