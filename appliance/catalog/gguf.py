@@ -23,9 +23,9 @@ ReadAt = Callable[[int, int], bytes]
 Scalar = bool | int | float | str
 
 MAX_HEADER_BYTES = 64 << 20
-MAX_KEYS = 1 << 12
+MAX_KEYS = 1 << 10
 MAX_TENSORS = 1 << 16
-MAX_ARRAY = 1 << 24
+MAX_ARRAY = 1 << 22
 MAX_KEPT_ARRAY = 1 << 9
 MAX_KEY_BYTES = 1 << 12
 MAX_STRING_BYTES = 1 << 20
