@@ -435,7 +435,21 @@ def _create(handler: _Handler, query: dict[str, str]) -> None:
 
 def _inspect(handler: _Handler, query: dict[str, str], name: str) -> None:
     container = handler.server.engine.container(name)
-    handler.say(200, {"Id": container.id, "Config": {"Tty": False}, "State": container.state()})
+    config, host = container.config, container.config["HostConfig"]
+    mounts = [
+        {"Type": m["Type"], "Source": m["Source"], "Destination": m["Target"], "RW": False}
+        for m in host.get("Mounts", [])
+    ]
+    told = {
+        "Id": container.id,
+        "Path": config["Entrypoint"][0],
+        "Args": config["Cmd"],
+        "Config": {"Tty": False, "Env": config["Env"], "Image": config["Image"]},
+        "HostConfig": host,
+        "Mounts": mounts,
+        "State": container.state(),
+    }
+    handler.say(200, told)
 
 
 def _listed(handler: _Handler, query: dict[str, str]) -> None:

@@ -60,6 +60,7 @@ def list_engines(as_json: bool) -> None:
     default="shell",
     help="a shell's command, Docker Compose, a Podman quadlet or a systemd unit",
 )
+@click.option("--diff", is_flag=True, help="what would change in the engine that runs here")
 @json_option
 def show(
     what: str,
@@ -68,6 +69,7 @@ def show(
     users: int | None,
     context: int | None,
     form: Form,
+    diff: bool,
     as_json: bool,
 ) -> None:
     """The exact command and environment that a plan would run."""
@@ -75,12 +77,32 @@ def show(
     from appliance.ops.engines import command_of
 
     inventory = inventory_of(inventory_file, replay)
-    choice = _choice(what, inventory, users, context, here=not inventory_file and not replay)
-    command = command_of(choice, inventory, find_paths())
+    here = not inventory_file and not replay
+    choice = _choice(what, inventory, users, context, here=here)
+    if diff:
+        _show_difference(choice, inventory, as_json)
+        return
+    command = command_of(choice, inventory, find_paths(), here=here)
     if as_json:
         click.echo(json.dumps({"schema": "appliance.command/1", **msgspec.to_builtins(command)}))
     else:
         click.echo(shown(command, choice.model.rpartition("/")[2], form), nl=False)
+
+
+def _show_difference(choice: Choice, inventory: Inventory, as_json: bool) -> None:
+    from appliance.engines.compare import difference
+    from appliance.ops.engines import running_beside
+
+    beside = running_beside(choice, inventory, find_paths())
+    lines = difference(beside.seen, beside.planned)
+    if as_json:
+        schema = {"schema": "appliance.difference/1", "replica": beside.replica}
+        click.echo(json.dumps({**schema, "pid": beside.pid, "lines": lines}))
+    elif lines:
+        head = _("what {replica} (process {pid}) runs with (-), what would run (+)")
+        click.echo("\n".join([head.format(replica=beside.replica, pid=beside.pid), *lines]))
+    else:
+        click.echo(_("{replica} runs with just that").format(replica=beside.replica))
 
 
 def _choice(

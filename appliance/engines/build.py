@@ -37,6 +37,7 @@ def command_for(request: EngineRequest, *, build: Path | None = None) -> EngineC
         argv=fill_command(chosen.command, words),
         env=_filled(chosen.env, words),
         port=request.port,
+        cpus=request.cpus,
         files={fill(name, words): fill(text, words) for name, text in chosen.files.items()},
         notes=chosen.notes,
         readiness=chosen.readiness,

@@ -42,6 +42,8 @@ def _run_options(command: EngineCommand) -> Iterator[str]:
         ("--runtime", options.runtime),
         ("--ipc", options.ipc),
         ("--shm-size", options.shm_size),
+        ("--user", options.user),
+        ("--cpuset-cpus", _cpu_list(command)),
     ):
         if value:
             yield f"{flag}={value}"
@@ -54,6 +56,10 @@ def _run_options(command: EngineCommand) -> Iterator[str]:
     yield from (f"--device={device}" for device in command.devices)
     yield from (f"--volume={mount}" for mount in command.mounts)
     yield from (f"--env={name}={value}" for name, value in command.env.items())
+
+
+def _cpu_list(command: EngineCommand) -> str:
+    return ",".join(map(str, command.cpus))
 
 
 def _remarks(command: EngineCommand) -> Iterator[str]:
@@ -72,7 +78,8 @@ def _shell(command: EngineCommand, name: str) -> Iterator[str]:
         yield _continued(argv[:image]) + f" \\\n    {_continued(argv[image:])}"
         return
     yield from (f"export {key}={shlex.quote(value)}" for key, value in command.env.items())
-    yield _continued(command.argv)
+    pin = ["taskset", "--cpu-list", _cpu_list(command)] if command.cpus else []
+    yield _continued([*pin, *command.argv])
 
 
 def _continued(argv: list[str]) -> str:
@@ -97,6 +104,8 @@ def _compose(command: EngineCommand, name: str) -> Iterator[str]:
             "runtime": options.runtime,
             "ipc": options.ipc,
             "shm_size": options.shm_size,
+            "user": options.user,
+            "cpuset": _cpu_list(command) or None,
             "privileged": True if options.privileged else None,
         }
     )
@@ -147,6 +156,8 @@ def _quadlet(command: EngineCommand, name: str) -> Iterator[str]:
     yield from (f"Ulimit={key}={value}" for key, value in options.ulimits.items())
     if options.shm_size:
         yield f"ShmSize={options.shm_size}"
+    if options.user:
+        yield f"User={options.user}"
     if extra := _podman_only(command):
         yield f"PodmanArgs={_words(extra)}"
     yield from ("", "[Service]", "Restart=always", f"TimeoutStopSec={_STOP_S}", "")
@@ -155,7 +166,7 @@ def _quadlet(command: EngineCommand, name: str) -> Iterator[str]:
 
 def _podman_only(command: EngineCommand) -> list[str]:
     """Options that quadlet files have no key for."""
-    keyless = ("--runtime=", "--ipc=", "--privileged", "--security-opt=")
+    keyless = ("--runtime=", "--ipc=", "--privileged", "--security-opt=", "--cpuset-cpus=")
     return [option for option in _run_options(command) if option.startswith(keyless)]
 
 
@@ -166,6 +177,8 @@ def _unit(command: EngineCommand, name: str) -> Iterator[str]:
     yield "[Service]"
     if not in_container:
         yield from (f"Environment={_word(f'{k}={v}')}" for k, v in command.env.items())
+        if command.cpus:
+            yield f"CPUAffinity={_cpu_list(command)}"
     yield f"ExecStart={_words(argv)}"
     yield from ("Restart=always", "RestartSec=1", "OOMScoreAdjust=500", "KillMode=mixed")
     yield f"TimeoutStopSec={_STOP_S}"

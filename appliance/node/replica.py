@@ -24,6 +24,7 @@ from appliance.node.keeper import Keeper
 from appliance.node.restarts import Restarts
 from appliance.node.state import ReplicaRecord, State, now
 from appliance.ops.deployment import Deployment, request_of
+from appliance.ops.pinning import near_cpus
 from appliance.supervisor.diagnosis import (
     Again,
     Diagnosis,
@@ -213,8 +214,8 @@ class ReplicaKeeper(Keeper):
 
     def _command(self, port: int) -> EngineCommand:
         cards = self._around.cards_of(self._record.cards)
-        request = request_of(self.deployment, cards, port, str(self.log_file.path))
-        return command_for(request)
+        log_path, cpus = str(self.log_file.path), near_cpus(cards)
+        return command_for(request_of(self.deployment, cards, port, log_path, cpus))
 
     def _loading_from(self, log_start: int) -> Loading:
         model = Path(self.deployment.model_path)

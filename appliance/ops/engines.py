@@ -5,31 +5,74 @@ from __future__ import annotations
 from pathlib import Path
 
 from appliance.catalog.models import load_catalogue
-from appliance.core.inventory import Inventory
+from appliance.core.errors import UsageError
+from appliance.core.i18n import say
+from appliance.core.inventory import Document, Inventory
 from appliance.core.paths import Paths
 from appliance.core.plan import Choice
 from appliance.core.reference import parse_reference
 from appliance.engines.build import command_for
 from appliance.engines.command import EngineCommand
+from appliance.engines.compare import port_in
 from appliance.engines.native.builds import CURRENT, builds_root
 from appliance.engines.recipes import recipe
-from appliance.ops.deployment import deployment_of, request_of
+from appliance.ops.deployment import deployment_id, deployment_of, request_of
+from appliance.ops.pinning import near_cpus
+from appliance.supervisor.running import Seen, marked, seen
 from appliance.weights.pull import request_for
 from appliance.weights.store import Store
 
 _EXAMPLE_PORT = 8000
 
 
-def command_of(choice: Choice, inventory: Inventory, paths: Paths) -> EngineCommand:
+class Running(Document, frozen=True, kw_only=True):
+    """An engine that runs here, as it was started, and what would be started in its place."""
+
+    replica: str
+    pid: int
+    seen: Seen
+    planned: EngineCommand
+
+
+def command_of(
+    choice: Choice,
+    inventory: Inventory,
+    paths: Paths,
+    *,
+    here: bool = True,
+    port: int = _EXAMPLE_PORT,
+    log_path: str | None = None,
+) -> EngineCommand:
     """The command of the choice's first replica, at an example port.
 
     A model that is not in the store yet, or an engine that is not built yet, is named by where it
-    will be.
+    will be. Only what would run `here` is kept near its cards.
     """
     work = deployment_of(choice, _model_path(choice, paths), load_catalogue())
     first = next(iter(work.replica_cards().values()))
     cards = [card for card in inventory.cards if card.id in first]
-    return command_for(request_of(work, cards, _EXAMPLE_PORT), build=_build_place(work.recipe))
+    request = request_of(work, cards, port, log_path, near_cpus(cards) if here else ())
+    return command_for(request, build=_build_place(work.recipe))
+
+
+def running_beside(choice: Choice, inventory: Inventory, paths: Paths) -> Running:
+    """The first replica that runs under the choice's name; no daemon is needed to look.
+
+    Raises `UsageError` (`NOTHING-RUNS`) when there is none.
+    """
+    replica = f"{deployment_id(choice.model)}-0"
+    for one in marked(paths.state):
+        found = seen(one.identity) if one.replica == replica else None
+        if found:
+            port = one.identity.port or port_in(found.argv) or _EXAMPLE_PORT
+            log = str(paths.logs / f"{replica}.log")
+            planned = command_of(choice, inventory, paths, port=port, log_path=log)
+            return Running(replica=replica, pid=one.identity.pid, seen=found, planned=planned)
+    raise UsageError(
+        say("no engine runs here for {model}", model=choice.model),
+        hint=say("`appliance status` shows what runs"),
+        code="NOTHING-RUNS",
+    )
 
 
 def _build_place(recipe_id: str) -> Path | None:

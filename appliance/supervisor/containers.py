@@ -19,7 +19,7 @@ from appliance.supervisor import process
 from appliance.supervisor.container_engine import Gone, connected, refusals, sdk, sockets
 from appliance.supervisor.container_images import require
 from appliance.supervisor.container_log import follow, settled
-from appliance.supervisor.identity import Identity, Mark, Marked
+from appliance.supervisor.identity import Identity, Mark, Marked, Seen
 from appliance.supervisor.limits import OOM_SCORE, memory_limit_bytes
 from appliance.supervisor.table import entry_of
 
@@ -112,6 +112,28 @@ def memory_killed(identity: Identity) -> bool | None:
     """Whether the container was ended for lack of memory."""
     state = _state_if_told(identity)
     return bool(state["OOMKilled"]) if state and not state["Running"] else None
+
+
+def seen(identity: Identity) -> Seen | None:
+    """What the container was made with."""
+    try:
+        with connected(identity.where) as api:
+            told = api.inspect_container(identity.name)
+    except ApplianceError:
+        return None
+    host = told["HostConfig"]
+    requests = [name for one in host.get("DeviceRequests") or [] for name in one["DeviceIDs"]]
+    return Seen(
+        argv=[told["Path"], *told["Args"]],
+        env=dict(line.split("=", 1) for line in told["Config"]["Env"]),
+        image=told["Config"]["Image"],
+        devices=[*(one["PathOnHost"] for one in host.get("Devices") or []), *requests],
+        mounts=[_as_volume(one) for one in told["Mounts"] if one["Type"] == "bind"],
+    )
+
+
+def _as_volume(mount: Mapping[str, Any]) -> str:
+    return f"{mount['Source']}:{mount['Destination']}" + ("" if mount["RW"] else ":ro")
 
 
 def stop(identity: Identity, *, grace_s: float) -> int | None:

@@ -58,6 +58,19 @@ def _short_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+class Seen(Document, frozen=True, kw_only=True):
+    """What a running engine was started with, by the kernel or by its keeper.
+
+    `env` is empty where it is not ours to read.
+    """
+
+    argv: list[str]
+    env: dict[str, str] = {}
+    image: str | None = None
+    devices: list[str] = []
+    mounts: list[str] = []
+
+
 class Marked(msgspec.Struct, frozen=True):
     """An engine that bears a mark of ours, whoever started it."""
 

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from appliance.core.errors import ApplianceError, NeedsRights
 from appliance.core.i18n import say
-from appliance.supervisor.identity import MARK, Identity, Mark, Marked
+from appliance.supervisor.identity import MARK, Identity, Mark, Marked, Seen
 from appliance.supervisor.limits import OOM_SCORE
 from appliance.supervisor.table import Entry, entry_of, members_of
 
@@ -212,6 +212,23 @@ def attend(identity: Identity, log_path: Path) -> None:
 
 def memory_killed(identity: Identity) -> bool | None:
     """A process does not tell what killed it."""
+
+
+def seen(identity: Identity) -> Seen | None:
+    """What the process was started with; `None` when it is gone (Linux only)."""
+    try:
+        argv = _words(identity.pid, "cmdline")
+    except OSError:
+        return None
+    env: dict[str, str] = {}
+    with contextlib.suppress(OSError):
+        env = dict(w.split("=", 1) for w in _words(identity.pid, "environ") if "=" in w)
+    return Seen(argv=argv, env=env) if alive(identity) else None
+
+
+def _words(pid: int, what: str) -> list[str]:
+    raw = Path(f"/proc/{pid}/{what}").read_bytes()
+    return [word.decode(errors="replace") for word in raw.removesuffix(b"\0").split(b"\0")]
 
 
 def marked(state: Path) -> list[Marked]:

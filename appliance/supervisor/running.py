@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from appliance.supervisor import containers, process, units
-from appliance.supervisor.identity import Identity, Keeping, Mark, Marked
+from appliance.supervisor.identity import Identity, Keeping, Mark, Marked, Seen
 
-__all__ = ["Identity", "Mark", "Marked"]
+__all__ = ["Identity", "Mark", "Marked", "Seen"]
 
 
 class Startable(containers.Contained, Protocol):
@@ -32,6 +32,8 @@ class _Way(Protocol):
     def exit_status(self, identity: Identity) -> int | None: ...
 
     def memory_killed(self, identity: Identity) -> bool | None: ...
+
+    def seen(self, identity: Identity) -> Seen | None: ...
 
     def stop(self, identity: Identity, *, grace_s: float) -> int | None: ...
 
@@ -68,6 +70,11 @@ def exit_status(identity: Identity) -> int | None:
 def memory_killed(identity: Identity) -> bool | None:
     """Whether it was killed for lack of memory, as far as its keeper tells."""
     return _WAYS[identity.kept_as].memory_killed(identity)
+
+
+def seen(identity: Identity) -> Seen | None:
+    """What a running engine was really started with; `None` when it is gone."""
+    return _WAYS[identity.kept_as].seen(identity)
 
 
 def stop(identity: Identity, *, grace_s: float = 10.0) -> int | None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from appliance.core.errors import ApplianceError, NeedsRights
 from appliance.core.i18n import say
 from appliance.supervisor import process
-from appliance.supervisor.identity import Identity, Mark, Marked
+from appliance.supervisor.identity import Identity, Mark, Marked, Seen
 from appliance.supervisor.limits import OOM_SCORE, memory_limit_bytes
 from appliance.supervisor.table import entry_of
 
@@ -134,6 +134,11 @@ def memory_killed(identity: Identity) -> bool | None:
     """Whether the kernel killed it for lack of memory (its own limit's, or the server's)."""
     told = _told(identity)
     return told["Result"] == "oom-kill" if told else None
+
+
+def seen(identity: Identity) -> Seen | None:
+    """What the unit's main process was started with."""
+    return process.seen(identity)
 
 
 def stop(identity: Identity, *, grace_s: float) -> int | None:
