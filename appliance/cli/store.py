@@ -70,13 +70,21 @@ def verify(names: tuple[str, ...], quick: bool) -> None:
 
 @click.command("import", cls=Command, changes=True, example="appliance models import /media/usb")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--require-signature", is_flag=True, help="only what a site signed that is known")
 @json_option
-def import_models(paths: tuple[Path, ...], as_json: bool) -> None:
+@click.pass_context
+def import_models(
+    ctx: click.Context, paths: tuple[Path, ...], require_signature: bool, as_json: bool
+) -> None:
     """Take models from disks: exported directories, several copies of one, or plain files."""
-    from appliance.weights.store import Store
+    from appliance.ops.store import open_store, seals
 
-    store = Store(find_paths().models)
-    for request in _requests(paths):
+    places = find_paths()
+    requests = _requests(paths)
+    for verdict in seals(paths, places, require=require_signature):
+        note(verdict.text, settings_of(ctx))
+    store = open_store(places)
+    for request in requests:
         result = _with_progress(partial(_take, request, store), quiet=as_json)
         if as_json:
             print_document(result, lines=True)
@@ -103,24 +111,32 @@ def _requests(paths: tuple[Path, ...]) -> list[PullRequest]:
 @json_option
 def export(name: str, target: Path, part_size: str | None, as_json: bool) -> None:
     """Write a model to a disk, with its hashes, for another appliance to import."""
-    from appliance.ops.store import stored_model_named
+    from appliance.core.signature import site_key
+    from appliance.ops.store import open_store, stored_model_named
     from appliance.weights.export import export_model
-    from appliance.weights.store import Store
 
-    store = Store(find_paths().models)
+    paths = find_paths()
+    store = open_store(paths)
     model = stored_model_named(name, store)
-    part_bytes = _bytes_of(part_size) if part_size else None
+    write = partial(
+        export_model,
+        store,
+        model.id,
+        target,
+        part_bytes=_bytes_of(part_size) if part_size else None,
+        key=site_key(paths),
+    )
     result = _with_progress(
-        lambda tell, cancel: export_model(
-            store, model.id, target, part_bytes=part_bytes, on_progress=tell, cancel=cancel
-        ),
-        quiet=as_json,
+        lambda tell, cancel: write(on_progress=tell, cancel=cancel), quiet=as_json
     )
     if as_json:
         print_document(result)
     else:
         click.echo(
             _("{model} is in {directory}").format(model=result.model, directory=result.directory)
+        )
+        click.echo(
+            _("signed by {site} with the key {key}").format(site=result.site, key=result.key)
         )
 
 

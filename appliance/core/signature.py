@@ -7,6 +7,7 @@ known site, `NAME KEY [first-use TIME]`; an operator may write there, so nothing
 from __future__ import annotations
 
 import base64
+import socket
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +28,10 @@ _PUBLIC_BYTES = 32
 
 
 class SiteKey:
-    """The private key of this site. `public` is what others know it by (32 bytes)."""
+    """The private key of this site. `public` (32 bytes) is what others know `site` by."""
 
-    def __init__(self, private: Ed25519PrivateKey) -> None:
+    def __init__(self, private: Ed25519PrivateKey, site: str) -> None:
+        self.site = site
         self._private = private
         self.public = private.public_key().public_bytes_raw()
 
@@ -65,7 +67,7 @@ def site_key(paths: Paths) -> SiteKey:
         raise _not_a_key(path) from error
     if not isinstance(private, Ed25519PrivateKey):
         raise _not_a_key(path)
-    return SiteKey(private)
+    return SiteKey(private, "-".join(socket.gethostname().split()) or "site")
 
 
 def verify(public: bytes, data: bytes, signature: bytes) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from appliance.catalog.models import load_catalogue
 from appliance.core.config import load_config
-from appliance.core.errors import UsageError
+from appliance.core.errors import UsageError, VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
 from appliance.core.pull import Pull
 from appliance.core.reference import parse_reference
 from appliance.ops.sources import permitted
+from appliance.weights.disk import disk_errors
+from appliance.weights.export import exports_in
 from appliance.weights.limit import parse_limit
 from appliance.weights.pull import FetchOptions, pull, request_for
+from appliance.weights.seal import Verdict, judge
 from appliance.weights.store import Store, StoredModel
 
 _GIB = 1 << 30
@@ -53,6 +57,22 @@ def pull_model(
     request = permitted(wanted, config.hubs.order)
     options = FetchOptions(limit=limit or config.store.limit)
     return pull(request, open_store(paths), on_progress=on_progress, cancel=cancel, options=options)
+
+
+def seals(places: Sequence[Path], paths: Paths, *, require: bool) -> list[Verdict]:
+    """What the signatures of the exported models in `places` are worth here.
+
+    With `require`, raises `VerificationFailed` where one is not signed by a site that is known.
+    """
+    exports = [export for place in places for export in exports_in(place)]
+    if require and (plain := [place for place in places if not exports_in(place)]):
+        raise VerificationFailed(
+            say("{path} is not an exported model: nobody signed it", path=plain[0]),
+            hint=say("leave --require-signature out, or export it where it comes from"),
+            code="UNSIGNED",
+        )
+    with disk_errors(paths.config):
+        return [judge(export.absolute(), paths, require=require) for export in exports]
 
 
 def stored_model_named(name: str, store: Store) -> StoredModel:

@@ -4,6 +4,8 @@ DIR/MODEL/manifest.json    what the model is made of
 DIR/MODEL/FILE             the files (or FILE.part-0001 …)
 DIR/MODEL/chunks/…         digests of their chunks, which find a damaged range
 DIR/MODEL/SHA256SUMS       for `sha256sum -c` without this program
+DIR/MODEL/SITE-KEY         the name and key of the site that exported it
+DIR/MODEL/SIGNATURE        that site's signature of SHA256SUMS
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from appliance.core.files import fsync_directory, write_atomically
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
 from appliance.core.progress import Cancel, OnProgress
+from appliance.core.signature import SiteKey, key_text
 from appliance.weights.chunks import blocks_of, save_chunks
 from appliance.weights.disk import (
     disk_errors,
@@ -31,6 +34,7 @@ from appliance.weights.manifest import MANIFEST, Manifest, ManifestFile, StoredF
 from appliance.weights.meter import Meter
 from appliance.weights.names import directory_name
 from appliance.weights.request import PullRequest, request_from_disk
+from appliance.weights.seal import write_seal
 from appliance.weights.sources.exported import chunks_beside, is_export, part_name
 from appliance.weights.store import Store
 
@@ -40,12 +44,14 @@ _FAT32_TYPES = {"vfat", "msdos"}
 
 
 class Export(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.export/1"):
-    """What lies in `directory` now."""
+    """What lies in `directory` now; `site` and `key` are those that signed it."""
 
     model: str
     directory: str
     files: list[str]
     bytes: int
+    site: str | None = None
+    key: str | None = None
 
 
 def export_model(
@@ -54,10 +60,13 @@ def export_model(
     target: Path,
     *,
     part_bytes: int | None = None,
+    key: SiteKey | None = None,
     on_progress: OnProgress = lambda progress: None,
     cancel: Cancel | None = None,
 ) -> Export:
-    """Write a model below `target`, flushed, hashed while it is read; parts as FAT32 needs them.
+    """Write a model below `target`, flushed, hashed while it is read, signed with `key`.
+
+    FAT32 gets parts that it can hold, or what `part_bytes` says.
 
     Raises `DoesNotFit` before the first byte, `VerificationFailed` for a store that is damaged.
     """
@@ -74,7 +83,7 @@ def export_model(
     with disk_errors(target):
         directory.mkdir(parents=True, exist_ok=True)
         _require_space(directory, model)
-        return _Exporting(store, model, directory, part_bytes, on_progress, cancel).run()
+        return _Exporting(store, model, directory, part_bytes, key, on_progress, cancel).run()
 
 
 def _require_space(directory: Path, model: StoredModel) -> None:
@@ -116,6 +125,7 @@ class _Exporting:
         model: StoredModel,
         directory: Path,
         part_bytes: int | None,
+        key: SiteKey | None,
         on_progress: OnProgress,
         cancel: Cancel | None,
     ) -> None:
@@ -123,6 +133,7 @@ class _Exporting:
         self.model = model
         self.directory = directory
         self.part_bytes = part_bytes
+        self.key = key
         self.cancel = cancel or Cancel()
         self.meter = Meter(on_progress, model.bytes)
         self.sums: dict[str, str] = {}
@@ -132,17 +143,25 @@ class _Exporting:
         for file in self.model.files:
             self.meter.enter("place", file.name)
             self._write(file)
-        lines = "".join(f"{sha256}  {name}\n" for name, sha256 in self.sums.items())
-        write_atomically(self.directory / "SHA256SUMS", lines.encode())
+        files = list(self.sums)
         manifest = to_json(_manifest_of(self.model), indent=2).encode()
+        self.sums |= {path: _sha256(self.directory / path) for path in self._chunk_records()}
+        self.sums[MANIFEST] = hashlib.sha256(manifest).hexdigest()
+        write_seal(self.directory, self.sums, self.key)
         write_atomically(self.directory / MANIFEST, manifest)
         fsync_directory(self.directory.parent)
         return Export(
             model=self.model.id,
             directory=str(self.directory),
-            files=list(self.sums),
+            files=files,
             bytes=self.model.bytes,
+            site=self.key.site if self.key else None,
+            key=key_text(self.key.public) if self.key else None,
         )
+
+    def _chunk_records(self) -> list[str]:
+        records = {chunks_beside(self.directory, file.sha256) for file in self.model.files}
+        return sorted(str(path.relative_to(self.directory)) for path in records if path.exists())
 
     def _write(self, file: StoredFile) -> None:
         whole = hashlib.sha256()
@@ -177,6 +196,10 @@ class _Exporting:
             yield part_name(file.name, number), start, min(start + size, file.bytes)
 
 
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def _manifest_of(model: StoredModel) -> Manifest:
     return Manifest(
         id=model.id,
@@ -205,7 +228,7 @@ def import_requests(directories: Sequence[Path]) -> list[PullRequest]:
     """
     requests: dict[str, PullRequest] = {}
     errors: list[ApplianceError] = []
-    for path in [path for directory in directories for path in _exports_in(directory)]:
+    for path in [path for directory in directories for path in exports_in(directory)]:
         try:
             request = request_from_disk(path.absolute())
         except ApplianceError as error:
@@ -220,7 +243,8 @@ def import_requests(directories: Sequence[Path]) -> list[PullRequest]:
     return list(requests.values())
 
 
-def _exports_in(directory: Path) -> list[Path]:
+def exports_in(directory: Path) -> list[Path]:
+    """The exported models at or right below a directory."""
     if is_export(directory) or not directory.is_dir():
         return [directory] if is_export(directory) else []
     return [path for path in sorted(directory.iterdir()) if is_export(path)]
