@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from appliance.core.i18n import _, say
 from appliance.core.status import SERVING, DeploymentStatus, ReplicaStatus
-from appliance.tui.drawing import BLANK, Line, Span, named, section, wrap
+from appliance.tui.drawing import BLANK, Line, Span, clip, named, section, wrap
 from appliance.tui.scene import Scene
 from appliance.tui.table import Column, whole
 from appliance.tui.words import (
@@ -17,6 +19,7 @@ from appliance.tui.words import (
     unknown,
 )
 
+_LEAST_LOG = 5
 COLUMNS = (
     Column("mark", "", 1, 1),
     Column("id", say("deployment"), 16, 34, snug=True),
@@ -181,6 +184,15 @@ def _replica(scene: Scene, replica: ReplicaStatus) -> dict[str, Line]:
         "speed": (Span(tokens_per_second(replica.decode_tps)),),
         "state": word.line(scene.glyphs),
     }
+
+
+def log_end(scene: Scene, log: Sequence[str], room: int) -> list[Line]:
+    """The newest lines of the engine's log, where there is room for a few."""
+    if room < _LEAST_LOG or not log:
+        return []
+    ellipsis = scene.glyphs.ellipsis
+    lines = [(Span(clip(line, scene.width - 2, ellipsis), "dim"),) for line in log[2 - room :]]
+    return [BLANK, section(_("LOG"), scene.width, scene.glyphs, _("l follows it")), *lines]
 
 
 def empty() -> list[Line]:

@@ -166,3 +166,15 @@ async def test_tuning_shows_what_each_setting_gave() -> None:
         await until(pilot, lambda: node.asked("tune") == [MODEL])
         await pilot.press("1")
         await until(pilot, lambda: "ubatch=256: 31.5 tok/s together" in shown(pilot.app))
+
+
+async def test_services_show_the_end_of_the_log_where_there_is_room() -> None:
+    node = FakeNode()
+    node.lines = [f"slot {number} done" for number in range(60)]
+    async with app_of(node).run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: MODEL in shown(pilot.app))
+        await pilot.press("5")
+        await until(pilot, lambda: "slot 59 done" in shown(pilot.app))
+        assert "slot 1 done" not in shown(pilot.app)
+        node.lines.append("slot 60 done")
+        await until(pilot, lambda: "slot 60 done" in shown(pilot.app))
