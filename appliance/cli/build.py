@@ -29,9 +29,16 @@ BACKENDS = ("cpu", "cuda", "hip", "musa", "cann", "sycl", "vulkan", "metal")
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="the source archive, for a server without a package index",
 )
+@click.option(
+    "--from",
+    "made",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="the archive of a build from a server of the same kind, with its .sha256 beside it",
+)
 @json_option
-def build(engine: str, backend: str, source: Path | None, as_json: bool) -> None:
+def build(engine: str, backend: str, source: Path | None, made: Path | None, as_json: bool) -> None:
     """Compile an engine for this server; it is used once it has answered a question."""
+    from appliance.engines.native.making import archive_of
     from appliance.hardware.box import open_box
     from appliance.ops.builds import build_engine
 
@@ -45,6 +52,7 @@ def build(engine: str, backend: str, source: Path | None, as_json: bool) -> None
             inventory,
             paths,
             source=source,
+            made=made,
             on_pull=line.show,
             on_build=lambda told: line.tell(build_text(told), key=told.phase, pct=_percent(told)),
             cancel=Cancel(),
@@ -56,6 +64,10 @@ def build(engine: str, backend: str, source: Path | None, as_json: bool) -> None
     else:
         text = _("{engine} {version} with the backend {backend} is built, proven and in use")
         click.echo(text.format(engine=engine, version=result.version, backend=backend))
+        archive = archive_of(backend, result.key)
+        if archive.exists():
+            text = _("for other servers of this kind: {archive}, with its .sha256 (--from)")
+            click.echo(text.format(archive=archive))
 
 
 def _percent(told: BuildProgress) -> float | None:

@@ -36,9 +36,16 @@ def unpack(archive: Path, directory: Path) -> Path:
             hint=say("remove it; the engine is built again"),
             code="ARCHIVE-CORRUPT",
         )
-    with tarfile.open(archive) as tar:
-        extract(tar, directory)
-        return directory / tar.getnames()[0]
+    try:
+        with tarfile.open(archive) as tar:
+            extract(tar, directory)
+            return directory / tar.getnames()[0]
+    except (tarfile.TarError, IndexError, EOFError) as error:
+        raise VerificationFailed(
+            say("{archive} cannot be unpacked: {error}", archive=archive, error=error),
+            hint=say("copy it again"),
+            code="ARCHIVE-CORRUPT",
+        ) from error
 
 
 def extract(tar: tarfile.TarFile, directory: Path) -> None:

@@ -14,9 +14,15 @@ from appliance.core.i18n import say
 
 
 class Need(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A program of the toolchain: any of `programs`, at `minimum` or newer."""
+    """A part of the toolchain: any of `programs`, at `minimum` or newer, or any of `files`.
 
-    programs: list[str]
+    `files` are patterns; in them, `{program}` is the directory above the `bin` that a program
+    named before was found in. `name` is what people call it.
+    """
+
+    name: str | None = None
+    programs: list[str] = []
+    files: list[str] = []
     paths: list[str] = []
     minimum: str | None = None
     install: str

@@ -37,6 +37,7 @@ _DEFINES = (
     "GGML_RPC=ON",
 )
 _STEP = re.compile(r"\[\s*(\d+)/(\d+)\]|\[\s*(\d+)%\]")
+_FAULT = re.compile(r"\berror\b|FAILED", re.IGNORECASE)
 _JOB_MIB = 2048
 """Memory that a compiler process may take; the CUDA ones do."""
 
@@ -123,11 +124,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _failed(log: Path) -> ApplianceError:
-    lines = log.read_text(errors="replace").splitlines()
-    causes = [line for line in lines if re.search(r"\berror\b|CMake Error|FAILED", line, re.I)]
-    line = (causes or lines or [""])[-1 if not causes else 0]
+    why = cause_of(log.read_text(errors="replace").splitlines())
     return ApplianceError(
-        say("llama.cpp did not compile: {why}", why=line.strip()[:300]),
+        say("llama.cpp did not compile: {why}", why=why[:300]),
         hint=say("the whole log is {log}", log=log),
         code="BUILD-FAILED",
     )
+
+
+def cause_of(lines: Sequence[str]) -> str:
+    """The line that says why; CMake says where first, and why on the lines after that."""
+    for number, line in enumerate(lines):
+        if line.startswith("CMake Error"):
+            told = [text.strip() for text in lines[number + 1 : number + 6] if text.strip()]
+            return " ".join(told[:3]) or line
+        if _FAULT.search(line):
+            return line.strip()
+    return lines[-1].strip() if lines else ""

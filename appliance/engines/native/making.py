@@ -18,7 +18,7 @@ from typing import Literal
 import msgspec
 
 from appliance.core.documents import from_json, to_json
-from appliance.core.errors import ApplianceError, DoesNotFit
+from appliance.core.errors import ApplianceError, DoesNotFit, UsageError
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
 from appliance.core.paths import find_paths
@@ -83,6 +83,60 @@ def build(
         _forget_old(root, order.key)
         _keep_archive(place, archive_of(name, order.key))
     return _read(place, in_use=True)
+
+
+def take_over(
+    name: str,
+    archive: Path,
+    *,
+    model: Path,
+    on_progress: OnBuild = lambda progress: None,
+    cancel: Cancel | None = None,
+) -> Build:
+    """Use a build that another server made, once it has served `model` here.
+
+    Raises `VerificationFailed` when the archive is not what its SHA-256 says, `UsageError` when it
+    is of another backend, and `ApplianceError` (`BUILD-BROKEN`) when it does not serve here.
+    """
+    kind = backend(name)
+    root = builds_root(name)
+    with _alone(root):
+        on_progress(BuildProgress(phase="check"))
+        fresh = archives.unpack(archive, _emptied(root / ".work"))
+        note = _described(fresh, archive)
+        if note.backend != kind.id:
+            raise _other_backend(archive, note.backend, kind.id)
+        on_progress(BuildProgress(phase="verify"))
+        verify(fresh, name, model, root / "verify.log", cancel or Cancel())
+        on_progress(BuildProgress(phase="place"))
+        place = root / note.key
+        _place(fresh, place)
+        switch_to(place)
+        _forget_old(root, note.key)
+    return _read(place, in_use=True)
+
+
+def _described(fresh: Path, archive: Path) -> Build:
+    """What the archive says of itself, if its key is a plain name of a directory."""
+    try:
+        note = from_json((fresh / _NOTE).read_bytes(), Build)
+        if note.key == Path(note.key).name and note.key == fresh.name:
+            return note
+    except (OSError, msgspec.MsgspecError):
+        pass
+    raise UsageError(
+        say("{archive} is no build of an engine", archive=archive),
+        hint=say("`appliance engines build` leaves one beside its SHA-256"),
+        code="BAD-BUILD",
+    )
+
+
+def _other_backend(archive: Path, is_of: str, wanted: str) -> UsageError:
+    return UsageError(
+        say("{archive} is of the backend {other}", archive=archive, other=is_of),
+        hint=say("--backend {other}, or an archive of {wanted}", other=is_of, wanted=wanted),
+        code="BAD-BUILD",
+    )
 
 
 class _Order(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -45,12 +45,12 @@ def find_toolchain(backend: Backend) -> Toolchain:
     found: dict[str, Path] = {}
     missing: list[tuple[str, str]] = []
     for need in [*sources().tools, *backend.needs]:
-        path = _find(need)
+        path = _find(need) if need.programs else _find_file(need, found)
         if path is None:
-            missing.append((need.programs[0], need.install))
+            missing.append((need.name or need.programs[0], need.install))
         elif too_old := _too_old(path, need.minimum):
             missing.append((too_old, need.install))
-        else:
+        elif need.programs:
             found[path.name] = path
     if missing:
         raise _missing(missing)
@@ -63,6 +63,17 @@ def _find(need: Need) -> Path | None:
         if found := shutil.which(program, path=places):
             return Path(found)
     return None
+
+
+def _find_file(need: Need, found: Mapping[str, Path]) -> Path | None:
+    """Without the program that it belongs to, a file is not looked for: one fault is enough."""
+    homes = {name: str(path.resolve().parent.parent) for name, path in found.items()}
+    try:
+        patterns = [pattern.format(**homes) for pattern in need.files]
+    except KeyError:
+        return Path(need.files[0])
+    matches = (path for pattern in patterns for path in Path("/").glob(pattern.lstrip("/")))
+    return next(matches, None)
 
 
 def _too_old(program: Path, minimum: str | None) -> str | None:

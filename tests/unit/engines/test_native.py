@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import threading
@@ -18,8 +19,8 @@ from appliance.engines.build import command_for
 from appliance.engines.native import archive, backends, source
 from appliance.engines.native.backends import backend
 from appliance.engines.native.builds import current_build, is_built
-from appliance.engines.native.compile import step_of
-from appliance.engines.native.making import BuildProgress, archive_of, build, builds
+from appliance.engines.native.compile import cause_of, step_of
+from appliance.engines.native.making import BuildProgress, archive_of, build, builds, take_over
 from appliance.engines.native.toolchain import find_toolchain, newest_number
 from appliance.engines.request import EngineRequest
 
@@ -107,6 +108,93 @@ def test_another_server_of_the_kind_needs_no_compiler(
     assert is_built("cpu")
 
 
+def test_an_archive_is_taken_over_from_another_server(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = make(site)
+    made = archive_of("cpu", key)
+    monkeypatch.setenv("APPLIANCE_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("PATH", "/nowhere")
+
+    taken = take_over("cpu", made, model=site.model)
+
+    assert (taken.key, taken.in_use) == (key, True)
+    assert current_build("cpu").resolve().name == key
+    with pytest.raises(UsageError, match="is of the backend cpu"):
+        take_over("vulkan", made, model=site.model)
+    archive.digest_file(made).unlink()
+    with pytest.raises(VerificationFailed):
+        take_over("cpu", made, model=site.model)
+
+
+def test_what_is_no_build_is_not_taken_over(site: Site, tmp_path: Path) -> None:
+    other = tmp_path / "notes"
+    other.mkdir()
+    (other / "build.json").write_text("{}")
+    no_build = archive.pack(other, tmp_path / "notes.tar.gz")
+    no_tar = tmp_path / "text.tar.gz"
+    no_tar.write_text("no archive")
+    digest = hashlib.sha256(no_tar.read_bytes()).hexdigest()
+    archive.digest_file(no_tar).write_text(f"{digest}  text.tar.gz")
+
+    with pytest.raises(UsageError, match="is no build"):
+        take_over("cpu", no_build, model=site.model)
+    with pytest.raises(VerificationFailed):
+        take_over("cpu", no_tar, model=site.model)
+
+
+def test_a_build_that_does_not_serve_here_is_not_taken_over(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = archive_of("cpu", make(site))
+    monkeypatch.setenv("APPLIANCE_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")  # as on a server whose libraries are others
+
+    with pytest.raises(ApplianceError) as caught:
+        take_over("cpu", made, model=site.model)
+
+    assert caught.value.code == "BUILD-BROKEN"
+    assert not is_built("cpu")
+
+
+@pytest.mark.parametrize(
+    ("log", "why"),
+    [
+        (
+            "-- found\nCMake Error in ggml/CMakeLists.txt:\n  no GPU was detected.\n\n\nmore",
+            "no GPU was detected. more",
+        ),
+        ("[1/2] x.cu\nFAILED: x.o\nx.cu:7: error: y", "FAILED: x.o"),
+        ("x.cu:7: error: y\nninja: stopped", "x.cu:7: error: y"),
+        ("quiet", "quiet"),
+        ("", ""),
+    ],
+)
+def test_why_it_did_not_compile(log: str, why: str) -> None:
+    assert cause_of(log.splitlines()) == why
+
+
+def test_a_part_of_the_kit_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = FakeToolchain(tmp_path / "tools")
+    tools.write("nvcc", "#!/bin/sh\necho release 12.8\n")
+    monkeypatch.setenv("PATH", f"{tools.bin}:/usr/bin:/bin")
+    only_here = msgspec.structs.replace(
+        backend("cuda").needs[1], files=["{nvcc}/targets/*/include/cublas_v2.h"]
+    )
+    cuda = msgspec.structs.replace(backend("cuda"), needs=[backend("cuda").needs[0], only_here])
+
+    with pytest.raises(ApplianceError, match="missing: cuBLAS") as caught:
+        find_toolchain(cuda)
+    assert "libcublas-dev" in str(caught.value.hint)
+
+    header = tools.bin.parent / "targets" / "x86_64-linux" / "include" / "cublas_v2.h"
+    header.parent.mkdir(parents=True)
+    header.touch()
+    assert "nvcc" in find_toolchain(cuda).programs
+
+
 def builds_key(made: Path) -> str:
     return made.name.removeprefix("llama.cpp-cpu-").removesuffix(".tar.gz")
 
@@ -133,6 +221,8 @@ def test_a_failed_build_leaves_the_one_before_in_use(site: Site, fault: str) -> 
     assert caught.value.code == "TOOLCHAIN-MISSING"
 
     site.tools.write("glslc", "#!/bin/sh\n")
+    (site.tools.bin.parent / "include" / "vulkan").mkdir(parents=True)
+    (site.tools.bin.parent / "include" / "vulkan" / "vulkan.h").touch()
     with pytest.raises(ApplianceError) as caught:
         build("vulkan", model=site.model, source=site.archive)
     words = {"compile": "no such thing as a GPU", "serve": "no kernel image"}
@@ -235,6 +325,8 @@ def test_a_program_that_is_too_old_is_missing(
 def test_the_compilers_own_home_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tools = FakeToolchain(tmp_path)
     tools.write("hipconfig", "#!/bin/sh\n")
+    (tmp_path / "include" / "hipblas").mkdir(parents=True)
+    (tmp_path / "include" / "hipblas" / "hipblas.h").touch()
     monkeypatch.setenv("PATH", f"{tools.bin}:/bin")
     hip = backend("hip")
 
