@@ -1,21 +1,28 @@
 """Predictions against what was measured: `python benchmarks/planner.py [--engine] [--rows]`.
 
-Reads `../shared/truth` (see its README for the columns) and prints errors per architecture and per
-card. `--engine` asks the engine where a formula is a fit; `--rows` prints every row, too.
+Reads `../shared/truth` (see its README for the columns) and prints errors: of memory per
+architecture, of speed per kind of machine and per card. Speeds come twice: as they are predicted,
+and left out, with bandwidth and layer time refitted without the card (or the model) of the row.
+`--engine` asks the engine as a plan does for its picks; `--rows` prints every row, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import itertools
+import math
 import re
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+import msgspec
+
+from appliance.catalog.architecture import Architecture
 from appliance.catalog.models import Catalogue, load_catalogue
 from appliance.core.cards import CardFacts
 from appliance.core.inventory import Card, Cpu, Host, Inventory
@@ -26,23 +33,40 @@ from appliance.hardware.cards import all_facts
 from appliance.planner.measured import measured
 from appliance.planner.memory import Setup, compute_mib, kv_mib, output_mib
 from appliance.planner.model import Model, of_catalogue
+from appliance.planner.placement import Place
 from appliance.planner.plan import plan
-from appliance.planner.speed import (
-    decode_step_s,
-    machine_of_host,
-    machine_of_layers,
-    machine_of_ranks,
-)
+from appliance.planner.speed import Machine, decode_step_s, machine_for, prompt_s
 
 TRUTH = Path(__file__).parents[2] / "shared" / "truth"
-SWA_FULL = re.compile(r"swa_full=1|kv_unified=1")
-CORES = {
+FACTS = {fact.name: fact for fact in all_facts()}
+T = TypeVar("T")
+K = TypeVar("K")
+LEGACY = {"DeepSeek-V2-Lite-legacy": "deepseek-v2-lite", "DeepSeek-V3-R1-legacy": "deepseek-r1"}
+PROCESSORS = {
     "Raspberry Pi 4 (CPU)": ("Raspberry Pi 4 (CPU)", 4),
     "Raspberry Pi 5 (CPU)": ("Raspberry Pi 5 (CPU)", 4),
     "CPU Xeon Platinum 8175 48 vCPU (r5.12xlarge)": ("Xeon Platinum 8175M, one socket", 24),
     "CPU 128 threads (Xeon 6980P)": ("Xeon 6980P, one socket", 128),
 }
-UNFIT = re.compile(r"does not fit|spills|power-limited|likely CPU|speculation|not the stock")
+CARDS = {
+    "H100/H200": "H100 SXM 80GB",
+    "H200": "H200 SXM 141GB",
+    "A100 80GB": "A100 SXM 80GB",
+    "H100 80GB": "H100 SXM 80GB",
+    "H20": "H20 96GB",
+    "A40 48GB": "A40",
+    "RTX 2080 8GB": "RTX 2080",
+    "RTX 4060 Ti": "RTX 4060 Ti 16GB",
+    "Apple M4 Pro 24GB": "Apple M4 Pro",
+}
+QUANTS = {"AWQ int4": "awq", "FP8": "fp8", "BF16": "bf16"}
+UNFIT = re.compile(
+    r"does not fit|spills|power-limited|likely CPU|speculation|not the stock|TOTAL|prefill measured"
+)
+OTHER_ENGINE = re.compile(r"cchuter|b9842|TensorRT")
+"""Not what is planned: a fork, a build from before the indexer's kernel, an engine without recipe."""
+NO_INDEXER = re.compile(r"no fused indexer|without LIGHTNING_INDEXER")
+GIB = re.compile(r"([\d.]+) ?GiB")
 
 
 class Row(NamedTuple):
@@ -60,82 +84,182 @@ class Row(NamedTuple):
         return self.predicted / self.measured - 1
 
 
+class Run(NamedTuple):
+    """A measured speed, and what is needed to predict it."""
+
+    kind: str
+    card: str
+    family: str
+    label: str
+    model: Model
+    machine: Machine
+    setup: Setup
+    tokens: int | None
+    streams: int
+    measured: float
+
+    def predicted(self, reading: float = 1.0, layers: float = 1.0) -> float:
+        """Tokens a second, with the time for reading and for layers scaled."""
+        machine = msgspec.structs.replace(
+            self.machine,
+            gbs=self.machine.gbs / reading,
+            expert_gbs=self.machine.expert_gbs and self.machine.expert_gbs / reading,
+            layer_s=self.machine.layer_s * layers,
+        )
+        step = decode_step_s(self.model, machine, self.setup, self.streams, self.tokens)
+        return self.streams / step
+
+
 def memory_rows(catalogue: Catalogue, *, engine: bool) -> Iterator[Row]:
     for row in _read("memory_truth.csv"):
-        if row["kind"] != "engine-dry-run" or not row["variant"] or SWA_FULL.search(row["notes"]):
+        if row["kind"] != "engine-dry-run":
             continue
-        model = _model(catalogue, row["variant"], row["quant"])
+        model = _memory_model(catalogue, row)
         setup = Setup(
             context=int(row["n_ctx"]),
             slots=int(row["n_parallel"]),
             kv_type=row["kv_type"],
             ubatch=int(row["n_ubatch"]),
             flash_attention=row["flash_attn"] == "1",
+            unified="kv_unified=1" in row["notes"],
+            swa_full="swa_full=1" in row["notes"],
         )
-        a = model.architecture
-        answer = measured(model, setup, None) if engine and a.indexer_dim else None
-        cache = kv_mib(a, setup)
-        compute = compute_mib(a, setup, on_card=False)
-        if answer:
-            compute = max(answer.compute_mib, output_mib(a, setup, on_card=False))
+        cache, compute = _buffers(model, setup, engine=engine)
         predicted = {"weights": model.tensor_mib, "kv": cache, "compute": compute}
         predicted["total"] = sum(predicted.values())
-        label = " ".join(row[key] for key in ("variant", "n_ctx", "n_parallel", "kv_type"))
-        label += f" u{row['n_ubatch']} fa{row['flash_attn']}"
+        label = " ".join(row[key] for key in ("model", "n_ctx", "n_parallel", "kv_type"))
+        label += f" u{row['n_ubatch']} fa{row['flash_attn']} {row['notes']}"
+        group = "legacy" if model.architecture.legacy_cache else model.architecture.gguf
         for what, value in predicted.items():
-            yield Row(a.gguf, what, label, value, float(row[f"{what}_mib"]))
+            yield Row(group, what, label, value, float(row[f"{what}_mib"]))
 
 
-def speed_rows(catalogue: Catalogue) -> Iterator[Row]:
-    facts = {fact.name: fact for fact in all_facts()}
+def _memory_model(catalogue: Catalogue, row: dict[str, str]) -> Model:
+    legacy = LEGACY.get(row["model"])
+    model = _model(catalogue, legacy or row["variant"], row["quant"])
+    if legacy is None:
+        return model
+    old = msgspec.structs.replace(model.architecture, legacy_cache=True)
+    return msgspec.structs.replace(model, architecture=old)
+
+
+def _buffers(model: Model, setup: Setup, *, engine: bool) -> tuple[float, float]:
+    a = model.architecture
+    answer = measured(model, setup, None) if engine else None
+    if answer is None:
+        return kv_mib(a, setup), compute_mib(a, setup, on_card=False)
+    return answer.kv_mib, max(answer.compute_mib, output_mib(a, setup, on_card=False))
+
+
+def unfused_rows(catalogue: Catalogue) -> Iterator[Row]:
+    """Compute buffers of one device where the lightning indexer is not one operation."""
+    for row in _read("memory_truth.csv"):
+        if not NO_INDEXER.search(row["device"]) or "multi-GPU" in row["device"]:
+            continue
+        architecture = _architecture(catalogue, row["variant"])
+        setup = Setup(context=int(row["n_ctx"]), ubatch=int(row["n_ubatch"]), fused_indexer=False)
+        value = compute_mib(architecture, setup, on_card=True)
+        label = f"{row['variant']} {row['n_ctx']} u{row['n_ubatch']}, {row['device']}"
+        yield Row(architecture.gguf, "unfused", label, value, float(row["compute_mib"]))
+
+
+def runs(catalogue: Catalogue) -> Iterator[Run]:
     for row in _read("speed_truth.csv"):
-        if row["concurrency"] != "1" or not row["variant"] or UNFIT.search(row["notes"]):
+        if not row["variant"] or not row["decode_tps"] or UNFIT.search(row["notes"]):
             continue
-        if row["engine"] not in ("llama.cpp", "ollama"):
+        model = _speed_model(catalogue, row)
+        place = _place(row) if model else None
+        if model and place and row["concurrency"].isdigit():
+            yield _run(row, model, place)
+
+
+def _run(row: dict[str, str], model: Model, place: Place) -> Run:
+    streams, cards = int(row["concurrency"]), int(row["n_cards"] or 1)
+    machine = machine_for(model, place, cards)
+    long = "63K in" in row["notes"]
+    return Run(
+        kind="other engine" if OTHER_ENGINE.search(row["engine"]) else machine.kind,
+        card=row["card"],
+        family=row["variant"],
+        label=f"{row['variant']} {row['quant']} {cards}x{row['card']} {row['engine']} {streams}",
+        model=model,
+        machine=machine,
+        setup=Setup(context=(65536 if long else 4096) * streams, slots=streams),
+        tokens=64000 if long else None,
+        streams=streams,
+        measured=float(row["decode_tps"]),
+    )
+
+
+def _speed_model(catalogue: Catalogue, row: dict[str, str]) -> Model | None:
+    """The model of a row: a catalogue variant, or its family at the size that the row tells."""
+    ranks = not any(name in row["engine"] for name in ("llama.cpp", "ollama"))
+    quant = QUANTS.get(row["quant"], row["quant"]) if ranks else row["quant"]
+    size = GIB.search(row["quant"])
+    try:
+        if size:
+            plain = _model(catalogue, row["variant"], "q4_k_m")
+            mib = float(size[1]) * 1024
+            return msgspec.structs.replace(plain, tensor_mib=mib, embedding_mib=600.0)
+        return _model(catalogue, row["variant"], quant)
+    except (LookupError, ValueError):
+        return None
+
+
+def _place(row: dict[str, str]) -> Place | None:
+    """Where a row was measured; `None` for cards that nobody described."""
+    if row["card"] in PROCESSORS:
+        name, cores = PROCESSORS[row["card"]]
+        arch = "aarch64" if "Raspberry" in row["card"] else "x86_64"
+        host = Host(arch=arch, cpu=Cpu(cores=cores, sockets=1))
+        card = Card(id="cpu", vendor="cpu")
+        return Place(vendor="cpu", cards=(card,), facts=FACTS[name], available_mib=None, host=host)
+    fact = FACTS.get(CARDS.get(row["card"], row["card"]))
+    if fact is None:
+        return None
+    cards = (Card(id="0", vendor=fact.vendor, name=fact.name, arch=fact.arch),)
+    return Place(vendor=fact.vendor, cards=cards, facts=fact, available_mib=None, host=Host())
+
+
+SCALES = [0.7 + 0.05 * step for step in range(15)]
+
+
+def left_out(every: Sequence[Run], key: Callable[[Run], str]) -> Iterator[Row]:
+    """Each run predicted with reading and layers refitted without its card or model."""
+    for (kind, _), members in _grouped(every, lambda run: (run.kind, key(run))):
+        if kind == "other engine":
             continue
-        try:
-            model = _model(catalogue, row["variant"], row["quant"])
-        except (LookupError, ValueError):
-            continue
-        predicted = _decode_tps(model, row["card"], int(row["n_cards"] or 1), facts)
-        if predicted:
-            group = "moe" if model.architecture.is_moe else "dense"
-            label = f"{row['variant']} {row['quant']} {row['n_cards']}x{row['card']}"
-            yield Row(group, "decode", label, predicted, float(row["decode_tps"]))
+        others = [run for run in every if run.kind == kind and run not in members]
+        scales = _fitted(others) if len(others) > 2 else (1.0, 1.0)
+        for run in members:
+            yield Row(kind, "left out", run.label, run.predicted(*scales), run.measured)
 
 
-QUANTS = {"AWQ int4": "awq", "FP8": "fp8", "BF16": "bf16"}
-CARDS = {
-    "H100/H200": "H100 SXM 80GB",
-    "H200": "H200 SXM 141GB",
-    "A100 80GB": "A100 SXM 80GB",
-    "H100 80GB": "H100 SXM 80GB",
-    "MI300X": "MI300X",
-    "H20": "H20 96GB",
-    "A40 48GB": "A40",
-}
+def _fitted(training: Sequence[Run]) -> tuple[float, float]:
+    def loss(scales: tuple[float, float]) -> float:
+        return sum(abs(math.log(run.predicted(*scales) / run.measured)) for run in training)
+
+    return min(itertools.product(SCALES, SCALES), key=loss)
 
 
-def served_rows(catalogue: Catalogue) -> Iterator[Row]:
-    """Aggregates of vLLM and its kin, where the number of requests at once is told."""
-    facts = {fact.name: fact for fact in all_facts()}
+def _grouped(items: Iterable[T], key: Callable[[T], K]) -> Iterable[tuple[K, list[T]]]:
+    groups: dict[K, list[T]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return groups.items()
+
+
+def prefill_rows(catalogue: Catalogue) -> Iterator[Row]:
     for row in _read("speed_truth.csv"):
-        known = row["quant"] in QUANTS and row["card"] in CARDS and row["concurrency"].isdigit()
-        if not known or "TOTAL" in row["notes"]:
+        if not row["prompt_tps"] or not row["variant"] or "in /" in row["notes"][:12]:
             continue
-        model = _model(catalogue, row["variant"], QUANTS[row["quant"]])
-        streams, cards = int(row["concurrency"]), int(row["n_cards"])
-        machine = machine_of_ranks(model, cards, facts[CARDS[row["card"]]])
-        setup = Setup(context=1024 * streams, slots=streams)
-        predicted = streams / decode_step_s(model, machine, setup, streams)
-        label = f"{row['variant']} {row['quant']} {cards}x{row['card']} {streams} at once"
-        yield Row(
-            "moe" if model.architecture.is_moe else "dense",
-            "served",
-            label,
-            predicted,
-            float(row["decode_tps"]),
-        )
+        model = _speed_model(catalogue, row)
+        place = _place(row) if model else None
+        if model and place:
+            machine = machine_for(model, place, int(row["n_cards"] or 1))
+            predicted = 2048 / prompt_s(model, machine, 2048)
+            yield Row(machine.kind, "prefill", row["variant"] + " " + row["card"], predicted,
+                      float(row["prompt_tps"]))  # fmt: skip
 
 
 def planning_s() -> float:
@@ -146,40 +270,23 @@ def planning_s() -> float:
         for index in range(16)
     ]
     inventory = Inventory(host=Host(memory_mib=1 << 20, cpu=Cpu(cores=64)), cards=cards)
-    facts = {card.id: fact for card in cards}
+    facts: dict[str, CardFacts] = {card.id: fact for card in cards}
     catalogue, recipes = load_catalogue(), load_recipes()
     begin = time.perf_counter()
     plan(Wish(users=40), inventory, catalogue, recipes, facts)
     return time.perf_counter() - begin
 
 
-def _decode_tps(model: Model, card: str, count: int, facts: dict[str, CardFacts]) -> float | None:
-    setup = Setup(context=4096)
-    if card in CORES:
-        name, cores = CORES[card]
-        arch = "aarch64" if "Raspberry" in card else "x86_64"
-        host = Host(arch=arch, cpu=Cpu(cores=cores, sockets=1))
-        machine = machine_of_host(model.architecture, host, facts.get(name))
-        return 1 / decode_step_s(model, machine, setup)
-    fact = _facts(card, facts)
-    if fact is None:
-        return None
-    machine = machine_of_layers(model.architecture, count, fact.arch, fact)
-    return 1 / decode_step_s(model, machine, setup)
-
-
-def _facts(card: str, facts: dict[str, CardFacts]) -> CardFacts | None:
-    plain = card.replace(" 24GB", "").replace(" 8GB", "")
-    for name in (card, plain, f"Apple {plain}", f"{plain} 16GB"):
-        if name in facts:
-            return facts[name]
-    return None
+def _architecture(catalogue: Catalogue, family: str) -> Architecture:
+    found = catalogue.family(family)
+    if found is None:
+        raise LookupError(family)
+    return found.architecture
 
 
 def _model(catalogue: Catalogue, family: str, quant: str) -> Model:
     found = catalogue.family(family)
-    variant = found.variant(quant.lower()) if found else None
-    if found is None or variant is None:
+    if found is None or found.variant(quant.lower()) is None:
         raise LookupError(family)
     model = of_catalogue(*catalogue.variant(CatalogReference(family, quant.lower())))
     if model is None:
@@ -193,22 +300,25 @@ def _read(name: str) -> Iterator[dict[str, str]]:
             yield {key: value or "" for key, value in row.items() if isinstance(key, str)}
 
 
-def report(rows: Iterable[Row], *, every: bool) -> None:
-    groups: dict[tuple[str, str], list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[row.what, row.group].append(row)
-        groups[row.what, "all"].append(row)
-        if every:
+def report(title: str, rows: Iterable[Row], *, every: bool) -> None:
+    kept = list(rows)
+    print(f"\n{title}")
+    if every:
+        for row in kept:
             figures = f"{row.error:+7.1%} {row.predicted:10.2f} {row.measured:10.2f}"
-            print(f"{row.what:8} {figures} {row.label}")
-    print(f"{'what':8} {'group':11} rows  median     p90  too low too high")
-    for (what, group), members in sorted(groups.items()):
+            print(f"  {row.what:8} {figures} {row.label}")
+    print(f"  {'':34} rows  median     p90  too low too high")
+    grouped = list(_grouped(kept, lambda row: (row.what, row.group)))
+    if len(grouped) > 1:
+        grouped += _grouped(kept, lambda row: (row.what, "all"))
+    for (what, group), members in sorted(grouped, key=lambda entry: entry[0]):
         sizes = sorted(abs(row.error) for row in members)
         p90 = sizes[min(len(sizes) - 1, round(0.9 * (len(sizes) - 1)))]
         low = min(0.0, min(row.error for row in members))
         high = max(0.0, max(row.error for row in members))
         median = statistics.median(sizes)
-        print(f"{what:8} {group:11} {len(sizes):4} {median:7.1%} {p90:7.1%} {low:8.1%} {high:8.1%}")
+        name = f"{what} {group}"
+        print(f"  {name:34} {len(sizes):4} {median:7.1%} {p90:7.1%} {low:8.1%} {high:8.1%}")
 
 
 def main() -> None:
@@ -216,11 +326,18 @@ def main() -> None:
     parser.add_argument("--engine", action="store_true")
     parser.add_argument("--rows", action="store_true")
     options = parser.parse_args()
-    catalogue = load_catalogue()
-    report(memory_rows(catalogue, engine=options.engine), every=options.rows)
-    report(speed_rows(catalogue), every=options.rows)
-    report(served_rows(catalogue), every=options.rows)
-    print(f"a plan over the whole catalogue for 16 cards: {planning_s():.2f} s")
+    catalogue, every = load_catalogue(), options.rows
+    report("memory, per architecture", memory_rows(catalogue, engine=options.engine), every=every)
+    report("memory without a fused indexer", unfused_rows(catalogue), every=every)
+    found = list(runs(catalogue))
+    rows = [Row(run.kind, "decode", run.label, run.predicted(), run.measured) for run in found]
+    report("decode, as predicted", rows, every=every)
+    report("decode, without the row's card", left_out(found, lambda run: run.card), every=False)
+    report("decode, without the row's model", left_out(found, lambda run: run.family), every=False)
+    by_card = [Row(run.card, "decode", run.label, run.predicted(), run.measured) for run in found]
+    report("decode, per card (all engines)", by_card, every=False)
+    report("prompts", prefill_rows(catalogue), every=every)
+    print(f"\na plan over the whole catalogue for 16 cards: {planning_s():.2f} s")
 
 
 if __name__ == "__main__":

@@ -73,28 +73,42 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
         return reduced or self._with_host()
 
     def _fit_on(self, cards: int) -> Fit | None:
+        if self._memory_on(self._smallest(), cards) is None:
+            return None
         load = self._load(cards)
         for setup in self._setups(load.slots):
-            memory = size(self.model, self.recipe, self.place, setup, cards)
-            if fits(memory, self.model) and self._host_has_room(memory):
+            if memory := self._memory_on(setup, cards):
                 return Fit(load=load, setup=setup, memory=memory)
         return None
 
+    def _memory_on(self, setup: Setup, cards: int) -> Memory | None:
+        """What it takes, if there is room for it."""
+        memory = size(self.model, self.recipe, self.place, setup, cards)
+        return memory if fits(memory, self.model) and self._host_has_room(memory) else None
+
+    def _smallest(self) -> Setup:
+        """The setup that takes least of all."""
+        return Setup(context=min(self._contexts()), kv_type=self._kv_types()[-1])
+
     def _with_host(self) -> Fit | None:
         """One card, and as many layers' experts in host memory as the card has no room for."""
-        if not self.model.architecture.is_moe or not self.recipe.limits.host_experts:
+        a, host_mib = self.model.architecture, self.place.host_available_mib or math.inf
+        together = (self.place.available_mib or 0.0) + host_mib
+        if not (a.is_moe and self.recipe.limits.host_experts and self.model.tensor_mib < together):
             return None
-        every = range(1, self.model.architecture.layers + 1)
-        for setup in self._setups(self._load(1, every[-1]).slots):
+        for setup in self._setups(self._load(1, a.layers).slots):
             wide = msgspec.structs.replace(setup, ubatch=HOST_UBATCH)
-            fewest = bisect_left(every, True, key=lambda n: self._card_has_room(wide, n))
-            if fewest == len(every):
-                continue
-            memory = size(self.model, self.recipe, self.place, wide, 1, every[fewest])
-            if self._host_has_room(memory):
-                load = self._load(1, every[fewest])
-                return Fit(load=load, setup=wide, memory=memory, host_layers=every[fewest])
+            if self._card_has_room(wide, a.layers):
+                return self._fewest_in_host(wide)
         return None
+
+    def _fewest_in_host(self, setup: Setup) -> Fit | None:
+        every = range(1, self.model.architecture.layers + 1)
+        fewest = every[bisect_left(every, True, key=lambda n: self._card_has_room(setup, n))]
+        memory = size(self.model, self.recipe, self.place, setup, 1, fewest)
+        if not self._host_has_room(memory):
+            return None
+        return Fit(load=self._load(1, fewest), setup=setup, memory=memory, host_layers=fewest)
 
     def _card_has_room(self, setup: Setup, host_layers: int) -> bool:
         memory = size(self.model, self.recipe, self.place, setup, 1, host_layers)
@@ -110,9 +124,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
     def smallest_memory(self) -> Memory:
         """The least it could take, on all cards."""
-        context = min(self._contexts())
         cards = max(self.card_counts(), default=len(self.place.cards))
-        return size(self.model, self.recipe, self.place, Setup(context=context), cards)
+        return size(self.model, self.recipe, self.place, self._smallest(), cards)
 
     def card_counts(self) -> Iterator[int]:
         """How many cards to try, few first; not so few that they cannot hold the weights."""

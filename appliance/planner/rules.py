@@ -54,6 +54,7 @@ class CpuSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arm_bandwidth_share: float
     arm_core_gbs: float
     core_gflops: float
+    moe_gflops_share: float
     socket_gain: float
     assumed_bandwidth_gbs: float
     layer_s: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from functools import cache
 from itertools import pairwise
 
 from appliance.core.plan import CardMemory, Memory
@@ -75,7 +76,7 @@ def _in_layers(
     bounds = [-(-index * (a.layers + 1) // cards) for index in range(cards + 1)]
     kv, compute = kv_mib(a, setup), compute_mib(a, setup, on_card=True)
     compute += max(in_host, default=0.0) * WIDEST_EXPERTS
-    entries = []
+    overhead, entries = _overhead_mib(model, place), []
     for index, (first, last) in enumerate(pairwise(bounds)):
         mine = layers[first:last]
         weights = body * sum(layer.all for layer in mine) - sum(in_host[first:last])
@@ -86,7 +87,7 @@ def _in_layers(
                 weights=weights + (output if index == cards - 1 else 0.0),
                 kv=kv * len(mine) / a.layers,
                 compute=compute,
-                overhead=_overhead_mib(model, place),
+                overhead=overhead,
             )
         )
     host = model.embedding_mib + sum(in_host) + host_compute_mib(a, setup)
@@ -112,30 +113,28 @@ def _on_ranks(model: Model, place: Place, setup: Setup, cards: int) -> Memory:
     """Tensor parallel: every card has the same; what is left over becomes cache, too."""
     a = model.architecture
     unusable = (place.available_mib or 0.0) * (1 - rules().memory.gpu_memory_utilization)
+    weights = safetensors.rank_weights_mib(model, cards)
+    kv = safetensors.rank_kv_mib(a, setup, cards)
+    compute = safetensors.activation_mib(a, place.available_mib, cards)
+    overhead = unusable + _context_mib(place.vendor, place.arch)
     entries = [
-        _card_memory(
-            place,
-            index,
-            weights=safetensors.rank_weights_mib(model, cards),
-            kv=safetensors.rank_kv_mib(a, setup, cards),
-            compute=safetensors.activation_mib(a, place.available_mib, cards),
-            overhead=unusable + _context_mib(place),
-        )
+        _card_memory(place, index, weights=weights, kv=kv, compute=compute, overhead=overhead)
         for index in range(cards)
     ]
     return Memory(per_card=entries, host_mib=PROCESS_MIB * (1 + cards), method="formula")
 
 
-def _context_mib(place: Place) -> float:
+@cache
+def _context_mib(vendor: str, arch: str | None) -> float:
     """The driver's context and the runtime's libraries on a card."""
     memory = rules().memory
-    named = (mib for arch, mib in memory.context_mib.items() if fnmatchcase(place.arch or "", arch))
-    return next(named, memory.overhead_mib.get(place.vendor, 500.0))
+    named = (mib for known, mib in memory.context_mib.items() if fnmatchcase(arch or "", known))
+    return next(named, memory.overhead_mib.get(vendor, 500.0))
 
 
 def _overhead_mib(model: Model, place: Place) -> float:
     """The driver's context; for V4 also what no buffer of it shows."""
-    memory, overhead = rules().memory, _context_mib(place)
+    memory, overhead = rules().memory, _context_mib(place.vendor, place.arch)
     if model.architecture.compress_ratios and place.available_mib:
         share = place.available_mib * memory.v4_margin_pct / 100
         overhead += max(memory.v4_margin_mib, share)

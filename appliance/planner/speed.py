@@ -169,7 +169,7 @@ def machine_of_host(a: Architecture, host: Host, facts: CardFacts | None) -> Mac
     if a.is_moe:
         share = min(share, cpu.moe_bandwidth_share)
     together = bandwidth * float(host.cpu.sockets or 1) ** cpu.socket_gain * share
-    rate = cores * cpu.core_gflops * (rules().speed.prefill_moe_share if a.is_moe else 1.0)
+    rate = cores * cpu.core_gflops * (cpu.moe_gflops_share if a.is_moe else 1.0)
     by_cores = cores * (cpu.arm_core_gbs if arm else cpu.core_gbs)
     layer_s = cpu.large_layer_s if is_large(a) else cpu.layer_s
     return Machine(kind="host", gbs=min(together, by_cores), gflops=rate, layer_s=layer_s)
