@@ -22,7 +22,7 @@ from appliance.tui.snapshot import Snapshot
 
 EVENTS_KEPT = 1000
 _INVENTORY_EVERY_S = 60.0
-_HISTORY_EVERY_S: dict[Span, float] = {"1m": 0.0, "1h": 15.0, "1d": 60.0, "30d": 300.0}
+_HISTORY_EVERY_S: dict[Span, float] = {"1m": 1.5, "1h": 15.0, "1d": 60.0, "30d": 300.0}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 
 from appliance.core.errors import ApplianceError
 from appliance.core.history import History
@@ -133,6 +134,10 @@ class Snapshot:
 
     def cards(self) -> list[CardRow]:
         """Every card in the order of the inventory; readings of a silent daemon are left out."""
+        return self._cards
+
+    @cached_property
+    def _cards(self) -> list[CardRow]:
         readings = {r.id: r for r in self.sample.cards} if self.sample else {}
         if self.down_s is not None:
             readings = {}
@@ -169,4 +174,8 @@ class Snapshot:
 
     def worst_first(self) -> list[CardRow]:
         """The cards, those that need somebody on top."""
+        return self._worst_first
+
+    @cached_property
+    def _worst_first(self) -> list[CardRow]:
         return sorted(self.cards(), key=lambda row: row.rank)

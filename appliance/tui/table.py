@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import overload
 
 from appliance.core.i18n import Text
 from appliance.tui.drawing import Align, Line, Span, cells, fit, fit_line, line_cells
@@ -67,6 +68,36 @@ def _snug(column: Column, rows: Sequence[Values]) -> Column:
 
 def _needed(columns: Sequence[Column]) -> int:
     return sum(c.floor() for c in columns) + GAP * (len(columns) - 1)
+
+
+class Rows(Sequence[Line]):
+    """A header and rows that are made when somebody looks at them: most are out of view."""
+
+    def __init__(self, header: Line, count: int, make: Callable[[int], Line]) -> None:
+        self._header = header
+        self._count = count
+        self._make = make
+        self._made: dict[int, Line] = {}
+
+    def __len__(self) -> int:
+        return self._count + 1
+
+    @overload
+    def __getitem__(self, y: int) -> Line: ...
+
+    @overload
+    def __getitem__(self, y: slice) -> list[Line]: ...
+
+    def __getitem__(self, y: int | slice) -> Line | list[Line]:
+        if isinstance(y, slice):
+            return [self[at] for at in range(*y.indices(len(self)))]
+        if not 0 <= y <= self._count:
+            raise IndexError(y)
+        if y == 0:
+            return self._header
+        if y not in self._made:
+            self._made[y] = self._make(y - 1)
+        return self._made[y]
 
 
 def whole(columns: Sequence[Column], rows: Sequence[Values], width: int) -> list[Line]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.segment import Segment
@@ -109,13 +109,18 @@ class Canvas(ScrollView, can_focus=False):
             self.scroll_end(animate=False)
 
     def _repaint(self, old: Sequence[Line], new: Sequence[Line]) -> None:
-        for y in range(max(len(old), len(new))):
+        for y in self._in_view(max(len(old), len(new))):
             before = old[y] if y < len(old) else BLANK
             after = new[y] if y < len(new) else BLANK
             if before == after:
                 continue
             top = self.row_of(y)
             self.refresh(*(Region(x, top, width, 1) for x, width in changes(before, after)))
+
+    def _in_view(self, count: int) -> Iterable[int]:
+        """The lines that can be seen, of so many."""
+        top = self.scroll_offset.y
+        return range(top, min(count, top + self.size.height))
 
     def row_of(self, y: int) -> int:
         """The row of the widget where the line `y` is seen."""
@@ -205,6 +210,11 @@ class Rows(Canvas, can_focus=True):
         row = getattr(event, "y", 0)
         if row >= 1:
             self.choose(row - 1 + self.scroll_offset.y)
+
+    def _in_view(self, count: int) -> Iterable[int]:
+        """The header, and the rows that can be seen."""
+        top = self.scroll_offset.y
+        return (0, *range(top + 1, min(count, top + self.size.height))) if count else ()
 
     def _refresh_row(self, row: int) -> None:
         self.refresh(Region(0, self.row_of(row + 1), self.size.width, 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from textual.widget import Widget
 
@@ -61,7 +61,7 @@ class CardsScreen(Place):
         cards = snapshot.worst_first() if self.appliance.worst_first else snapshot.cards()
         return view.matching(cards, self.filtered)
 
-    def _table(self, width: int, height: int) -> list[Line]:
+    def _table(self, width: int, height: int) -> Sequence[Line]:
         return view.table(self.scene(width, height), self._cards(), filtered=self.filtered)
 
     def _graphs(self, width: int, height: int) -> list[Line]:
@@ -146,6 +146,6 @@ class CardScreen(Place):
         return plain(self._details(100, 60))
 
 
-def plain(lines: list[Line]) -> str:
+def plain(lines: Sequence[Line]) -> str:
     """Lines without their styles."""
     return "\n".join("".join(span.text for span in line).rstrip() for line in lines)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from appliance.core.i18n import _, say
 from appliance.core.sample import CardSample
 from appliance.tui.drawing import Line, Span, cells, fit, meter, section
 from appliance.tui.scene import Scene
 from appliance.tui.snapshot import CardRow
-from appliance.tui.table import Column, Values, Widths, arrange, header, row
+from appliance.tui.table import Column, Rows, Values, Widths, arrange, header, row
 from appliance.tui.views import graphs, health
 from appliance.tui.views.card import limits
 from appliance.tui.words import duration, megahertz, percent, share, temperature, used_of, watts
@@ -39,7 +41,7 @@ def table(
     columns: tuple[Column, ...] = COLUMNS,
     *,
     filtered: str = "",
-) -> list[Line]:
+) -> Sequence[Line]:
     """A header line, then one line a card; columns that all would leave empty are left out."""
     if not cards:
         return [(Span(_nothing(scene, filtered), "dim"),)]
@@ -49,8 +51,11 @@ def table(
         {"label": (Span(card.label),), "name": (Span(card.name or card.vendor),)} for card in cards
     ]
     widths = arrange(columns, scene.width, snug)
-    body = [row(columns, widths, values(card, widths, scene)) for card in cards]
-    return [header(columns, widths), *body]
+
+    def make(at: int) -> Line:
+        return row(columns, widths, values(cards[at], widths, scene))
+
+    return Rows(header(columns, widths), len(cards), make)
 
 
 def _nothing(scene: Scene, filtered: str) -> str:

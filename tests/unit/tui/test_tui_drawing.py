@@ -19,7 +19,7 @@ from appliance.tui.drawing import (
     wrap,
 )
 from appliance.tui.glyphs import ASCII, UNICODE, Glyphs
-from appliance.tui.table import GAP, Column, arrange, header, row, whole
+from appliance.tui.table import GAP, Column, Rows, arrange, header, row, whole
 from appliance.tui.widgets import changes
 
 CHARACTERS = st.characters(codec="utf-8", exclude_categories=("C", "M", "Z")).filter(cells)
@@ -182,3 +182,19 @@ def test_repainting_the_changes_makes_the_old_line_the_new_one(
 
 def test_a_changed_digit_costs_one_cell() -> None:
     assert list(changes((Span("load  41%"),), (Span("load  42%"),))) == [(7, 1)]
+
+
+def test_rows_are_made_when_they_are_looked_at_and_once() -> None:
+    made: list[int] = []
+
+    def make(at: int) -> Line:
+        made.append(at)
+        return (Span(str(at)),)
+
+    rows = Rows((Span("head"),), 100, make)
+    assert len(rows) == 101
+    assert (rows[0], rows[7], rows[7]) == ((Span("head"),), (Span("6"),), (Span("6"),))
+    assert rows[99:] == [(Span("98"),), (Span("99"),)]
+    assert made == [6, 98, 99]
+    with pytest.raises(IndexError):
+        rows[101]

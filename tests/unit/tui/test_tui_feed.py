@@ -110,7 +110,7 @@ def test_the_history_in_view_is_asked_for_and_no_other() -> None:
     feed.care_for(Interest())
 
     assert feed.look().history is None
-    assert asked == [("GPU-0001", "1d"), ("GPU-0001", "1m"), ("GPU-0001", "1m")]
+    assert asked == [("GPU-0001", "1d"), ("GPU-0001", "1m")]
 
 
 def test_processes_are_asked_for_only_where_they_are_shown() -> None:
