@@ -273,7 +273,11 @@ class _Handler(BaseHTTPRequestHandler):
         if wanted is None:
             self._json(416, {}, {"Content-Range": f"bytes */{size}"})
             return
-        self._send_file(file, path, size, wanted, headers or {})
+        with self.hub.sending(path) as welcome:
+            if welcome:
+                self._send_file(file, path, size, wanted, headers or {})
+            else:
+                self._json(429, {"error": "too many"}, {"Retry-After": "0.2"})
 
     def _range(self, size: int, path: str) -> tuple[int, int, bool] | None:
         """First byte, last byte and whether a range was asked for; `None` for 416."""
@@ -467,6 +471,9 @@ class LoopbackHub:
     requests: list[Request] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
     bytes_sent: int = 0
+    tolerated: int | None = None
+    refusals: int = 0
+    most_files_at_once: int = 0
     tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
@@ -474,6 +481,7 @@ class LoopbackHub:
         self._lock = threading.Lock()
         self._sha256: dict[tuple[str, int, int], str] = {}
         self._free_at = time.monotonic()
+        self._sending: list[str] = []
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.hub = self
         self.port = self._server.server_address[1]
@@ -497,6 +505,22 @@ class LoopbackHub:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    @contextlib.contextmanager
+    def sending(self, path: str) -> Iterator[bool]:
+        """Whether one more answer is tolerated at the same time."""
+        with self._lock:
+            welcome = self.tolerated is None or len(self._sending) < self.tolerated
+            self.refusals += not welcome
+            if welcome:
+                self._sending.append(path)
+                self.most_files_at_once = max(self.most_files_at_once, len(set(self._sending)))
+        try:
+            yield welcome
+        finally:
+            if welcome:
+                with self._lock:
+                    self._sending.remove(path)
 
     def directory(self, repo: str) -> Path | None:
         """Where the repository's files are."""

@@ -109,6 +109,7 @@ class Fetch:
         self._cut = cut
         self._chunks = ChunkMap(wanted.size, partial.restored)
         self._senders: list[str | None] = [None] * self._chunks.count
+        self._doubted: dict[tuple[int, bytes], set[str]] = {}
         self._workers: list[threading.Thread] = []
         self._stop = threading.Event()
         self._error: BaseException | None = None
@@ -255,17 +256,25 @@ class Fetch:
     def complete(self, offer: Offer, index: int, digest: bytes) -> None:
         """A chunk that a transfer brought. Raises `SourceFault` when it is known to be wrong."""
         known = self.wanted.chunks
-        if known is not None and known.digests[index] != digest:
+        label = offer.source.label
+        wrong = known is not None and known.digests[index] != digest
+        if wrong and not self._seconded(label, index, digest):
             ranges = show_ranges(byte_ranges([index], self.wanted.size))
-            logger.warning("%s sent wrong %s of %s", offer.source.label, ranges, self.wanted.name)
+            logger.warning("%s sent wrong %s of %s", label, ranges, self.wanted.name)
             self.meter.reuse(-self._size(index))
-            raise _wrong_bytes(offer.source.label, self.wanted.name, ranges)
+            raise _wrong_bytes(label, self.wanted.name, ranges)
         self.partial.record(index, digest)
-        self._senders[index] = offer.source.label
+        self._senders[index] = label
         self._chunks.put(index, digest)
         with self._synced:
             self._unsynced += self._size(index)
             self._synced.notify()
+
+    def _seconded(self, label: str, index: int, digest: bytes) -> bool:
+        """Whether another source sent the same: then it is the known digest that is wrong."""
+        senders = self._doubted.setdefault((index, digest), set())
+        senders.add(label)
+        return len(senders) > 1
 
     def claim_after(self, index: int) -> list[int]:
         """Every chunk behind this one that nobody fetches: the server sends them anyway."""

@@ -14,6 +14,7 @@ import socket
 import ssl
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -48,12 +49,18 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Http:
-    """The connections of one job. Any thread may ask; `cut` ends whatever is under way."""
+    """The connections of one job. Any thread may ask; `cut` ends whatever is under way.
+
+    Documents are asked for over HTTP/2 where the server offers it, one after the other. Files have
+    HTTP/1.1 connections of their own: ranges over one HTTP/2 connection were measured to come less
+    than half as fast (`benchmarks/weights.py --http2`), and one lost packet holds all of them up.
+    """
 
     def __init__(self, *, stall_s: float = 30.0, connect_s: float = 10.0) -> None:
         timeout = httpx.Timeout(stall_s, connect=connect_s)
         self._client = _client(timeout, http2=False)
-        self._shared = _client(timeout, http2=True)
+        self._documents = _client(timeout, http2=True)
+        self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._live: set[httpx.Response] = set()
         self._lock = threading.Lock()
         self._is_cut = False
@@ -64,11 +71,11 @@ class Http:
     def __exit__(self, *_: object) -> None:
         self.cut()
         self._client.close()
-        self._shared.close()
+        self._documents.close()
 
     def document(self, url: str, headers: dict[str, str]) -> tuple[Answer, Any]:
         """GET a JSON document; the document is `None` when the body is not JSON."""
-        with self._open(self._shared, url, headers) as response:
+        with self._turns[_host(url)], self._open(self._documents, url, headers) as response:
             raw = bytearray()
             for block in _blocks(response):
                 raw += block
@@ -82,18 +89,14 @@ class Http:
 
     @contextlib.contextmanager
     def content(
-        self, url: str, start: int, end: int, headers: dict[str, str], *, small: bool = False
+        self, url: str, start: int, end: int, headers: dict[str, str]
     ) -> Iterator[tuple[Answer, Iterator[bytes]]]:
         """GET bytes [start, end) of a file; the iterator gives whatever the server sends.
 
-        What is small shares one HTTP/2 connection where the server offers it; large ranges have
-        HTTP/1.1 connections of their own, which were measured to be several times as fast.
-
         Raises `SourceFault` when there is no answer or when it breaks off.
         """
-        client = self._shared if small else self._client
         wanted = {**headers, "Range": f"bytes={start}-{end - 1}"}
-        with self._open(client, url, wanted) as response:
+        with self._open(self._client, url, wanted) as response:
             yield _answer_of(response), _blocks(response)
 
     def cut(self) -> None:

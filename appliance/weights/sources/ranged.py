@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from appliance.core.i18n import say
-from appliance.weights.chunks import CHUNK_BYTES
 from appliance.weights.faults import SourceFault, not_the_file
 from appliance.weights.http import Answer, Http
 from appliance.weights.sources.base import RemoteFile, Source
@@ -47,8 +46,7 @@ class RangedSource(Source):
         signed = self._signed.get(file.name)
         url = signed or self.address(file)
         headers = {} if signed else self.authorization()
-        small = file.bytes is not None and file.bytes <= CHUNK_BYTES
-        with self.http.content(url, start, end, headers, small=small) as (answer, blocks):
+        with self.http.content(url, start, end, headers) as (answer, blocks):
             try:
                 skip = self._check(file, answer, start, end)
             except SourceFault as fault:
