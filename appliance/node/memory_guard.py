@@ -15,7 +15,7 @@ from appliance.supervisor.memory import HostMemory, read_memory, resident_mib
 log = logging.getLogger(__name__)
 _EVERY_S = 1.0
 _LOOKS = 2
-_WORTH_MIB = 128.0
+_WORTH_MIB = 32.0
 _TELL_EVERY_S = 600.0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FIRST_DELAY_S = 0.5
+FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 60.0
 SAME_WAY = 3
 
@@ -21,7 +21,7 @@ class Backoff:
         """Note a death; `way` names how (a diagnosis code, an exit status). Seconds to wait."""
         self._deaths.append(way)
         earlier = len(self._deaths) - 1
-        return min(FIRST_DELAY_S * 2**earlier, LONGEST_DELAY_S) if earlier < 16 else LONGEST_DELAY_S
+        return min(2.0 ** (min(earlier, 16) - 1), LONGEST_DELAY_S) if earlier else FIRST_DELAY_S
 
     def answered(self) -> None:
         """A person's request was answered: what was before does not count any more."""

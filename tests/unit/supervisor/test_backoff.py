@@ -10,7 +10,7 @@ def test_the_first_restart_begins_within_a_second_and_the_wait_grows_to_a_minute
     backoff = Backoff()
     waits = [backoff.died("exit 1") for _ in range(12)]
 
-    assert waits[:3] == [0.5, 1.0, 2.0]
+    assert waits[:3] == [0.2, 1.0, 2.0]
     assert waits[-1] == 60.0
     assert waits == sorted(waits)
 
@@ -23,7 +23,7 @@ def test_an_answer_makes_it_forget() -> None:
 
     assert backoff.deaths == 0
     assert not backoff.hopeless
-    assert backoff.died("exit 1") == 0.5
+    assert backoff.died("exit 1") == 0.2
 
 
 def test_three_deaths_the_same_way_are_hopeless() -> None:
