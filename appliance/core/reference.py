@@ -79,9 +79,13 @@ class PeerReference(msgspec.Struct, frozen=True):
         """Host and port, as in an address."""
         return f"{self.host}:{self.port}"
 
+    @property
+    def place(self) -> str:
+        """Host and port as an operator writes them: without the port that goes without saying."""
+        return self.host if self.port == PEER_PORT else self.authority
+
     def __str__(self) -> str:
-        place = self.host if self.port == PEER_PORT else self.authority
-        return f"peer:{place}/{self.model}"
+        return f"peer:{self.place}/{self.model}"
 
 
 Reference = CatalogReference | HubReference | IndexReference | FileReference | PeerReference

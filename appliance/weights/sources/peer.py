@@ -54,13 +54,15 @@ class PeerSource(RangedSource):
             raise missing(
                 what,
                 self.reference.authority,
-                say("`appliance models peer {host}` lists what it has", host=self.reference.host),
+                say(
+                    "`appliance models peer {place}` lists what it has", place=self.reference.place
+                ),
             )
         if answer.status not in (200, 206):
             raise busy(self.reference.authority, answer.status, answer.wait_s())
 
     def _unknown(self) -> SourceFault:
-        place = self.reference.authority
+        place = self.reference.place
         error = NeedsRights(
             say("there is no valid key for the appliance at {place}", place=place),
             hint=say(
