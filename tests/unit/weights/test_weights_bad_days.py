@@ -318,7 +318,8 @@ def test_the_source_that_lied_is_told_by_the_second_pass(
     shelf.hub.faults.add("corrupt", path=NAME, start=2 * CHUNK + 9, length=MIB)
     with LoopbackHub(shelf.hub.root) as other:
         os.environ["MODELSCOPE_ENDPOINT"] = other.ms_endpoint
-        other.faults.add("status", where="api", path="*", status=503, times=1)  # answers later
+        late = {"where": "api", "path": "*", "status": 503, "retry_after": 0.2, "times": 1}
+        other.faults.add("status", **late)
         pulled = shelf.pull("hf:deepseek-ai/tiny", "ms:deepseek-ai/tiny")
     assert shelf.content(pulled, NAME) == DATA
     told = [r.getMessage() for r in caplog.records if "were wrong from" in r.getMessage()]
