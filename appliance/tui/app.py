@@ -168,13 +168,14 @@ class ApplianceApp(CardWork):
     def redraw(self) -> None:
         """Draw the screen in front; those behind are drawn when they come forward."""
         for screen in self.screen_stack:
-            if isinstance(screen, Place):
+            if isinstance(screen, Place) and screen.complete:
                 screen.redraw()
         self.care()
 
     def care(self) -> None:
         """Let the daemon be asked for what the screen in front draws beside the newest readings."""
-        front = next((s for s in reversed(self.screen_stack) if isinstance(s, Place)), None)
+        places = (s for s in reversed(self.screen_stack) if isinstance(s, Place))
+        front = next((place for place in places if place.complete), None)
         card = front.history_of() if front and not self.slow else None
         processes = front is not None and front.shows_processes
         self.feed.care_for(Interest(card, self.span, processes))

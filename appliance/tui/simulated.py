@@ -221,7 +221,10 @@ def _range(readings: list[CardSample], name: str) -> Range | None:
     if not known:
         return None
     mean = sum(known) / len(known)
-    return Range(min=min(known) * 0.93, mean=mean, max=max(known) * 1.05)
+    most = max(known) * 1.05
+    if name == "util_pct":
+        most = min(most, 100.0)
+    return Range(min=min(known) * 0.93, mean=mean, max=most)
 
 
 def _known(readings: list[CardSample], name: str) -> Iterator[float]:

@@ -13,7 +13,7 @@ from appliance.tui.views import card as card_view
 from appliance.tui.views import cards as view
 from appliance.tui.widgets import Canvas, Reader, Rows
 
-_GRAPH_ROWS = 10
+_GRAPH_ROWS, _MOST_GRAPH_ROWS = 10, 30
 _LEAST_TABLE = 9
 
 
@@ -37,14 +37,17 @@ class CardsScreen(Place):
 
     def on_resize(self) -> None:
         """The graphs go where the table needs the room."""
+        if not self.complete:
+            return
         scene = self.scene(self.size.width, self.size.height)
-        room = self.size.height - 3
+        room = self.size.height - (4 if self.has_class("-tall") else 3)
         wanted = len(self._cards()) + 1
         graphs = room - max(_LEAST_TABLE, min(wanted, room))
         shown = not scene.slow and (graphs >= 4 or room >= _LEAST_TABLE + _GRAPH_ROWS)
         canvas = self.query_one("#graphs", Canvas)
         canvas.display = shown
-        canvas.styles.height = min(max(_GRAPH_ROWS, graphs), room - _LEAST_TABLE) if shown else 0
+        height = min(max(_GRAPH_ROWS, graphs), room - _LEAST_TABLE, _MOST_GRAPH_ROWS)
+        canvas.styles.height = height if shown else 0
 
     def redraw(self) -> None:
         """The number of cards decides about the graphs."""

@@ -33,6 +33,11 @@ class Place(Screen[None]):
         """The application, by its own type."""
         return cast("ApplianceApp", self.app)
 
+    @property
+    def complete(self) -> bool:
+        """Whether all of it is there: not while it is made, nor while it is taken down."""
+        return bool(self.query("#keys"))
+
     def history_of(self) -> str | None:
         """Whose history it draws: a card, `all`, or nobody's."""
         return None
@@ -59,8 +64,9 @@ class Place(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """While it was hidden nothing was drawn."""
-        self.redraw()
-        self.appliance.care()
+        if self.complete:
+            self.redraw()
+            self.appliance.care()
 
     def _title(self, width: int, height: int) -> list[Line]:
         return [frame.title(self.scene(width, height), self.tab or self.place)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
@@ -110,14 +111,24 @@ def _graph(scene: Scene, card: str, curve: Curve, width: int, height: int) -> li
     full = curve.full or max((v for v in values if v is not None), default=None)
     shares = [100 * v / full if v is not None and full else None for v in values]
     rows = stacked(shares, height - 1, scene.glyphs)
-    bad = curve.warn / full if curve.warn and full else 2.0
     lines: list[Line] = [
         section(curve.name, width, scene.glyphs, _note(scene, curve, points, width))
     ]
+    limit = 100 * curve.warn / full if curve.warn and full else None
     for number, text in enumerate(rows):
-        bottom = (len(rows) - 1 - number) / len(rows)
-        lines.append((Part(text, "meter_high" if bottom >= bad else "graph"),))
+        top = 100 * (len(rows) - number) / len(rows)
+        hot = [limit is not None and top > limit <= (share or 0) for share in shares]
+        lines.append(_coloured(text, hot))
     return lines
+
+
+def _coloured(text: str, hot: list[bool]) -> Line:
+    """A row of a graph; what is above the limit stands out."""
+    runs = itertools.groupby(zip(text, hot, strict=True), key=lambda pair: pair[1])
+    return tuple(
+        Part("".join(mark for mark, _hot in run), "meter_high" if bad else "graph")
+        for bad, run in runs
+    )
 
 
 def _note(scene: Scene, curve: Curve, points: list[HistoryPoint | None], width: int) -> str:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.tui.drawing import (
+    Line,
     Span,
     cells,
     clean,

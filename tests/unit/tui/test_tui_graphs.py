@@ -91,12 +91,13 @@ def test_four_graphs_fill_their_room(span: Span, width: int) -> None:
         assert name in text(lines)
 
 
-def test_the_part_above_the_limit_of_a_card_stands_out() -> None:
-    seen = scene("1m", temp_warn_c=40.0, temp_critical_c=80.0)
-    lines = graphs.of_card(seen, seen.snapshot.cards()[0], 20)
-    heat = [line[0].style for line in lines[11:]]
+def test_what_is_above_the_limit_of_a_card_stands_out() -> None:
+    seen = scene("1m", temp_warn_c=60.0, temp_critical_c=80.0)
+    heat = graphs.of_card(seen, seen.snapshot.cards()[0], 21)[11:]
+    hot = [[span.text for span in line if span.style == "meter_high"] for line in heat]
 
-    assert heat == ["meter_high"] * 4 + ["graph"] * 5
+    assert [bool("".join(texts).strip()) for texts in hot] == [True] * 3 + [False] * 7
+    assert any(span.style == "graph" and span.text.strip() for span in heat[2])
 
 
 def test_another_cards_history_is_not_drawn() -> None:
