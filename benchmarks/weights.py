@@ -1,9 +1,12 @@
 """What fetching weights costs: against curl and hf, over fast and slow lines, under kills.
 
-    python benchmarks/weights.py [--size-mib 2048] [--kills 1000] [--work DIR] [--hf PATH/TO/hf]
+    python benchmarks/weights.py [--size-mib 1024] [--rounds 3] [--kills 1000] [--lines]
+                                 [--work DIR] [--hf PATH/TO/hf]
 
-The hub is a process of its own on loopback, so client and server share this machine's cores. curl
-and hf check nothing but the length; "verified" means SHA-256 of every byte against the listing.
+The hub is a process of its own on loopback, so client and server share this machine's cores. curl,
+aria2c and hf check nothing but the length; "verified" means SHA-256 of every byte against the
+listing, and again of every chunk. Everybody takes a turn in every round; figures are medians.
+`--lines` also races over simulated long lines (as root; see `benchmarks/link.py`).
 """
 
 from __future__ import annotations
@@ -17,19 +20,23 @@ import random
 import resource
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from hub import LoopbackHub
+from link import CONTENT, SERVER, Line, namespaces, shaper
 
 from appliance.catalog.models import Catalogue
 from appliance.core.progress import Cancel
@@ -45,19 +52,31 @@ NAME = "model.safetensors"
 KILL_MIB = 128
 
 
-def serve(root: str, bps: str, connection_bps: str) -> None:
+def serve(root: str, address: str, bps: str, connection_bps: str) -> None:
     """Be the hub until standard input ends."""
     limits = [float(text) or None for text in (bps, connection_bps)]
-    with LoopbackHub(Path(root), bps=limits[0], connection_bps=limits[1]) as hub:
+    place = Path(root)
+    bound = "127.0.0.1" if address == "127.0.0.1" else "0.0.0.0"
+    with LoopbackHub(place, address=bound, bps=limits[0], connection_bps=limits[1]) as hub:
         hub.sha256(hub.root / REPO / NAME)
-        print(hub.url, flush=True)
+        if address != "127.0.0.1":
+            hub.cdn = f"http://{CONTENT}:{hub.port}"  # another host, as with real hubs
+        print(f"http://{address}:{hub.port}", flush=True)
         sys.stdin.read()
 
 
 @contextmanager
-def hub_over(root: Path, bps: float = 0, connection_bps: float = 0) -> Iterator[str]:
+def hub_over(
+    root: Path,
+    bps: float = 0,
+    connection_bps: float = 0,
+    *,
+    address: str = "127.0.0.1",
+    prefix: Sequence[str] = (),
+) -> Iterator[str]:
     """A hub process; its address, also in HF_ENDPOINT."""
-    argv = [sys.executable, __file__, "--serve", str(root), str(bps), str(connection_bps)]
+    argv = [*prefix, sys.executable, __file__, "--serve"]
+    argv += [str(root), address, str(bps), str(connection_bps)]
     with subprocess.Popen(
         argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -100,15 +119,47 @@ def timed(argv: list[str]) -> tuple[float, float]:
     return time.monotonic() - began, usage.ru_maxrss / 1024
 
 
-def ours(work: Path) -> list[str]:
+def ours(work: Path, how: str = "--pull") -> list[str]:
     """The command of a pull into an empty store."""
-    return [sys.executable, __file__, "--pull", str(work / "store")]
+    return [sys.executable, __file__, how, str(work / "store")]
 
 
 def do_pull(store: str) -> None:
     """Pull the benchmark's model."""
     request = request_for(parse_reference(f"hf:{REPO}"), Catalogue((), ""))
     pull(request, Store(Path(store), floor_bytes=0))
+
+
+class NoHash:
+    """Stands in for SHA-256 and looks at nothing."""
+
+    def __init__(self, _: bytes = b"") -> None:
+        self.name = "none"
+
+    def update(self, _: object) -> None:
+        """Nothing."""
+
+    def copy(self) -> NoHash:
+        """The same."""
+        return self
+
+    def digest(self) -> bytes:
+        """What a chunk is recorded with."""
+        return bytes(32)
+
+    def hexdigest(self) -> str:
+        """What the listing says, whatever came."""
+        return os.environ["EXPECTED_SHA256"]
+
+
+def do_pull_unverified(store: str) -> None:
+    """The same pull, with every hash left out."""
+    from appliance.weights import fetch, frontier
+
+    for module in (fetch, frontier):
+        vars(module)["hashlib"] = SimpleNamespace(sha256=NoHash)
+    frontier.Frontier._extend = lambda self, whole, index: whole  # type: ignore[method-assign]
+    do_pull(store)
 
 
 def contenders(url: str, work: Path, hf: str | None) -> dict[str, list[str]]:
@@ -120,7 +171,8 @@ def contenders(url: str, work: Path, hf: str | None) -> dict[str, list[str]]:
         "curl, then sha256sum": [
             *("sh", "-c", f"curl -sSfL -o {out} {address} && sha256sum {out}")
         ],
-        "appliance (verified)": ours(work),
+        "appliance, verified": ours(work),
+        "appliance, hashes left out": ours(work, "--pull-unverified"),
     }
     if shutil.which("aria2c"):
         commands["aria2c -x8"] = ["aria2c", "-q", "-x8", "-d", str(work), "-o", "out", address]
@@ -129,17 +181,49 @@ def contenders(url: str, work: Path, hf: str | None) -> dict[str, list[str]]:
     return commands
 
 
-def race(title: str, root: Path, work: Path, hf: str | None, **line: float) -> None:
-    """Everybody fetches the file once; a table."""
+def race(
+    title: str,
+    root: Path,
+    work: Path,
+    options: argparse.Namespace,
+    *,
+    client: Sequence[str] = (),
+    **hub: Any,
+) -> None:
+    """Everybody fetches the file in turn, some rounds; a table of medians."""
     size = (root / REPO / NAME).stat().st_size
-    print(f"\n{title}\n| client | s | MiB/s | peak MiB |\n|---|---|---|---|")
-    with hub_over(root, **line) as url:
-        for name, argv in contenders(url, work, hf).items():
-            shutil.rmtree(work, ignore_errors=True)
-            work.mkdir(parents=True)
-            seconds, memory = timed(argv)
-            print(f"| {name} | {seconds:.2f} | {size / seconds / MIB:.0f} | {memory:.0f} |")
+    took: dict[str, list[tuple[float, float]]] = {}
+    with hub_over(root, **hub) as url:
+        for _ in range(options.rounds):
+            for name, argv in contenders(url, work, options.hf).items():
+                shutil.rmtree(work, ignore_errors=True)
+                work.mkdir(parents=True)
+                took.setdefault(name, []).append(timed([*client, *argv]))
     shutil.rmtree(work)
+    print(f"\n{title}\n| client | s | MiB/s | peak MiB |\n|---|---|---|---|")
+    for name, results in took.items():
+        seconds, memory = (statistics.median(column) for column in zip(*results, strict=True))
+        print(f"| {name} | {seconds:.2f} | {size / seconds / MIB:.0f} | {memory:.0f} |", flush=True)
+    pairs = zip(took["appliance, verified"], took["appliance, hashes left out"], strict=True)
+    ratio = statistics.median(one[0] / other[0] for one, other in pairs)
+    print(f"verified takes {ratio:.3f} of the time without hashes", flush=True)
+
+
+LINES = (
+    Line(rate_gbit=10, delay_ms=0.5, loss=0.0001),
+    Line(rate_gbit=1, delay_ms=20, loss=0.0005),
+)
+
+
+def long_lines(root: Path, work: Path, options: argparse.Namespace) -> None:
+    """The race over lines that are long and lossy."""
+    for line in LINES:
+        title = (
+            f"{line.rate_gbit:g} Gbit/s, {2 * line.delay_ms:g} ms there and back, "
+            f"{line.loss:.2%} of packets lost ({shaper()})"
+        )
+        with namespaces(line) as (server, client):
+            race(title, root, work, options, client=client, prefix=server, address=SERVER)
 
 
 def hashing(root: Path) -> None:
@@ -219,8 +303,13 @@ def main() -> None:
     if sys.argv[1:2] == ["--pull"]:
         do_pull(sys.argv[2])
         return
+    if sys.argv[1:2] == ["--pull-unverified"]:
+        do_pull_unverified(sys.argv[2])
+        return
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size-mib", type=int, default=2048)
+    parser.add_argument("--size-mib", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--lines", action="store_true")
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()))
     parser.add_argument("--hf", default=shutil.which("hf"))
@@ -230,18 +319,14 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         if options.size_mib:
-            make_model(root, options.size_mib * MIB)
+            os.environ["EXPECTED_SHA256"] = make_model(root, options.size_mib * MIB)
             hashing(root)
-            race("loopback, as fast as it goes", root, work, options.hf)
-            race("a line of 1 Gbit/s", root, work, options.hf, bps=119 * MIB)
-            race(
-                "a line of 1 Gbit/s, 20 MiB/s a connection",
-                root,
-                work,
-                options.hf,
-                bps=119 * MIB,
-                connection_bps=20 * MIB,
-            )
+            race("loopback, as fast as it goes", root, work, options)
+            race("a line of 1 Gbit/s", root, work, options, bps=119 * MIB)
+            title = "a line of 1 Gbit/s, 20 MiB/s a connection"
+            race(title, root, work, options, bps=119 * MIB, connection_bps=20 * MIB)
+            if options.lines:
+                long_lines(root, work, options)
         if options.kills:
             kills(root, work, options.kills)
     finally:

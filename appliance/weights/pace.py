@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from appliance.core.progress import Cancel
 
-_FIRST = 4
+_FIRST = 8
 _WINDOW_S = 1.0
 _FASTER = 1.05
 _AS_FAST = 0.98
