@@ -154,7 +154,7 @@ def main() -> None:
                 self._seen, self._box = now, open_box(capture)
             return getattr(self._box, name)
 
-    sampler.open_box = StagedBox  # type: ignore[attr-defined]
+    vars(sampler)["open_box"] = StagedBox
     memory.PROC = directory / "proc"
     evidence.kernel_lines = lambda: (capture / "dmesg.txt").read_text().splitlines()
     sys.exit(run_daemon(find_paths()))

@@ -65,17 +65,23 @@ class Canary:
         self._fault = self.ask(port)
 
     def ask(self, port: int) -> Text | None:
-        """What is wrong with its answer, twice in a row; `None` when nothing is."""
+        """What is wrong with its answer, twice in a row; `None` when nothing is, or is known.
+
+        An engine that gives no answer is found by other means, and stays under suspicion.
+        """
         self._asked = self._clock.now()
-        fault = self._judge(port)
-        fault = self._judge(port) if fault else None
+        fault = None
+        for _try in range(2):
+            answer = canary.ask(port, self._work.id)
+            if answer is None:
+                return None
+            fault = self._fault_in(answer)
+            if fault is None:
+                break
         self.suspected = fault is not None
         return fault
 
-    def _judge(self, port: int) -> Text | None:
-        answer = canary.ask(port, self._work.id)
-        if answer is None:
-            return None  # an engine that answers nothing is found by other means
+    def _fault_in(self, answer: str) -> Text | None:
         reference = self._reference()
         known_good = self._work.family is not None and not self._work.self_test
         fault = canary.wrong(answer, reference, known_good=known_good)

@@ -22,6 +22,7 @@ from appliance.telemetry.sampler import Sampler
 log = logging.getLogger(__name__)
 _EVERY_S = 1.0
 _LOOK_AGAIN_S = 3.0
+_WELL = ("ok", "degraded")
 
 
 class CardWatch(Keeper):
@@ -56,12 +57,23 @@ class CardWatch(Keeper):
         log.warning("the cards cannot be watched: %s", error)
 
     def _cards(self, card_ids: set[str], readings: dict[str, CardSample]) -> dict[str, Card | None]:
-        """The cards as the inventory has them; looked at afresh when one has fallen silent."""
-        silent = any(is_silent(readings.get(card_id)) for card_id in card_ids)
-        again = silent and time.monotonic() - self._looked_at >= _LOOK_AGAIN_S
-        if again:
-            self._looked_at = time.monotonic()
-        inventory = self._sampler.inventory(fresh=again)
+        """The cards as the inventory has them.
+
+        What is wrong with one is only believed of an inventory that was looked at for it: an older
+        one may be of before the card came back. One look every few seconds is enough.
+        """
+        known = {card_id: self._sampler.inventory().card(card_id) for card_id in card_ids}
+        doubtful = {
+            card_id
+            for card_id, card in known.items()
+            if is_silent(readings.get(card_id)) or card is None or card.state not in _WELL
+        }
+        if not doubtful:
+            return known
+        if time.monotonic() - self._looked_at < _LOOK_AGAIN_S:
+            return {card_id: known[card_id] for card_id in card_ids - doubtful}
+        self._looked_at = time.monotonic()
+        inventory = self._sampler.inventory(fresh=True)
         return {card_id: inventory.card(card_id) for card_id in card_ids}
 
     def _take_out(self, card_id: str, verdict: Verdict) -> None:

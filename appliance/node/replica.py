@@ -241,7 +241,7 @@ class ReplicaKeeper(Keeper):
         fault = self._canary.ask(identity.port) if self._canary.suspected else None
         if fault:
             self._degrade(fault)
-        else:
+        elif not self._canary.suspected:
             self._serve()
 
     def _serve(self) -> None:
@@ -250,8 +250,8 @@ class ReplicaKeeper(Keeper):
         self._offer = None
         self._pulse = Pulse(still_s=_STILL_S)
         self._meter = None
-        self._become("ready", None)
         self._event("info", "ENGINE-READY", say("ready"))
+        self._become("ready", None)
 
     # -- watching ---------------------------------------------------------------------------
 
@@ -296,8 +296,8 @@ class ReplicaKeeper(Keeper):
 
     def _degrade(self, fault: Text) -> None:
         why = say("it computes wrongly, also after a restart: {fault}", fault=fault)
-        self._become("degraded", why)
         self._event("fail", "ENGINE-WRONG-ANSWER", why)
+        self._become("degraded", why)
         threading.Thread(target=self._name_the_culprit, args=(why,), daemon=True).start()
 
     def _name_the_culprit(self, why: Text) -> None:
@@ -373,8 +373,8 @@ class ReplicaKeeper(Keeper):
         """Serve nobody from a card that is held. A person who holds one lets answers end."""
         if self._record.state != "quarantined":
             why = say("card {card} is held: {reason}", card=card_id, reason=hold.reason)
-            self._become("quarantined", why)
             self._event("fail" if hold.kind == "quarantine" else "info", hold.code, why)
+            self._become("quarantined", why)
         if identity := self._record.identity:
             self._drain(DRAIN_S if hold.kind == "maintenance" else 0.0)
             stop(identity, grace_s=_STOP_GRACE_S)

@@ -1,4 +1,8 @@
-"""An engine that behaves as its mode says: python bad_engine.py MODE PORT."""
+"""An engine that behaves as its mode says: python bad_engine.py MODE PORT.
+
+`says:FILE` completes with what is in FILE, `busy:FILE` answers somebody for as long as FILE exists,
+`fails:WORDS` dies with these words.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 GOOD = json.dumps({"choices": [{"message": {"role": "assistant", "content": "Hello"}}]})
 
@@ -16,13 +21,21 @@ class Handler(BaseHTTPRequestHandler):
     mode = "good"
 
     def do_GET(self) -> None:
-        self._say(200 if self.path == "/health" else 404, '{"status": "ok"}')
+        if self.path == "/metrics" and self.mode.startswith("busy:"):
+            busy = Path(self.mode.removeprefix("busy:")).exists()
+            self._say(200, f"llamacpp:requests_processing {int(busy)}\n")
+        else:
+            self._say(200 if self.path == "/health" else 404, '{"status": "ok"}')
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         if self.mode == "silent":
             time.sleep(120)
-        self._say(200, "not json" if self.mode == "garbage" else GOOD)
+        if self.path == "/v1/completions" and self.mode.startswith("says:"):
+            text = Path(self.mode.removeprefix("says:")).read_text()
+            self._say(200, json.dumps({"choices": [{"text": text}]}))
+        else:
+            self._say(200, "not json" if self.mode == "garbage" else GOOD)
 
     def _say(self, status: int, text: str) -> None:
         self.send_response(status)
@@ -36,6 +49,8 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     mode, port = sys.argv[1], int(sys.argv[2])
+    if mode.startswith("fails:"):
+        sys.exit(mode.removeprefix("fails:"))
     if mode == "dies":
         sys.exit("cannot load the model")
     if mode == "dies-later":

@@ -96,7 +96,8 @@ def keeper_of(
     record: ReplicaRecord | None = None,
     cards: Callable[[Collection[str]], list[Card]] = lambda ids: CPU,
     work: Deployment | None = None,
+    around: Around | None = None,
 ) -> ReplicaKeeper:
     work = work or deployment()
-    around = Around(paths, state, cards)
+    around = around or Around(paths, state, cards)
     return ReplicaKeeper(record or ReplicaRecord(id="tiny-0", work=work), work, around)

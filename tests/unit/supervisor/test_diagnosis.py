@@ -42,7 +42,7 @@ SAID = {
         "Failed to initialize NVML: Driver/library version mismatch",
         "RuntimeError: CUDA error: no kernel image is available for execution on the device",
         "RuntimeError: HIP error: invalid device function",
-        "failed to initialize MUSA: system has unsupported display driver / musa driver combination",
+        "MUSA: system has unsupported display driver / musa driver combination",
         "The NVIDIA driver on your system is too old (found version 12020).",
         "/lib64/libc.so.6: version `GLIBC_2.34' not found (required by libtorch_npu.so)",
         "ImportError: libtorch_npu.so: undefined symbol: aclrtMallocAlign32",

@@ -1,0 +1,219 @@
+"""Deaths that repeat, answers that are wrong, cards that are held, and an end in order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from node_fakes import CPU, Around, EngineMode, deployment, keeper_of, until
+
+from appliance.core.paths import Paths
+from appliance.core.status import Hold
+from appliance.node import canary, restarts
+from appliance.node.replica import ReplicaKeeper
+from appliance.node.state import State
+from appliance.supervisor import memory
+from appliance.supervisor.running import alive
+
+Keep = Callable[..., ReplicaKeeper]
+MISSING = "fails:error while loading shared libraries: libcudart.so.12: cannot open shared object"
+HELD = Hold(kind="quarantine", since="t", code="CARD-LOST", reason="the card is lost")
+
+
+@pytest.fixture
+def around(paths: Paths, state: State) -> Around:
+    return Around(paths, state, lambda ids: CPU)
+
+
+@pytest.fixture
+def keep(around: Around, engine: EngineMode) -> Iterator[Keep]:
+    kept: list[ReplicaKeeper] = []
+
+    def start(mode: str = "good", model_path: str = "/nowhere/tiny.gguf") -> ReplicaKeeper:
+        engine.mode = mode
+        work = deployment(model_path=model_path)
+        keeper = keeper_of(around.paths, around.state, work=work, around=around)
+        kept.append(keeper)
+        keeper.start()
+        return keeper
+
+    yield start
+    for keeper in kept:
+        keeper.stop()
+
+
+def codes(state: State) -> list[str]:
+    return [event.code for event in state.events()]
+
+
+def state_of(keeper: ReplicaKeeper) -> str:
+    return keeper.record.state
+
+
+def test_three_deaths_the_same_way_are_told_with_the_fix_and_no_fourth_try_is_made(
+    keep: Keep, around: Around, engine: EngineMode, tmp_path: Path
+) -> None:
+    model = tmp_path / "m.gguf"
+    model.write_bytes(b"x")
+    keeper = keep(MISSING, str(model))
+
+    until(lambda: keeper.stuck and state_of(keeper) == "failed")
+    reason = str(keeper.record.reason)
+    assert "a library that the engine needs is not installed: libcudart.so.12" in reason
+    assert "three times the same way" in reason
+    assert "software development kit" in reason
+    assert codes(around.state).count("ENGINE-STUCK") == 1
+    assert len(engine.requests) == 3
+
+    engine.mode = "good"
+    model.write_bytes(b"changed")
+    until(lambda: state_of(keeper) == "ready")
+    assert len(engine.requests) == 4
+    assert not keeper.stuck
+
+
+def test_what_may_pass_is_tried_again(
+    keep: Keep, engine: EngineMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restarts, "SLOWLY_S", 3.0)
+    keeper = keep("fails:CUDA out of memory")
+    until(lambda: keeper.stuck and state_of(keeper) == "failed")
+    assert "every minute" in str(keeper.record.reason)
+
+    engine.mode = "good"
+
+    until(lambda: state_of(keeper) == "ready")
+    assert keeper.record.reason is None
+
+
+def test_an_offer_is_told_as_long_as_it_is_needed(keep: Keep, engine: EngineMode) -> None:
+    keeper = keep("fails:CUDA out of memory")
+    until(lambda: keeper.stuck and state_of(keeper) == "failed")
+
+    keeper.offer("appliance up --users 1")
+
+    until(lambda: "appliance up --users 1" in str(keeper.record.reason))
+
+
+def test_a_held_card_serves_nobody_and_a_released_one_serves_again(
+    keep: Keep, around: Around
+) -> None:
+    keeper = keep()
+    until(lambda: state_of(keeper) == "ready")
+    identity = keeper.record.identity
+    assert identity
+
+    around.holds["cpu"] = HELD
+    until(lambda: state_of(keeper) == "quarantined" and keeper.record.identity is None)
+    assert not alive(identity)
+    assert str(keeper.record.reason) == "card cpu is held: the card is lost"
+
+    around.holds.clear()
+    until(lambda: state_of(keeper) == "ready")
+    assert codes(around.state) == [
+        "ENGINE-START", "ENGINE-READY", "CARD-LOST", "ENGINE-START", "ENGINE-READY",
+    ]  # fmt: skip
+
+
+def test_running_answers_end_before_the_engine_does(keep: Keep, tmp_path: Path) -> None:
+    running = tmp_path / "running"
+    running.touch()
+    keeper = keep(f"busy:{running}")
+    until(lambda: state_of(keeper) == "busy")
+    identity = keeper.record.identity
+    assert identity
+    ending = threading.Thread(target=keeper.stop, args=(60.0,))
+    ending.start()
+
+    time.sleep(0.5)
+    assert alive(identity)
+    running.unlink()
+
+    ending.join(10)
+    assert not alive(identity)
+    assert state_of(keeper) == "stopped"
+
+
+@pytest.mark.parametrize("hurried", [True, False])
+def test_nobody_is_waited_for_in_a_hurry_or_for_ever(
+    keep: Keep, tmp_path: Path, hurried: bool
+) -> None:
+    running = tmp_path / "running"
+    running.touch()
+    keeper = keep(f"busy:{running}")
+    until(lambda: state_of(keeper) == "busy")
+    ending = threading.Thread(target=keeper.stop, args=(60.0 if hurried else 0.5,))
+    ending.start()
+
+    if hurried:
+        keeper.hurry()
+
+    ending.join(20)
+    assert not ending.is_alive()
+    assert running.exists()
+
+
+def test_a_wrong_answer_is_noticed_and_a_fresh_load_may_heal_it(
+    keep: Keep, around: Around, engine: EngineMode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "said"
+    said.write_text(" Paris. The capital of Germany is Berlin.")
+    keeper = keep(f"says:{said}")
+    until(lambda: keeper._canary.cleared)
+    said.write_text("!" * 40)
+    monkeypatch.setattr(canary, "_SUSPECTED_EVERY", timedelta(0))
+
+    keeper._canary._asked = None  # a night has passed
+
+    until(lambda: state_of(keeper) == "degraded")
+    assert "it repeated itself" in str(keeper.record.reason)
+    until(lambda: "to blame" in str(keeper.record.reason))
+    assert codes(around.state).count("ENGINE-WRONG-ANSWER") >= 3
+    (evidence,) = around.evidence
+    assert evidence.startswith("ENGINE-WRONG-ANSWER: it computes wrongly: it repeated itself: !!!")
+    assert keeper.record.restarts == 1
+
+    said.write_text(" Paris. The capital of Germany is Berlin.")
+    until(lambda: state_of(keeper) == "ready")
+
+
+def test_an_engine_ended_for_memory_waits_for_room(
+    keep: Keep, engine: EngineMode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def left(mib: int) -> None:
+        (tmp_path / "meminfo").write_text(
+            f"MemTotal: {16 * 2**20} kB\nMemAvailable: {mib * 1024} kB\n"
+        )
+
+    keeper = keep()
+    until(lambda: state_of(keeper) == "ready")
+    left(100)
+    monkeypatch.setattr(memory, "PROC", tmp_path)
+
+    keeper.end_for_memory()
+
+    until(lambda: state_of(keeper) == "failed")
+    assert "running out of memory" in str(keeper.record.reason)
+    time.sleep(1.0)
+    assert state_of(keeper) == "failed"
+    assert len(engine.requests) == 1
+
+    left(8000)
+    until(lambda: state_of(keeper) == "ready")
+
+
+def test_loading_is_told_while_it_lasts(keep: Keep, tmp_path: Path) -> None:
+    keeper = keep("silent")
+    until(lambda: keeper.loading)
+    until(lambda: keeper.record.identity)
+    with keeper.log_file.path.open("a") as log:
+        log.write("Loading safetensors checkpoint shards:  50% Completed | 1/2\n")
+
+    until(lambda: keeper.loading and keeper.loading.pct == 40.0, 90)
+
+    assert keeper.loading is not None
+    assert keeper.loading.eta_s() is not None
