@@ -16,19 +16,23 @@ from appliance.planner.measured import with_engine
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model
 from appliance.planner.people import (
+    MOST_PEOPLE,
     Crowd,
     Station,
     carried,
+    contents,
     experience,
     habits_of,
     largest,
-    limits_of,
 )
 from appliance.planner.placement import Place
 from appliance.planner.rules import rules
 from appliance.planner.sizing import fits
 from appliance.planner.speed import speed_of
 from appliance.planner.starts import refusal, rejection
+
+WRECKED = 12.0
+"""Points that a quantization costs from which on it is a last resort."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,12 +48,17 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     usable: bool
     shortened: bool
     """Whether the model cannot have the context that was wished for."""
+    wished_context: int
     stored: bool = False
 
     @property
-    def order(self) -> tuple[bool, bool, bool, float]:
-        """Bigger is better: a bearable speed, the wish, a place to get it, then its worth."""
-        return (self.usable, self.meets_wish, self.available, self.worth)
+    def order(self) -> tuple[bool, bool, bool, bool, bool, float]:
+        """Bigger is better: a bearable speed, on a card, the wish, a place to get it, sound, worth.
+
+        That the processor could do it, too, is no reason to leave the cards idle.
+        """
+        on_card, sound = not self.place.is_host, self.model.damage < WRECKED
+        return (self.usable, on_card, self.meets_wish, self.available, sound, self.worth)
 
     @property
     def available(self) -> bool:
@@ -65,8 +74,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         people = rules().people
         stored = people.worth_of_stored if self.stored else 0.0
         official = people.worth_of_official if self.model.official else 0.0
+        late = math.log2(max(1.0, self.crowd.first_word_s / people.first_word_s))
         cache = rules().quality.get(f"cache-{self.choice.kv_type}", 0.0)
-        return self.model.score - cache + gain + stored + official
+        return self.model.score - cache + gain + stored + official - late * people.worth_of_wait
 
 
 def candidate(wish: Wish, model: Model, recipe: Recipe, place: Place) -> Candidate | Rejection:
@@ -136,7 +146,7 @@ def most_users(wish: Wish, one: Candidate) -> int:
         outcome = candidate(asked, one.model, one.recipe, one.place)
         return isinstance(outcome, Candidate) and outcome.meets_wish
 
-    return largest(serves)
+    return largest(serves, MOST_PEOPLE)
 
 
 def sized(one: Candidate, cache: Path) -> Candidate:
@@ -167,7 +177,8 @@ def _candidate(match: Match, fit: Fit) -> Candidate:
     first_s = station.prompt_s + station.step_s(1)
     speed = msgspec.structs.replace(speed, first_token_s=round(first_s, 2))
     crowd = experience(station, wish.users)
-    long_enough = setup.context // setup.slots >= (wish.context or match.context)
+    wished_context = wish.context or match.context
+    long_enough = setup.context // setup.slots >= wished_context
     return Candidate(
         model=model,
         recipe=match.recipe,
@@ -175,26 +186,23 @@ def _candidate(match: Match, fit: Fit) -> Candidate:
         choice=_choice(match, fit, speed),
         station=station,
         crowd=crowd,
-        meets_wish=long_enough and _contents(wish, station, crowd),
+        meets_wish=long_enough and contents(wish, station, crowd),
         usable=_is_bearable(speed),
         shortened=match.context < (wish.context or 0),
+        wished_context=wished_context,
     )
 
 
-def _contents(wish: Wish, station: Station, crowd: Crowd) -> bool:
-    longest_s, slowest_tps = limits_of(wish, station)
-    return crowd.first_word_s <= longest_s and crowd.tps >= slowest_tps
-
-
 def _is_bearable(speed: Speed) -> bool:
-    """Whether one person alone would wait for it."""
-    tps, wait_s = speed.decode_tps_one or 0.0, speed.first_token_s or 0.0
+    """Whether one person alone would wait for it, also where the prediction was too hopeful."""
+    slowest, _ = speed.decode_tps_one_range or (0.0, 0.0)
+    tps, wait_s = slowest, speed.first_token_s or 0.0
     return tps >= rules().speed.usable_tps and wait_s <= rules().people.patience_s
 
 
 def _choice(match: Match, fit: Fit, speed: Speed) -> Choice:
     cards = len(fit.memory.per_card)
-    used = match.place.cards[: cards * fit.load.replicas]
+    used = match.place.taken(cards, fit.load.replicas)
     tensor = match.model.is_tensor_parallel
     return Choice(
         model=match.model.id,
@@ -212,6 +220,7 @@ def _choice(match: Match, fit: Fit, speed: Speed) -> Choice:
         fits=True,
         memory=fit.memory,
         speed=speed,
+        host_layers=fit.host_layers,
     )
 
 
@@ -226,6 +235,8 @@ def _too_big(match: Match) -> Rejection:
             say("how much memory {card} has is not known", card=match.place.name),
             say("check `appliance detect`: the driver does not tell the memory of this card"),
         )
+    if match.fits_undivided():
+        return _indivisible(match)
     memory = match.smallest_memory()
     needs = sum(card.total_mib for card in memory.per_card) / 1024
     has = available * len(memory.per_card) / 1024
@@ -235,4 +246,19 @@ def _too_big(match: Match) -> Rejection:
         "TOO-BIG",
         say("needs {needs:.1f} GiB, there are {has:.1f} GiB", needs=needs, has=has),
         say("choose a smaller model or a smaller quantization, or add memory"),
+    )
+
+
+def _indivisible(match: Match) -> Rejection:
+    cards = len(match.place.cards)
+    return rejection(
+        match.model,
+        match.recipe.engine,
+        "CARDS-INDIVISIBLE",
+        say(
+            "{heads} heads and blocks of weights cannot be dealt out evenly to {cards} cards",
+            heads=match.model.architecture.heads,
+            cards=cards,
+        ),
+        say("use 2, 4, 8 or 16 cards, or a GGUF variant, whose layers are dealt out"),
     )

@@ -50,14 +50,20 @@ def _bought(
     best: Candidate,
 ) -> Candidate | None:
     """The best at `place`, where it is more capable or carries noticeably more people."""
-    found, _ = candidates(wish, models, recipes, [place])
+    better = best.model.score + BETTER
+    worth_it = [one for one in models if one.score > better or _is_kin(one, best.model)]
+    found, _ = candidates(wish, worth_it, recipes, [place])
     first = max(found, key=lambda one: one.order, default=best)
-    if first.model.score > best.model.score + BETTER or first.meets_wish > best.meets_wish:
+    if first.model.score > better or first.meets_wish > best.meets_wish:
         return first
     same = next((one for one in found if _is_same(one, best)), None)
     if same and most_users(wish, same) > NOTEWORTHY * most_users(wish, best):
         return same
     return None
+
+
+def _is_kin(one: Model, other: Model) -> bool:
+    return one.id == other.id and one.score >= other.score
 
 
 def _is_same(one: Candidate, other: Candidate) -> bool:
@@ -92,28 +98,29 @@ def _other_cards(
     where: Sequence[Place],
     best: Candidate,
 ) -> Iterator[Improvement]:
-    """The same model on the cards of another kind, under the same name."""
-    same = [model for model in models if model.id == best.model.id]
+    """What cards of another kind could do beside: the same model under its name, else another."""
     for place in where:
         if place.is_host or place.cards == best.place.cards:
             continue
-        found, _ = candidates(wish, same, recipes, [place])
-        usable = [one for one in found if one.usable]
-        if not usable:
-            continue
-        beside = max(usable, key=lambda one: one.order)
-        text = say(
-            "{model} could run on the {count} x {card} as well ({engine}), under the same name: "
-            "{people} people more",
-            model=best.model.id,
-            count=len(place.cards),
-            card=place.name,
-            engine=beside.recipe.engine,
-            people=most_users(wish, beside),
-        )
-        yield Improvement(
-            what=f"{len(place.cards)} x {place.name}",
-            model=beside.model.id,
-            variant=beside.model.variant,
-            text=str(text),
-        )
+        same = [model for model in models if model.id == best.model.id]
+        beside = _best_at(wish, same, recipes, place) or _best_at(wish, models, recipes, place)
+        if beside:
+            yield _beside(wish, best, beside)
+
+
+def _best_at(
+    wish: Wish, models: Sequence[Model], recipes: Sequence[Recipe], place: Place
+) -> Candidate | None:
+    found, _ = candidates(wish, models, recipes, [place])
+    usable = [one for one in found if one.usable and one.available]
+    return max(usable, key=lambda one: one.order, default=None)
+
+
+def _beside(wish: Wish, best: Candidate, beside: Candidate) -> Improvement:
+    cards = f"{len(beside.place.cards)} x {beside.place.name}"
+    people, variant = most_users(wish, beside), beside.model.variant
+    values = {"cards": cards, "model": variant, "people": people}
+    text = say("the {cards} could serve {model} beside it to {people} people", **values)
+    if beside.model.id == best.model.id:
+        text = say("the {cards} could serve {model}, too, to {people} people more", **values)
+    return Improvement(what=cards, model=beside.model.id, variant=variant, text=str(text))

@@ -141,7 +141,14 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
                 yield count
 
     def _divides(self, ranks: int) -> bool:
-        return ranks in RANKS and divides(self.model.architecture, ranks)
+        return ranks in RANKS and divides(self.model, ranks)
+
+    def fits_undivided(self) -> bool:
+        """Whether all cards together had room, if only the heads could be dealt out to them."""
+        count = len(self.place.cards)
+        if not self.model.is_tensor_parallel or self._divides(count):
+            return False
+        return self._memory_on(self._smallest(), count) is not None
 
     def _load(self, cards: int, host_layers: int = 0) -> Load:
         machine = machine_for(self.model, self.place, cards, host_layers)

@@ -57,6 +57,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     context_max: int
     reasoning: bool
     vendors: tuple[str, ...] = ()
+    loaded_by: tuple[str, ...] = ()
+    """The only engines that load this form; empty where its format decides."""
     fork: bool = False
     official: bool = False
     """Whether its makers recommend this form."""
@@ -89,6 +91,7 @@ def of_catalogue(family: Family, variant: Variant) -> Model | None:
         context_max=family.context_max,
         reasoning=family.reasoning != "never",
         vendors=variant.vendors,
+        loaded_by=variant.engines,
         fork=variant.mark == "fork",
         official=variant.quant == family.native,
         engines=family.engines,

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from itertools import accumulate
 
 import msgspec
 
@@ -32,11 +33,15 @@ MOST_PEOPLE = 20_000
 
 
 class Crowd(msgspec.Struct, frozen=True, kw_only=True):
-    """What each of `users` people sees on average: seconds to the first word, tokens a second."""
+    """What each of `users` people sees on average: seconds to the first word, tokens a second.
+
+    `queued` is the share of questions that find every slot taken.
+    """
 
     users: int
     first_word_s: float
     tps: float
+    queued: float
 
 
 class Station(msgspec.Struct, frozen=True, kw_only=True, dict=True):
@@ -96,81 +101,107 @@ def habits_of(wish: Wish) -> Habits:
     )
 
 
+class _Means(msgspec.Struct, frozen=True):
+    """Requests at work and waiting, requests ended in a second, share of arrivals that wait."""
+
+    working: float
+    waiting: float
+    rate: float
+    queued: float
+
+
 def experience(station: Station, users: int) -> Crowd:
     """What `users` people see on average."""
-    working, waiting, rate = _means(station, users)
-    busy = working / station.replicas
-    queue_s = waiting / rate
-    answer_s = working / rate - station.prompt_s
-    load = min(0.99, rate / station.replicas * station.prompt_s)
+    means = _steady(station, users) if users > MOST_IN_DETAIL else _exact(station, users)
+    load = min(0.99, means.rate / station.replicas * station.prompt_s)
     others_s = station.prompt_s * load / (2 * (1 - load))
-    first_word_s = queue_s + others_s + station.prompt_s + station.step_s(busy)
-    tps = min(1 / station.step_s(1), station.habits.answer_tokens / max(answer_s, 1e-9))
-    return Crowd(users=users, first_word_s=first_word_s, tps=tps)
+    step_s = station.step_s(means.working / station.replicas)
+    answer_s = means.working / means.rate - station.prompt_s
+    return Crowd(
+        users=users,
+        first_word_s=means.waiting / means.rate + others_s + station.prompt_s + step_s,
+        tps=min(1 / station.step_s(1), station.habits.answer_tokens / max(answer_s, 1e-9)),
+        queued=means.queued,
+    )
 
 
-def _means(station: Station, users: int) -> tuple[float, float, float]:
-    """Requests at work, requests waiting, requests ended in a second, on average."""
-    if users > MOST_IN_DETAIL:
-        return _steady(station, users)
+def _exact(station: Station, users: int) -> _Means:
+    """The means over the chain's states; an arrival comes in state n as often as N - n think."""
+    states, places = range(users + 1), station.places
+    share = _shares(station, users)
+    arriving = sum(share[n] * (users - n) for n in states)
+    full = sum(share[n] * (users - n) for n in states[places:])
+    return _Means(
+        working=sum(share[n] * min(n, places) for n in states),
+        waiting=sum(share[n] * (n - places) for n in states[places:]),
+        rate=sum(share[n] * station.rate(n) for n in states),
+        queued=full / arriving if arriving else 0.0,
+    )
+
+
+def _shares(station: Station, users: int) -> list[float]:
+    """How much of the time the station holds 0, 1, 2 … requests."""
     pause = max(station.habits.think_s, 1e-3)
-    weight, total, working, waiting, rate = 1.0, 1.0, 0.0, 0.0, 0.0
-    for n in range(1, users + 1):
-        ending = station.rate(n)
-        weight *= (users - n + 1) / pause / ending
-        if weight > 1e200:
-            weight, total, working = weight * 1e-200, total * 1e-200, working * 1e-200
-            waiting, rate = waiting * 1e-200, rate * 1e-200
-        total += weight
-        working += weight * min(n, station.places)
-        waiting += weight * max(0, n - station.places)
-        rate += weight * ending
-    return working / total, waiting / total, rate / total
+    ratios = (math.log((users - n + 1) / pause / station.rate(n)) for n in range(1, users + 1))
+    logs = list(accumulate(ratios, initial=0.0))
+    most = max(logs)
+    weights = [math.exp(each - most) for each in logs]
+    total = sum(weights)
+    return [weight / total for weight in weights]
 
 
-def _steady(station: Station, users: int) -> tuple[float, float, float]:
+def _steady(station: Station, users: int) -> _Means:
     """The same where arrivals and ends balance: the limit of a large crowd."""
     pause = max(station.habits.think_s, 1e-3)
     most = station.rate(station.places)
     if users - station.places > pause * most:
-        return station.places, users - station.places - pause * most, most
-    low, high = 0, station.places
-    while low < high:
-        middle = (low + high) // 2
-        if station.rate(middle) * pause < users - middle:
-            low = middle + 1
-        else:
-            high = middle
-    return low, 0.0, station.rate(low)
+        waiting = users - station.places - pause * most
+        return _Means(station.places, waiting, most, queued=1.0)
+    low = largest(lambda n: station.rate(n) * pause < users - n, station.places) + 1
+    spare = (station.places - low) / math.sqrt(2 * low)
+    return _Means(low, 0.0, station.rate(low), queued=math.erfc(spare) / 2)
 
 
-def limits_of(wish: Wish, station: Station) -> tuple[float, float]:
-    """Longest wait for the first word, slowest tokens a second, that people put up with.
+def contents(
+    wish: Wish, station: Station, crowd: Crowd, *, longest_s: float = 0.0, slowest_tps: float = 1e9
+) -> bool:
+    """Whether a crowd gets its first word and its words in time, and hardly anybody has to queue.
 
-    A wish that says nothing takes a slow machine as it is: twice the wait of one person alone.
+    `longest_s` and `slowest_tps` are what a slow machine is forgiven.
     """
-    alone_s = station.prompt_s + station.step_s(1)
-    longest_s = wish.first_word_s or max(rules().people.first_word_s, 2 * alone_s)
-    return longest_s, min(rules().speed.usable_tps, 0.5 / station.step_s(1))
+    people = rules().people
+    bearable = people.thinking_tps if station.model.reasoning else rules().speed.usable_tps
+    longest_s = max(longest_s, wish.first_word_s or people.first_word_s)
+    in_time = crowd.first_word_s <= longest_s and crowd.tps >= min(slowest_tps, bearable)
+    return in_time and crowd.queued <= people.queued_most
 
 
 def carried(wish: Wish, station: Station) -> Crowd | None:
-    """The largest crowd within the limits of `wish`; `None` where one person is too many."""
-    longest_s, slowest_tps = limits_of(wish, station)
+    """The largest crowd that `station` carries; `None` where one person is too many.
+
+    A slow machine is taken as it is: with twice the wait and half the speed of one person alone.
+    """
+    alone = experience(station, 1)
 
     def content(users: int) -> bool:
-        crowd = experience(station, users)
-        return crowd.first_word_s <= longest_s and crowd.tps >= slowest_tps
+        return contents(
+            wish,
+            station,
+            experience(station, users),
+            longest_s=0.0 if wish.first_word_s else 2 * alone.first_word_s,
+            slowest_tps=alone.tps / 2,
+        )
 
-    users = largest(content)
+    users = largest(content, MOST_PEOPLE)
     return experience(station, users) if users else None
 
 
-def largest(holds: Callable[[int], bool], most: int = MOST_PEOPLE) -> int:
+def largest(holds: Callable[[int], bool], most: int) -> int:
     """The largest number up to `most` that `holds`, by doubling and halving; 0 where 1 does not."""
     low, high = 0, 1
-    while high < most and holds(high):
+    while high <= most and holds(high):
         low, high = high, high * 2
+    high = min(high, most + 1)
     while high - low > max(1, low // 100):
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)

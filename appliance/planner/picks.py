@@ -11,6 +11,8 @@ from appliance.planner.wording import pace
 
 MOST_GIVEN_UP = 15.0
 """Points of capability below the best from where a fast choice is no choice any more."""
+SLOW_TPS = 25.0
+"""A best choice below it makes people ask what a fast one would be: then twice as much may go."""
 MOST_DAMAGED = 5.0
 """Points that a quantization may cost: whoever wants speed takes a smaller model, not a wreck."""
 NOTEWORTHY = 1.25
@@ -42,7 +44,8 @@ def picks_of(ordered: Sequence[Candidate], *, named: bool) -> dict[Pick, Candida
 
 def _is_rival(one: Candidate, quality: Candidate) -> bool:
     """Whether it is noticeably faster, as good for the wish, and not much less capable."""
-    close = quality.model.score - one.model.score <= MOST_GIVEN_UP
+    most = MOST_GIVEN_UP * (2 if _tps(quality) < SLOW_TPS else 1)
+    close = quality.model.score - one.model.score <= most
     sound = one.model.damage <= max(MOST_DAMAGED, quality.model.damage)
     as_good = (one.meets_wish, one.available) >= (quality.meets_wish, quality.available)
     return close and sound and as_good and _tps(one) > NOTEWORTHY * _tps(quality)

@@ -24,11 +24,13 @@ from appliance.planner.model import Model, of_catalogue, of_header
 from appliance.planner.picks import gives_up, picks_of, role_of
 from appliance.planner.placement import Place, places
 from appliance.planner.starts import rejection
-from appliance.planner.wording import why
+from appliance.planner.wording import unmet, why
 
 MOST_CHOICES = 16
 MOST_REJECTED = 40
 MOST_ASKED = 3
+NEAR_MISSES = ("DISK-SPACE", "TOO-BIG", "MEMORY-UNKNOWN")
+"""Rejections that more room would undo."""
 
 
 def plan(
@@ -200,7 +202,8 @@ def _choices(wish: Wish, ordered: Sequence[Candidate], *, named: bool) -> list[C
             choices.append(_choice(one, people_of(wish, one, most=False), []))
             continue
         choice = _choice(one, people[pick], [role_of(pick)])
-        lacks = gives_up(one, picks, known) if pick in known else []
+        lacks = [str(text) for text in unmet(one)]
+        lacks += gives_up(one, picks, known) if pick in known else []
         choices.append(msgspec.structs.replace(choice, pick=pick, gives_up=lacks))
     return choices
 
@@ -233,11 +236,11 @@ def _worth_telling(
 ) -> list[Rejection]:
     """A reason for each variant asked for; of the whole catalogue for each family left out.
 
-    The smallest variant speaks for its family: it came nearest.
+    The smallest variant that only wants more room speaks for its family: it came nearest.
     """
     told: dict[str, Rejection] = {}
     served = {one.choice.variant if named else one.choice.model for one in kept}
-    for one in rejected:
+    for one in sorted(rejected, key=lambda one: one.code not in NEAR_MISSES):
         key = one.variant if named else one.variant.partition(":")[0]
         if key not in served:
             told.setdefault(key, one)

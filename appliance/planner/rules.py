@@ -35,6 +35,7 @@ class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queued_most: float
     worth_of_stored: float
     worth_of_official: float
+    worth_of_wait: float
     words_per_token: float
     characters_per_token: float
     slots_max: int
@@ -137,7 +138,11 @@ class MemoryRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Refuses a combination of engine, card and variant. A condition left out matches all."""
+    """Refuses a combination of engine, card and variant. A condition left out matches all.
+
+    `image` and those in `archs` are patterns. `driver_below` and `runtime_below` are the versions
+    from which on it works: a card that does not tell its version is not refused, but told.
+    """
 
     code: str
     reason: str
@@ -151,6 +156,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     quants_except: list[str] | None = None
     architectures: list[str] | None = None
     formats_lack: list[str] | None = None
+    image: str | None = None
+    driver_below: str | None = None
+    runtime_below: str | None = None
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -160,6 +168,7 @@ class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speed: SpeedRules
     memory: MemoryRules
     quality: dict[str, float]
+    block: dict[str, int]
     rule: list[Rule]
 
 

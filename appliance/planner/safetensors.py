@@ -13,6 +13,7 @@ from appliance.catalog.architecture import Architecture
 from appliance.catalog.models import MIB
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model
+from appliance.planner.rules import rules
 
 MLA_FP8_BYTES = 656
 """vLLM's packed entry of MLA (`fp8_ds_mla`): 512 FP8, four scales, 64 BF16 of position."""
@@ -62,7 +63,14 @@ def rank_kv_mib(a: Architecture, setup: Setup, ranks: int) -> float:
     return a.layers * setup.context * 2 * heads * size * 2 / MIB
 
 
+V41_ENTRY_BYTES = 288 + 68
+"""V4.1's cached entry: 512 FP4, the indexer's 128, and scales (technical report, 2.4.4)."""
+
+
 def _compressed_mib(a: Architecture, setup: Setup) -> float:
+    if a.kv_sources:
+        token = sum(V41_ENTRY_BYTES / a.compress_ratios[layer] for layer in a.kv_sources)
+        return setup.context * token / MIB + a.layers * V4_FIXED_MIB
     dense, sparse = a.compress_ratios.count(4), a.compress_ratios.count(128)
     token = dense * (COMPRESSED_BYTES + INDEXER_BYTES) / 4 + sparse * COMPRESSED_BYTES / 128
     return setup.context * token / MIB + a.layers * V4_FIXED_MIB
@@ -78,8 +86,9 @@ def activation_mib(a: Architecture, card_mib: float | None, ranks: int) -> float
     return (2 * batch * width + scores) / MIB + GRAPHS_MIB + GRAPHS_LAYER_MIB * a.layers
 
 
-def divides(a: Architecture, ranks: int) -> bool:
-    """Whether the heads can be dealt out to this many ranks."""
-    return a.heads % ranks == 0 and (
-        a.is_mla or max(a.kv_heads, ranks) % min(a.kv_heads, ranks) == 0
-    )
+def divides(model: Model, ranks: int) -> bool:
+    """Whether heads, and whole blocks of what shares a scale, can be dealt out to so many ranks."""
+    a = model.architecture
+    grouped = a.is_mla or max(a.kv_heads, ranks) % min(a.kv_heads, ranks) == 0
+    block = rules().block.get(model.quant, 1) if a.is_moe or model.quant != "fp8" else 1
+    return a.heads % ranks == 0 and grouped and (a.feed_forward // ranks) % block == 0

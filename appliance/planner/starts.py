@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
 
 from appliance.core.i18n import Text, say
 from appliance.core.plan import Rejection
@@ -11,12 +12,14 @@ from appliance.engines.recipes import Recipe
 from appliance.planner.model import Model
 from appliance.planner.placement import Place
 from appliance.planner.rules import Rule, rules
+from appliance.planner.versions import engine_version, numbers, older
 
 
 def refusal(model: Model, recipe: Recipe, place: Place) -> Rejection | None:
     """Why this engine does not serve this model on these cards; `None` where nothing is known."""
-    reason, advice, code = _unserved(model, recipe, place) or (None, None, "")
-    if reason and advice:
+    excluded = _unserved(model, recipe, place) or _too_old(model, recipe, place)
+    if excluded:
+        reason, advice, code = excluded
         return rejection(model, recipe.engine, code, reason, advice)
     return _ruled_out(model, recipe, place)
 
@@ -27,6 +30,12 @@ def _unserved(model: Model, recipe: Recipe, place: Place) -> tuple[Text, Text, s
     if model.vendors and place.vendor not in model.vendors:
         return (
             say("this form is made for {vendors} cards", vendors=", ".join(model.vendors)),
+            say("use another variant of {model}", model=model.id),
+            "FORMAT-UNSUPPORTED",
+        )
+    if model.loaded_by and engine not in model.loaded_by:
+        return (
+            say("only {engines} is known to load this form", engines=", ".join(model.loaded_by)),
             say("use another variant of {model}", model=model.id),
             "FORMAT-UNSUPPORTED",
         )
@@ -52,18 +61,66 @@ def _unserved(model: Model, recipe: Recipe, place: Place) -> tuple[Text, Text, s
     return None
 
 
+def _too_old(model: Model, recipe: Recipe, place: Place) -> tuple[Text, Text, str] | None:
+    """Whether the engine is from before the model."""
+    needed = _needed_version(model, recipe, place)
+    has = engine_version(recipe, place.arch) if needed else None
+    if has is None or needed is None or not older(has, needed):
+        return None
+    return (
+        say("{model} needs {engine} {needed} or newer, here is {version}", model=model.id,
+            engine=recipe.engine, needed=needed, version=has),
+        say("update the engine to ≥ {needed}, or choose another model", needed=needed),
+        "ENGINE-OLD",
+    )  # fmt: skip
+
+
+def _needed_version(model: Model, recipe: Recipe, place: Place) -> str | None:
+    name = recipe.engine.lower()
+    if place.vendor == "ascend":
+        return model.engines.get(f"{name}-ascend")
+    return model.engines.get(name)
+
+
 def _ruled_out(model: Model, recipe: Recipe, place: Place) -> Rejection | None:
     for rule in rules().rule:
-        if _matches(rule, model, recipe, place):
-            values = {"card": place.name, "engine": recipe.engine, "model": model.id}
-            return rejection(
-                model,
-                recipe.engine,
-                rule.code,
-                say(rule.reason, **values),
-                say(rule.advice, **values),
-            )
+        if not _matches(rule, model, recipe, place):
+            continue
+        found = _oldest(rule, place)
+        if found is None:
+            continue
+        values = {"card": place.name, "engine": recipe.engine, "model": model.id, "version": found}
+        reason, advice = say(rule.reason, **values), say(rule.advice, **values)
+        return rejection(model, recipe.engine, rule.code, reason, advice)
     return None
+
+
+def _oldest(rule: Rule, place: Place) -> str | None:
+    """The oldest version on these cards that a rule refuses; "" for a rule without versions."""
+    if not (rule.driver_below or rule.runtime_below):
+        return ""
+    drivers = [(card.driver, rule.driver_below) for card in place.cards]
+    runtimes = [(card.runtime, rule.runtime_below) for card in place.cards]
+    refused = [
+        version
+        for version, least in (*drivers, *runtimes)
+        if version and least and older(version, least)
+    ]
+    return min(refused, key=numbers, default=None)
+
+
+def unknowns(model: Model, recipe: Recipe, place: Place) -> Iterator[Text]:
+    """Versions that cards do not tell and that would decide whether it starts."""
+    for rule in rules().rule:
+        least = rule.driver_below or rule.runtime_below
+        told = [card.driver if rule.driver_below else card.runtime for card in place.cards]
+        if least and not all(told) and _matches(rule, model, recipe, place):
+            yield say(
+                "the version of the driver of {card} is not known: {engine} needs {least} or newer",
+                card=place.name,
+                engine=recipe.engine,
+                least=least,
+            )
 
 
 def _matches(rule: Rule, model: Model, recipe: Recipe, place: Place) -> bool:
@@ -71,17 +128,25 @@ def _matches(rule: Rule, model: Model, recipe: Recipe, place: Place) -> bool:
         (rule.engines, recipe.engine),
         (rule.vendors, place.vendor),
         (rule.archs, place.arch),
+        ([rule.image] if rule.image else None, recipe.image_for(place.arch)),
         ([rule.format] if rule.format else None, model.format),
         (rule.quants, model.quant),
         (rule.architectures, model.architecture.gguf),
     )
-    if any(wanted is not None and actual not in wanted for wanted, actual in conditions):
-        return False
+    for wanted, actual in conditions:
+        if not _is_one_of(actual, wanted):
+            return False
     if rule.quants_except is not None and model.quant in rule.quants_except:
         return False
     if rule.formats_lack is None:
         return True
     return bool(place.formats) and not any(name in place.formats for name in rule.formats_lack)
+
+
+def _is_one_of(actual: str | None, wanted: Sequence[str] | None) -> bool:
+    if wanted is None or (actual or "") in wanted:
+        return True
+    return any(fnmatchcase(actual or "", pattern) for pattern in wanted if not pattern.isalnum())
 
 
 def rejection(model: Model, engine: str, code: str, reason: Text, advice: Text) -> Rejection:

@@ -8,6 +8,7 @@ from appliance.core.i18n import Text, current_language, say
 from appliance.core.plan import People
 from appliance.planner.candidates import Candidate
 from appliance.planner.rules import rules
+from appliance.planner.starts import unknowns
 
 
 def why(candidate: Candidate, people: People | None, roles: list[Text]) -> list[str]:
@@ -18,12 +19,15 @@ def why(candidate: Candidate, people: People | None, roles: list[Text]) -> list[
 
 def pace(tps: float) -> str:
     """Tokens a second as people read them: words, in Chinese characters."""
+    template = "{count} characters/s" if current_language() == "zh" else "{count} words/s"
+    return str(say(template, count=pace_number(tps)))
+
+
+def pace_number(tps: float) -> float:
+    """The number of `pace` alone."""
     people = rules().people
-    if current_language() == "zh":
-        return str(
-            say("{count} characters/s", count=_few_digits(tps * people.characters_per_token))
-        )
-    return str(say("{count} words/s", count=_few_digits(tps * people.words_per_token)))
+    chinese = current_language() == "zh"
+    return _few_digits(tps * (people.characters_per_token if chinese else people.words_per_token))
 
 
 def _few_digits(value: float) -> float:
@@ -76,11 +80,34 @@ def _reservations(candidate: Candidate) -> Iterator[Text]:
         )
     if not candidate.usable:
         yield say("slower than people read")
-    elif not candidate.meets_wish:
-        yield say("does not meet the whole wish: fewer conversations at once, or slower ones")
+    yield from unmet(candidate)
     if not candidate.model.downloadable:
         yield say("no place to fetch this variant from is known: import it from a disk")
+    yield from unknowns(candidate.model, candidate.recipe, place)
     if candidate.recipe.start == "container":
         yield say("needs a container runtime to start")
     elif candidate.recipe.start == "build":
         yield say("its engine is built on this server first")
+
+
+def unmet(candidate: Candidate) -> Iterator[Text]:
+    """What of the wish it does not meet."""
+    if candidate.meets_wish or not candidate.usable:
+        return
+    choice, crowd = candidate.choice, candidate.crowd
+    if choice.context < candidate.wished_context:
+        yield say("conversations are shortened to {context} tokens", context=choice.context)
+    if crowd.queued > rules().people.queued_most:
+        yield say(
+            "with {users} people {share:.0f} % of the questions wait for a free place",
+            users=crowd.users,
+            share=100 * crowd.queued,
+        )
+    elif crowd.first_word_s > rules().people.first_word_s:
+        yield say("the first word takes {seconds:.0f} s", seconds=crowd.first_word_s)
+    else:
+        yield say(
+            "with {users} people each gets {pace}: too slow for a thought before the answer",
+            users=crowd.users,
+            pace=pace(crowd.tps),
+        )
