@@ -157,9 +157,8 @@ class Fetch:
             raise frontier.error
 
     def _most_workers(self) -> int:
-        """As many as the source can feed, and as a kill may cost: 16 MiB and 1 % of the file."""
-        affordable = 4 + self.wanted.size // 100 // CHUNK_BYTES
-        return min(self.options.connections, self.chain.connections(), affordable)
+        """As many as the source can feed, and as a kill may cost."""
+        return min(self.chain.connections(), affordable(self.wanted.size))
 
     def _start_workers(self) -> None:
         self._workers = [worker for worker in self._workers if worker.is_alive()]
@@ -373,6 +372,11 @@ class _Transfer:
                 if got < _MIN_BPS * stall_s:
                     raise no_answer(self._offer.source.label, say("it only sends a trickle"))
                 since, got = now, 0
+
+
+def affordable(size: int) -> int:
+    """Connections whose unfinished chunks are at most 16 MiB and 1 % of `size` bytes."""
+    return 4 + size // 100 // CHUNK_BYTES
 
 
 def _wrong_bytes(label: str, name: str, ranges: str) -> SourceFault:

@@ -53,7 +53,7 @@ class Http:
 
     Documents are asked for over HTTP/2 where the server offers it, one after the other. Files have
     HTTP/1.1 connections of their own: ranges over one HTTP/2 connection were measured to come less
-    than half as fast (`benchmarks/weights.py --http2`), and one lost packet holds all of them up.
+    than half as fast (`benchmarks/http2.py`), and one lost packet holds all of them up.
     """
 
     def __init__(self, *, stall_s: float = 30.0, connect_s: float = 10.0) -> None:

@@ -16,7 +16,7 @@ from appliance.weights.chain import Chain
 from appliance.weights.chunks import CHUNK_BYTES
 from appliance.weights.disk import disk_errors
 from appliance.weights.faults import SourceFault
-from appliance.weights.fetch import Fetched, FetchOptions, Wanted
+from appliance.weights.fetch import Fetched, FetchOptions, Wanted, affordable
 from appliance.weights.header import check_header, remote_header
 from appliance.weights.http import Http
 from appliance.weights.limit import Limit, parse_limit
@@ -149,7 +149,8 @@ class _Pulling:
                 return stored, 0
             raise
         self.meter.restart()
-        self.meter.total = sum(target.size for target in targets)
+        total = self.meter.total = sum(target.size for target in targets)
+        self.pace = Pace(min(self.options.connections, affordable(total)))
         self._require_space(targets)
         done = self._bring_all(targets)
         self.meter.enter("place")

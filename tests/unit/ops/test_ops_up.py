@@ -269,3 +269,17 @@ def test_a_hub_that_answers_but_lacks_the_files_is_not_called_out_of_reach(up: J
     assert [note.code for note in result.notes] == ["NO-HUB"]
     assert "the hub does not have" in result.notes[0].text
     assert "within reach" not in result.notes[0].text
+
+
+def test_a_neighbour_that_was_made_known_is_asked_beside_the_hubs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("appliance.ops.sources.known_peers", lambda: {"10.0.0.7:8481": None})
+    request = request_for(parse_reference(SMALL), load_catalogue())
+
+    asked = permitted(request, ["hf"]).sources
+
+    assert str(asked[0]) == f"peer:10.0.0.7/{request.model}"
+    assert [str(source)[:3] for source in asked[1:]] == ["hf:"]
+    brought = request_for(parse_reference("file:/media/usb/x.gguf"), load_catalogue())
+    assert permitted(brought, ["hf"]).sources == brought.sources
