@@ -35,7 +35,7 @@ def backend(paths: Paths) -> Backend:
     def start() -> object:
         from appliance.node.start import ensure_daemon
 
-        return ensure_daemon(paths)
+        ensure_daemon(paths).close()
 
     return Backend(
         node=NodeClient(paths, timeout_s=_PATIENCE_S),

@@ -105,7 +105,8 @@ class Session:
             if answers.reference in (choice.variant, choice.model):
                 return msgspec.structs.replace(offered, best=choice)
         named = self._offers(answers, inventory, running)
-        return msgspec.structs.replace(named, choices=[*offered.choices, named.best])
+        own = msgspec.structs.replace(named.best, pick=None)
+        return msgspec.structs.replace(named, choices=[*offered.choices, own], best=own)
 
     def _cut_off(self, offered: Offers) -> bool:
         """Whether no hub answers although one is needed."""
