@@ -29,7 +29,7 @@ class CardWork(Work):
             _("An engine on it is started afresh without it, or stops where it needs it."),
             _("Hold"),
             lambda: self._call(
-                lambda: self.node.hold_card(card.id, "maintenance"),
+                lambda: self.node.hold_card(card.id, _("maintenance")),
                 _("{card} is held").format(card=card.title),
             ),
         )

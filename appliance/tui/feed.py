@@ -94,6 +94,13 @@ class Feed:
                     hint=say("restart it with `appliance down` and `appliance up`"),
                 )
             )
+        except Exception as error:  # a thread that dies would leave the screens without a word
+            return self._silent(
+                ApplianceError(
+                    say("this program has a fault: {error}", error=repr(error)),
+                    hint=say("leave with q and start it again; the daemon goes on"),
+                )
+            )
         self._answered_at = time.monotonic()
         self._last = snapshot
         return snapshot

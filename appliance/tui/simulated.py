@@ -139,13 +139,14 @@ class Fleet:
     def history(self, card: str, span: Span, at: float) -> History:
         """What the card would have done until now; all of them together for any other name."""
         numbers = [n for n, place in enumerate(self.places) if place.card.id == card]
+        numbers = numbers or list(range(min(3, len(self.places))))
         steps = STEPS[span]
         last = int(at) // steps.step_s
         end = at - _LOST_S if self.lost in numbers else at
         times = [(last - steps.count + 1 + i) * steps.step_s for i in range(steps.count)]
         points = [
-            _point([self.reading(n, time, _day(time)) for n in numbers or range(3)])
-            if time <= end
+            _point([self.reading(n, time, _day(time)) for n in numbers])
+            if numbers and time <= end
             else None
             for time in times
         ]

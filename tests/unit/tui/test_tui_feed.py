@@ -9,7 +9,7 @@ import msgspec
 from tui_fakes import FakeNode, card
 
 from appliance.core.history import History
-from appliance.core.sample import CardProcess
+from appliance.core.sample import CardProcess, Sample
 from appliance.core.status import Status
 from appliance.node.wishes import Event, UpOptions
 from appliance.tui import jobs
@@ -111,6 +111,21 @@ def test_the_history_in_view_is_asked_for_and_no_other() -> None:
 
     assert feed.look().history is None
     assert asked == [("GPU-0001", "1d"), ("GPU-0001", "1m")]
+
+
+def test_a_fault_of_our_own_is_said_and_the_feed_goes_on() -> None:
+    class Faulty(FakeNode):
+        def sample(self, *, processes: bool = False) -> Sample:
+            raise ZeroDivisionError
+
+    seen: list[Snapshot] = []
+    feed = Feed(Faulty(), seen.append, interval_s=0.01)
+    feed.start()
+    wait_for(lambda: len(seen) > 1)
+    feed.stop()
+
+    assert "ZeroDivisionError" in str(seen[-1].error)
+    assert seen[-1].down_s is not None
 
 
 def test_processes_are_asked_for_only_where_they_are_shown() -> None:
