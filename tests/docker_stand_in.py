@@ -82,7 +82,7 @@ class Container:
     def start(self) -> None:
         environment = dict(line.split("=", 1) for line in self.config["Env"])
         self.process = subprocess.Popen(
-            [*self.config["Entrypoint"], *self.config["Cmd"]],
+            [*self.config.get("Entrypoint", []), *self.config["Cmd"]],
             env={"PATH": os.environ["PATH"], **environment},
             cwd="/",
             stdin=subprocess.DEVNULL,
@@ -242,8 +242,9 @@ def check_config(config: dict[str, Any], engine: StandIn) -> None:
     """Refuse what Docker, or a careful person, would not run."""
     _only(set(config), CONFIG_KEYS)
     engine.image(config["Image"])
-    _all_strings(config["Entrypoint"], config["Cmd"], config["Env"])
-    if len(config["Entrypoint"]) != 1 or any("=" not in line for line in config["Env"]):
+    entrypoint = config.get("Entrypoint", ["the image's"])
+    _all_strings(entrypoint, config["Cmd"], config["Env"])
+    if len(entrypoint) != 1 or any("=" not in line for line in config["Env"]):
         raise Refusal(400, "bad entrypoint or environment")
     host = config["HostConfig"]
     _only(set(host), set(HOST_KEYS))
@@ -436,14 +437,15 @@ def _create(handler: _Handler, query: dict[str, str]) -> None:
 def _inspect(handler: _Handler, query: dict[str, str], name: str) -> None:
     container = handler.server.engine.container(name)
     config, host = container.config, container.config["HostConfig"]
+    argv = [*config.get("Entrypoint", ["/entrypoint"]), *config["Cmd"]]
     mounts = [
         {"Type": m["Type"], "Source": m["Source"], "Destination": m["Target"], "RW": False}
         for m in host.get("Mounts", [])
     ]
     told = {
         "Id": container.id,
-        "Path": config["Entrypoint"][0],
-        "Args": config["Cmd"],
+        "Path": argv[0],
+        "Args": argv[1:],
         "Config": {"Tty": False, "Env": config["Env"], "Image": config["Image"]},
         "HostConfig": host,
         "Mounts": mounts,

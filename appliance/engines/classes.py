@@ -15,7 +15,8 @@ from appliance.core.documents import prepare
 class ModelClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Models that an engine serves with the same settings.
 
-    `draft` is vLLM's setting for the drafting head that comes with the weights.
+    `flags` are by engine, and so is `draft`: how it uses the drafting head that comes with the
+    weights (a template). `cache` is how vLLM keeps the context unless a vendor has its own way.
     """
 
     id: str
@@ -23,7 +24,8 @@ class ModelClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     families: list[str]
     architectures: list[str]
     experts: bool = False
-    draft: str | None = None
+    cache: list[str] = []
+    draft: Mapping[str, str] = {}
     flags: Mapping[str, list[str]] = {}
 
 

@@ -11,6 +11,7 @@ class ContainerOptions(Document, frozen=True, kw_only=True):
     """How the container is let at cards and memory. The network is the host's, on loopback.
 
     `privileged` is the reason why the vendor cannot do without; `None` means it is not.
+    `image_entrypoint`: the image's own entrypoint sets the scene and is given the command.
     """
 
     runtime: str | None = None
@@ -22,6 +23,7 @@ class ContainerOptions(Document, frozen=True, kw_only=True):
     security_opt: list[str] = []
     ulimits: dict[str, str] = {}
     privileged: str | None = None
+    image_entrypoint: bool = False
 
 
 class EngineCommand(Document, frozen=True, kw_only=True):

@@ -26,6 +26,8 @@ class Limits(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     kv_types: tuple[str, ...] = ("f16",)
     tensor_parallel: bool = False
     """Whether one layer can be computed by several cards; otherwise layers are dealt out."""
+    max_tensor_parallel: int | None = None
+    """Cards that share a layer of experts at most; more work in groups, side by side."""
     host_experts: bool = False
     """Whether experts can stay in host memory while the rest of a layer is on a card."""
     prompt_cache_mib: int = 0

@@ -1,11 +1,11 @@
 """Filling in the templates of recipes.
 
 Words a template may use: `model` (the path), `alias`, `port`, `context` (one conversation),
-`slots`, `total_context`, `kv_type`, `ubatch`, `threads`, `cores` (of this server), `tp`, `pp`,
-`host_layers`, `cards`, `indexes` ("0,1"), `arch` and `name` of the first card, `quant` (these three
-"" when unknown), `flags` and `draft` (of the model's class), `experts`, `prompt_cache_mib`,
-`python`, `config` (a directory for the recipe's files) and `build` (of an engine built here). An
-unknown word is an error, never "".
+`slots`, `total_context`, `kv_type`, `ubatch`, `threads`, `cores` (of this server), `tp` (cards that
+share a layer), `dp` (groups of such), `pp`, `host_layers`, `cards`, `indexes` ("0,1"), `arch` and
+`name` of the first card, `quant` (these three "" when unknown), `flags`, `cache` and `draft` (of
+the model's class), `experts`, `prompt_cache_mib`, `python`, `config` (a directory for the recipe's
+files) and `build` (of an engine built here). An unknown word is an error, never "".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.engines.classes import class_of
+from appliance.engines.classes import ModelClass, class_of
 from appliance.engines.llamacpp.threads import usable_threads
 from appliance.engines.recipes import Recipe, command_parts
 from appliance.engines.request import EngineRequest
@@ -30,7 +30,8 @@ def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dic
     """The values of all words for one request."""
     kind = class_of(request.family)
     first = request.cards[0] if request.cards else None
-    return {
+    groups = _groups(request, chosen, kind)
+    words = {
         "model": request.model_path,
         "alias": request.alias,
         "port": request.port,
@@ -41,7 +42,8 @@ def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dic
         "ubatch": request.ubatch,
         "threads": request.threads,
         "cores": min(usable_threads(), len(request.cpus) or usable_threads()),
-        "tp": request.tensor_parallel,
+        "tp": request.tensor_parallel // groups,
+        "dp": groups,
         "pp": request.pipeline_parallel,
         "host_layers": request.host_layers,
         "cards": request.cards,
@@ -50,13 +52,21 @@ def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dic
         "name": (first.name if first else None) or "",
         "quant": request.quant or "",
         "flags": kind.flags.get(chosen.engine, []),
-        "draft": kind.draft,
+        "cache": kind.cache,
         "experts": kind.experts,
         "prompt_cache_mib": chosen.limits.prompt_cache_mib,
         "python": sys.executable,
         "config": _config_directory(request),
         "build": build,
     }
+    return words | {"draft": fill_command(kind.draft.get(chosen.engine, ""), words)}
+
+
+def _groups(request: EngineRequest, chosen: Recipe, kind: ModelClass) -> int:
+    """In how many groups the cards answer side by side, experts over all of them."""
+    most = chosen.limits.max_tensor_parallel
+    cards = request.tensor_parallel
+    return cards // most if kind.experts and most and cards % most == 0 else 1
 
 
 def fill_command(template: str, words: dict[str, Any]) -> list[str]:

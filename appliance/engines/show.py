@@ -32,12 +32,19 @@ def shown(command: EngineCommand, name: str, form: Form) -> str:
 def container_argv(command: EngineCommand, name: str, program: str = "docker") -> list[str]:
     """`docker run …` (or `podman run …`) for a command that runs in a container."""
     argv = [program, "run", "--rm", f"--name={name}", *_run_options(command)]
-    return [*argv, command.image or FROM_VENDOR, *command.argv[1:]]
+    return [*argv, command.image or FROM_VENDOR, *_split(command)[1]]
+
+
+def _split(command: EngineCommand) -> tuple[list[str], list[str]]:
+    """The entrypoint that replaces the image's, and the words it is given."""
+    own = 0 if command.container.image_entrypoint else 1
+    return command.argv[:own], command.argv[own:]
 
 
 def _run_options(command: EngineCommand) -> Iterator[str]:
     options = command.container
-    yield from ("--pull=never", "--network=host", f"--entrypoint={command.argv[0]}")
+    yield from ("--pull=never", "--network=host")
+    yield from (f"--entrypoint={program}" for program in _split(command)[0])
     for flag, value in (
         ("--runtime", options.runtime),
         ("--ipc", options.ipc),
@@ -120,8 +127,8 @@ def _compose(command: EngineCommand, name: str) -> Iterator[str]:
     if command.env:
         yield "    environment:"
         yield from (f"      {key}: {_scalar(value)}" for key, value in command.env.items())
-    yield from _list("entrypoint", command.argv[:1])
-    yield from _list("command", command.argv[1:])
+    yield from _list("entrypoint", _split(command)[0])
+    yield from _list("command", _split(command)[1])
 
 
 def _pairs(values: Mapping[str, object]) -> Iterator[str]:
@@ -146,8 +153,8 @@ def _quadlet(command: EngineCommand, name: str) -> Iterator[str]:
     yield from ("[Unit]", f"Description={name}, {command.engine}", "", "[Container]")
     yield f"Image={command.image or FROM_VENDOR}"
     yield from (f"ContainerName={name}", "Pull=never", "Network=host")
-    yield f"Entrypoint={command.argv[0]}"
-    yield f"Exec={_words(command.argv[1:])}"
+    yield from (f"Entrypoint={program}" for program in _split(command)[0])
+    yield f"Exec={_words(_split(command)[1])}"
     yield from (f"Environment={_word(f'{key}={value}')}" for key, value in command.env.items())
     yield from (f"AddDevice={device}" for device in command.devices)
     yield from (f"Volume={mount.replace('%', '%%')}" for mount in command.mounts)

@@ -50,6 +50,8 @@ class Options(Protocol):
     def ulimits(self) -> Mapping[str, str]: ...  # noqa: D102
     @property
     def privileged(self) -> str | None: ...  # noqa: D102
+    @property
+    def image_entrypoint(self) -> bool: ...  # noqa: D102
 
 
 class Contained(process.Startable, Protocol):
@@ -219,10 +221,11 @@ def _require_paths(command: Contained) -> None:
 
 def body_of(command: Contained, mark: Mark, image: str, api: Any) -> dict[str, Any]:
     """What the engine's API is asked to create (Docker Engine API, `ContainerCreate`)."""
+    own = 0 if command.container.image_entrypoint else 1
     return {
         "Image": image,
-        "Entrypoint": list(command.argv[:1]),
-        "Cmd": list(command.argv[1:]),
+        **({"Entrypoint": list(command.argv[:1])} if own else {}),
+        "Cmd": list(command.argv[own:]),
         "Env": [f"{name}={value}" for name, value in command.env.items()],
         "User": command.container.user or "",
         "Labels": {LABEL: mark.text, PORT_LABEL: str(command.port)},

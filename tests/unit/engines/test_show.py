@@ -128,3 +128,27 @@ def test_an_image_from_the_vendor_is_a_blank_to_fill_in() -> None:
 
     assert FROM_VENDOR in shown(command, "ds", "shell")
     assert "TopsRider" in shown(command, "ds", "shell").splitlines()[0]
+
+
+def test_an_image_with_an_entrypoint_of_its_own_keeps_it(tmp_path: Path) -> None:
+    options = ContainerOptions(image_entrypoint=True, user="1001")
+    command = EngineCommand(
+        engine="vLLM", kind="container", image="example/image:1", argv=["python3", "-m", "vllm"],
+        port=1, container=options, cpus=[0, 2],
+    )  # fmt: skip
+
+    argv = run_shell(shown(command, "ds", "shell"), tmp_path)
+    assert argv[argv.index("example/image:1") + 1 :] == ["python3", "-m", "vllm"]
+    assert {"--user=1001", "--cpuset-cpus=0,2"} < set(argv)
+    assert "ntrypoint" not in "".join(shown(command, "ds", form) for form in get_args(Form))
+    quadlet = sections(shown(command, "ds", "quadlet"))["Container"]
+    assert systemd_words(quadlet["Exec"]) == command.argv
+    assert (quadlet["User"], quadlet["PodmanArgs"]) == ("1001", "--cpuset-cpus=0,2")
+
+
+def test_a_process_stays_near_its_cards(tmp_path: Path) -> None:
+    command = EngineCommand(engine="x", argv=["docker", "--flag"], port=1, cpus=[4, 5])
+
+    words = shlex.split(shown(command, "ds", "shell").replace("\\\n", ""))
+    assert words == ["taskset", "--cpu-list", "4,5", "docker", "--flag"]
+    assert sections(shown(command, "ds", "unit"))["Service"]["CPUAffinity"] == "4,5"

@@ -27,6 +27,7 @@ from appliance.supervisor.running import (
     exit_status,
     marked,
     memory_killed,
+    seen,
     start,
     stop,
 )
@@ -65,7 +66,7 @@ def test_an_engine_answers_logs_and_stops(engine: StandIn, log: Path, tmp_path: 
     assert alive(identity)
     assert (exit_status(identity), memory_killed(identity)) == (None, None)
     until(lambda: '"GET /health' in log.read_text())
-    assert log.read_text().startswith("serving\n")
+    assert "serving\n" in log.read_text()
     assert stop(identity, grace_s=5.0) == 128 + signal.SIGTERM
     assert not alive(identity)
     assert engine.containers == []
@@ -125,6 +126,34 @@ def test_privileged_only_with_a_reason(engine: StandIn, log: Path, tmp_path: Pat
     stop(start(asked, log, mark(tmp_path)), grace_s=0.0)
 
     assert engine.created[0]["HostConfig"]["Privileged"] is True
+
+
+def test_an_image_with_an_entrypoint_of_its_own_keeps_it(
+    engine: StandIn, log: Path, tmp_path: Path
+) -> None:
+    asked = command(container=ContainerOptions(image_entrypoint=True))
+
+    identity = start(asked, log, mark(tmp_path))
+
+    assert "Entrypoint" not in engine.created[0]
+    assert engine.created[0]["Cmd"] == asked.argv
+    stop(identity, grace_s=0.0)
+
+
+def test_what_it_was_made_with_can_be_seen(engine: StandIn, log: Path, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    mounts = [f"{tmp_path}/model:/model:ro"]
+    devices = ["/dev/null", "nvidia.com/gpu=0"]
+    asked = command(env={"CARDS": "0"}, mounts=mounts, devices=devices)
+    identity = start(asked, log, mark(tmp_path))
+
+    found = seen(identity)
+
+    assert found
+    assert (found.argv, found.image, found.env) == (asked.argv, IMAGE, {"CARDS": "0"})
+    assert (found.devices, found.mounts) == (devices, mounts)
+    stop(identity, grace_s=0.0)
+    assert seen(identity) is None
 
 
 def test_nvidia_cards_without_cdi(engine: StandIn, log: Path, tmp_path: Path) -> None:

@@ -88,7 +88,8 @@ docker run \
     --enable-metrics \
     --ep-size 8 \
     --trust-remote-code \
-    --mem-fraction-static 0.88
+    --mem-fraction-static 0.88 \
+    --speculative-algorithm EAGLE
 
 ### r1
 docker run \
@@ -124,7 +125,8 @@ docker run \
     --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-r1 \
-    --mem-fraction-static 0.88
+    --mem-fraction-static 0.88 \
+    --speculative-algorithm EAGLE
 
 ### v3.1
 docker run \
@@ -161,7 +163,8 @@ docker run \
     --trust-remote-code \
     --reasoning-parser deepseek-v3 \
     --tool-call-parser deepseekv31 \
-    --mem-fraction-static 0.88
+    --mem-fraction-static 0.88 \
+    --speculative-algorithm EAGLE
 
 ### v3.2
 docker run \
@@ -198,7 +201,11 @@ docker run \
     --trust-remote-code \
     --reasoning-parser deepseek-v3 \
     --tool-call-parser deepseekv32 \
-    --mem-fraction-static 0.88
+    --mem-fraction-static 0.88 \
+    --speculative-algorithm EAGLE \
+    --speculative-num-steps 3 \
+    --speculative-eagle-topk 1 \
+    --speculative-num-draft-tokens 4
 
 ### v4
 docker run \

@@ -1,5 +1,4 @@
 ### distill
-# V4 was verified on MI325X and MI355X; MI300X is named as not supported
 docker run \
     --rm \
     --name=deepseek \
@@ -31,7 +30,6 @@ docker run \
     --gpu-memory-utilization 0.92
 
 ### v2
-# V4 was verified on MI325X and MI355X; MI300X is named as not supported
 docker run \
     --rm \
     --name=deepseek \
@@ -64,7 +62,6 @@ docker run \
     --gpu-memory-utilization 0.92
 
 ### v3
-# V4 was verified on MI325X and MI355X; MI300X is named as not supported
 docker run \
     --rm \
     --name=deepseek \
@@ -97,7 +94,6 @@ docker run \
     --gpu-memory-utilization 0.92
 
 ### r1
-# V4 was verified on MI325X and MI355X; MI300X is named as not supported
 docker run \
     --rm \
     --name=deepseek \
@@ -131,7 +127,6 @@ docker run \
     --gpu-memory-utilization 0.92
 
 ### v3.1
-# V4 was verified on MI325X and MI355X; MI300X is named as not supported
 docker run \
     --rm \
     --name=deepseek \
@@ -167,7 +162,6 @@ docker run \
     --gpu-memory-utilization 0.92
 
 ### v3.2
-# V4 was verified on MI325X and MI355X; MI300X is named as not supported
 docker run \
     --rm \
     --name=deepseek \
@@ -201,84 +195,5 @@ docker run \
     --reasoning-parser deepseek_v3 \
     --enable-auto-tool-choice \
     --tool-call-parser deepseek_v32 \
-    --gpu-memory-utilization 0.92
-
-### v4
-# V4 was verified on MI325X and MI355X; MI300X is named as not supported
-docker run \
-    --rm \
-    --name=deepseek \
-    --pull=never \
-    --network=host \
-    --entrypoint=vllm \
-    --ipc=host \
-    --group-add=video \
-    --security-opt=seccomp=unconfined \
-    --device=/dev/kfd \
-    --device=/dev/dri \
-    --volume=/srv/models/deepseek-v4-flash:/srv/models/deepseek-v4-flash:ro \
-    --env=HF_HUB_OFFLINE=1 \
-    --env=TRANSFORMERS_OFFLINE=1 \
-    --env=VLLM_NO_USAGE_STATS=1 \
-    --env=DO_NOT_TRACK=1 \
-    --env=HIP_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
-    --env=VLLM_ROCM_USE_AITER=1 \
-    --env=VLLM_ROCM_USE_AITER_MOE=1 \
-    --env=SAFETENSORS_FAST_GPU=1 \
-    gpustack/runner:rocm7.2-vllm0.32.0 serve /srv/models/deepseek-v4-flash \
-    --served-model-name deepseek-v4-flash \
-    --host 127.0.0.1 \
-    --port 8000 \
-    --tensor-parallel-size 8 \
-    --max-model-len 16384 \
-    --max-num-seqs 8 \
-    --enable-expert-parallel \
-    --trust-remote-code \
-    --kv-cache-dtype fp8 \
-    --block-size 256 \
-    --tokenizer-mode deepseek_v4 \
-    --reasoning-parser deepseek_v4 \
-    --enable-auto-tool-choice \
-    --tool-call-parser deepseek_v4 \
     --gpu-memory-utilization 0.92 \
-    --speculative-config '{"method":"mtp","num_speculative_tokens":1}'
-
-### v4-dspark
-# V4 was verified on MI325X and MI355X; MI300X is named as not supported
-docker run \
-    --rm \
-    --name=deepseek \
-    --pull=never \
-    --network=host \
-    --entrypoint=vllm \
-    --ipc=host \
-    --group-add=video \
-    --security-opt=seccomp=unconfined \
-    --device=/dev/kfd \
-    --device=/dev/dri \
-    --volume=/srv/models/deepseek-v4-flash-0731:/srv/models/deepseek-v4-flash-0731:ro \
-    --env=HF_HUB_OFFLINE=1 \
-    --env=TRANSFORMERS_OFFLINE=1 \
-    --env=VLLM_NO_USAGE_STATS=1 \
-    --env=DO_NOT_TRACK=1 \
-    --env=HIP_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
-    --env=VLLM_ROCM_USE_AITER=1 \
-    --env=VLLM_ROCM_USE_AITER_MOE=1 \
-    --env=SAFETENSORS_FAST_GPU=1 \
-    gpustack/runner:rocm7.2-vllm0.32.0 serve /srv/models/deepseek-v4-flash-0731 \
-    --served-model-name deepseek-v4-flash-0731 \
-    --host 127.0.0.1 \
-    --port 8000 \
-    --tensor-parallel-size 8 \
-    --max-model-len 16384 \
-    --max-num-seqs 8 \
-    --enable-expert-parallel \
-    --trust-remote-code \
-    --kv-cache-dtype fp8 \
-    --block-size 256 \
-    --tokenizer-mode deepseek_v4 \
-    --reasoning-parser deepseek_v4 \
-    --enable-auto-tool-choice \
-    --tool-call-parser deepseek_v4 \
-    --gpu-memory-utilization 0.92 \
-    --speculative-config '{"method":"dspark","num_speculative_tokens":7,"draft_sample_method":"probabilistic"}'
+    --speculative-config '{"method":"mtp","num_speculative_tokens":3}'

@@ -299,4 +299,5 @@ docker run \
     --quantization ascend \
     --max-num-batched-tokens 4096 \
     --no-enable-prefix-caching \
-    --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}'
+    --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}' \
+    --speculative-config '{"num_speculative_tokens":3,"method":"deepseek_mtp"}'

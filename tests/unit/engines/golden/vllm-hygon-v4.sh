@@ -35,12 +35,12 @@ docker run \
     --max-num-seqs 8 \
     --enable-expert-parallel \
     --trust-remote-code \
-    --kv-cache-dtype fp8 \
-    --block-size 256 \
     --tokenizer-mode deepseek_v4 \
     --reasoning-parser deepseek_v4 \
     --enable-auto-tool-choice \
     --tool-call-parser deepseek_v4 \
+    --kv-cache-dtype fp8 \
+    --block-size 256 \
     --gpu-memory-utilization 0.92 \
     --dtype bfloat16 \
     --max-num-batched-tokens 16384 \

@@ -1,6 +1,6 @@
 ### v3.1
 # image: IXUCA 4.3 or 4.4, from Iluvatar
-# verified on 16 MR-V100 as TP 4, PP 4
+# verified on 16 MR-V100 as TP 4, PP 4 (speed) and TP 8, PP 2 (accuracy)
 docker run \
     --rm \
     --name=deepseek \

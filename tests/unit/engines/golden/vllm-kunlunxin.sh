@@ -1,6 +1,6 @@
 ### distill
 # image: vLLM-Kunlun, from Baidu; kunlun_ops 0.1.58, vllm 0.15.1 and transformers 5.2.0 go together
-# R1 and V3 as INT8 fit one server of 8 P800
+# R1, V3 and V3.2 as INT8 fit one server of 8 P800; V4 is being brought up there and does not serve yet
 docker run \
     --rm \
     --name=deepseek \
@@ -38,14 +38,14 @@ docker run \
     --reasoning-parser deepseek_r1 \
     --trust-remote-code \
     --dtype float16 \
+    --distributed-executor-backend mp \
     --max_num_batched_tokens 32768 \
     --block-size 128 \
-    --distributed-executor-backend mp \
     --gpu-memory-utilization 0.9
 
 ### v3
 # image: vLLM-Kunlun, from Baidu; kunlun_ops 0.1.58, vllm 0.15.1 and transformers 5.2.0 go together
-# R1 and V3 as INT8 fit one server of 8 P800
+# R1, V3 and V3.2 as INT8 fit one server of 8 P800; V4 is being brought up there and does not serve yet
 docker run \
     --rm \
     --name=deepseek \
@@ -76,6 +76,8 @@ docker run \
     --env=VLLM_HOST_IP=127.0.0.1 \
     --env=VLLM_USE_V1=1 \
     --env=USE_ORI_ROPE=1 \
+    --env=XMLIR_ENABLE_MOCK_TORCH_COMPILE=false \
+    --env=CUDA_GRAPH_OPTIMIZE_STREAM=1 \
     --env=CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
     IMAGE-FROM-VENDOR \
     -m vllm.entrypoints.openai.api_server \
@@ -88,14 +90,14 @@ docker run \
     --max-num-seqs 8 \
     --trust-remote-code \
     --dtype float16 \
+    --distributed-executor-backend mp \
     --max_num_batched_tokens 32768 \
     --block-size 128 \
-    --distributed-executor-backend mp \
     --gpu-memory-utilization 0.9
 
 ### r1
 # image: vLLM-Kunlun, from Baidu; kunlun_ops 0.1.58, vllm 0.15.1 and transformers 5.2.0 go together
-# R1 and V3 as INT8 fit one server of 8 P800
+# R1, V3 and V3.2 as INT8 fit one server of 8 P800; V4 is being brought up there and does not serve yet
 docker run \
     --rm \
     --name=deepseek \
@@ -126,6 +128,8 @@ docker run \
     --env=VLLM_HOST_IP=127.0.0.1 \
     --env=VLLM_USE_V1=1 \
     --env=USE_ORI_ROPE=1 \
+    --env=XMLIR_ENABLE_MOCK_TORCH_COMPILE=false \
+    --env=CUDA_GRAPH_OPTIMIZE_STREAM=1 \
     --env=CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
     IMAGE-FROM-VENDOR \
     -m vllm.entrypoints.openai.api_server \
@@ -139,14 +143,14 @@ docker run \
     --trust-remote-code \
     --reasoning-parser deepseek_r1 \
     --dtype float16 \
+    --distributed-executor-backend mp \
     --max_num_batched_tokens 32768 \
     --block-size 128 \
-    --distributed-executor-backend mp \
     --gpu-memory-utilization 0.9
 
 ### v3.2
 # image: vLLM-Kunlun, from Baidu; kunlun_ops 0.1.58, vllm 0.15.1 and transformers 5.2.0 go together
-# R1 and V3 as INT8 fit one server of 8 P800
+# R1, V3 and V3.2 as INT8 fit one server of 8 P800; V4 is being brought up there and does not serve yet
 docker run \
     --rm \
     --name=deepseek \
@@ -177,6 +181,8 @@ docker run \
     --env=VLLM_HOST_IP=127.0.0.1 \
     --env=VLLM_USE_V1=1 \
     --env=USE_ORI_ROPE=1 \
+    --env=XMLIR_ENABLE_MOCK_TORCH_COMPILE=false \
+    --env=CUDA_GRAPH_OPTIMIZE_STREAM=1 \
     --env=CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
     IMAGE-FROM-VENDOR \
     -m vllm.entrypoints.openai.api_server \
@@ -193,7 +199,10 @@ docker run \
     --enable-auto-tool-choice \
     --tool-call-parser deepseek_v32 \
     --dtype float16 \
-    --max_num_batched_tokens 32768 \
-    --block-size 128 \
     --distributed-executor-backend mp \
-    --gpu-memory-utilization 0.9
+    --max_num_batched_tokens 8192 \
+    --block-size 64 \
+    --kv-cache-dtype bfloat16 \
+    --gpu-memory-utilization 0.95 \
+    --no-enable-chunked-prefill \
+    --no-enable-prefix-caching

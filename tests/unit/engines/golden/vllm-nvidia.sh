@@ -38,6 +38,7 @@ docker run \
     --env=TRANSFORMERS_OFFLINE=1 \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:cuda13.0-vllm0.32.0 serve /srv/models/deepseek-v2-lite-chat \
     --served-model-name deepseek-v2-lite-chat \
     --host 127.0.0.1 \
@@ -70,6 +71,7 @@ docker run \
     --env=TRANSFORMERS_OFFLINE=1 \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:cuda13.0-vllm0.32.0 serve /srv/models/deepseek-v3-0324 \
     --served-model-name deepseek-v3-0324 \
     --host 127.0.0.1 \
@@ -102,6 +104,7 @@ docker run \
     --env=TRANSFORMERS_OFFLINE=1 \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:cuda13.0-vllm0.32.0 serve /srv/models/deepseek-r1-0528 \
     --served-model-name deepseek-r1-0528 \
     --host 127.0.0.1 \
@@ -135,6 +138,7 @@ docker run \
     --env=TRANSFORMERS_OFFLINE=1 \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:cuda13.0-vllm0.32.0 serve /srv/models/deepseek-v3.1 \
     --served-model-name deepseek-v3.1 \
     --host 127.0.0.1 \
@@ -170,6 +174,7 @@ docker run \
     --env=TRANSFORMERS_OFFLINE=1 \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:cuda13.0-vllm0.32.0 serve /srv/models/deepseek-v3.2 \
     --served-model-name deepseek-v3.2 \
     --host 127.0.0.1 \
@@ -184,6 +189,7 @@ docker run \
     --enable-auto-tool-choice \
     --tool-call-parser deepseek_v32 \
     --gpu-memory-utilization 0.92 \
+    --speculative-config '{"method":"mtp","num_speculative_tokens":3}' \
     --kernel-config.enable_flashinfer_autotune=False
 
 ### v4
@@ -207,6 +213,7 @@ docker run \
     --env=TRANSFORMERS_OFFLINE=1 \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:cuda13.0-vllm0.32.0 serve /srv/models/deepseek-v4-flash \
     --served-model-name deepseek-v4-flash \
     --host 127.0.0.1 \
@@ -216,12 +223,12 @@ docker run \
     --max-num-seqs 8 \
     --enable-expert-parallel \
     --trust-remote-code \
-    --kv-cache-dtype fp8 \
-    --block-size 256 \
     --tokenizer-mode deepseek_v4 \
     --reasoning-parser deepseek_v4 \
     --enable-auto-tool-choice \
     --tool-call-parser deepseek_v4 \
+    --kv-cache-dtype fp8 \
+    --block-size 256 \
     --gpu-memory-utilization 0.92 \
     --speculative-config '{"method":"mtp","num_speculative_tokens":1}'
 
@@ -246,6 +253,7 @@ docker run \
     --env=TRANSFORMERS_OFFLINE=1 \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:cuda13.0-vllm0.32.0 serve /srv/models/deepseek-v4-flash-0731 \
     --served-model-name deepseek-v4-flash-0731 \
     --host 127.0.0.1 \
@@ -255,12 +263,12 @@ docker run \
     --max-num-seqs 8 \
     --enable-expert-parallel \
     --trust-remote-code \
-    --kv-cache-dtype fp8 \
-    --block-size 256 \
     --tokenizer-mode deepseek_v4 \
     --reasoning-parser deepseek_v4 \
     --enable-auto-tool-choice \
     --tool-call-parser deepseek_v4 \
+    --kv-cache-dtype fp8 \
+    --block-size 256 \
     --gpu-memory-utilization 0.92 \
     --speculative-config '{"method":"dspark","num_speculative_tokens":7,"draft_sample_method":"probabilistic"}'
 
@@ -285,6 +293,7 @@ docker run \
     --env=TRANSFORMERS_OFFLINE=1 \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:cuda13.0-vllm0.32.0 serve /srv/models/deepseek-v4.1-flash \
     --served-model-name deepseek-v4.1-flash \
     --host 127.0.0.1 \
@@ -294,11 +303,13 @@ docker run \
     --max-num-seqs 8 \
     --enable-expert-parallel \
     --trust-remote-code \
-    --kv-cache-dtype fp8 \
-    --block-size 256 \
+    --language-model-only \
     --tokenizer-mode deepseek_v41 \
     --reasoning-parser deepseek_v41 \
     --enable-auto-tool-choice \
     --tool-call-parser deepseek_v41 \
     --engram-config '{"cpu_offload":true}' \
-    --gpu-memory-utilization 0.92
+    --kv-cache-dtype fp8 \
+    --block-size 256 \
+    --gpu-memory-utilization 0.92 \
+    --speculative-config '{"method":"dspark","num_speculative_tokens":5,"draft_sample_method":"probabilistic","rejection_sample_method":"block","enable_adaptive_verification":true}'

@@ -48,6 +48,7 @@ docker run \
     --env=TRANSFORMERS_OFFLINE=1 \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:hggc13.0-vllm0.23.0 serve /srv/models/deepseek-v3-0324 \
     --served-model-name deepseek-v3-0324 \
     --host 127.0.0.1 \
@@ -82,6 +83,7 @@ docker run \
     --env=TRANSFORMERS_OFFLINE=1 \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:hggc13.0-vllm0.23.0 serve /srv/models/deepseek-r1-0528 \
     --served-model-name deepseek-r1-0528 \
     --host 127.0.0.1 \

@@ -1,0 +1,148 @@
+"""What a recipe makes of the very cards and models it is for."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from golden import FAMILIES
+
+from appliance.core.inventory import Card, VendorName
+from appliance.engines.build import command_for
+from appliance.engines.command import EngineCommand
+from appliance.engines.recipes import load_recipes
+from appliance.engines.request import EngineRequest
+
+RECIPES = {recipe.id: recipe for recipe in load_recipes()}
+
+
+def command(
+    recipe: str, kind: str, arch: str, *, cards: int = 8, pp: int = 1, quant: str = "fp8"
+) -> EngineCommand:
+    vendor: VendorName = RECIPES[recipe].vendors[0]
+    found = [Card(id=f"c{n}", vendor=vendor, index=n, arch=arch) for n in range(cards)]
+    request = EngineRequest(
+        recipe=recipe,
+        model_path="/srv/model",
+        alias="model",
+        port=8000,
+        context=4096,
+        cards=found,
+        tensor_parallel=cards // pp,
+        pipeline_parallel=pp,
+        family=FAMILIES[kind],
+        quant=quant,
+    )
+    return command_for(request)
+
+
+def value(argv: list[str], option: str) -> str | None:
+    return argv[argv.index(option) + 1] if option in argv else None
+
+
+def drafted(command: EngineCommand) -> dict[str, object]:
+    found = value(command.argv, "--speculative-config")
+    return msgspec.json.decode(found, type=dict[str, object]) if found else {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "arch", "method", "tokens"),
+    [
+        ("v3.2", "sm_90", "mtp", 3),
+        ("v4", "sm_90", "mtp", 1),
+        ("v4", "sm_100", "mtp", 2),
+        ("v4-dspark", "sm_90", "dspark", 7),
+        ("v4.1", "sm_100", "dspark", 5),
+        ("r1", "sm_90", None, None),
+        ("distill", "sm_90", None, None),
+    ],
+)
+def test_vllm_drafts_as_published(
+    kind: str, arch: str, method: str | None, tokens: int | None
+) -> None:
+    draft = drafted(command("vllm-nvidia", kind, arch))
+
+    assert (draft.get("method"), draft.get("num_speculative_tokens")) == (method, tokens)
+
+
+def test_no_drafting_where_layers_are_dealt_out() -> None:
+    """vLLM's drafting model does not go over several stages."""
+    assert not drafted(command("vllm-nvidia", "v3.2", "sm_90", cards=16, pp=2))
+    assert not drafted(command("vllm-ascend", "v3.2", "ascend910b", cards=16, pp=2))
+
+
+def test_adaptive_verification_is_nvidias_alone() -> None:
+    nvidia = drafted(command("vllm-nvidia", "v4.1", "sm_90"))
+    amd = drafted(command("vllm-amd-v4", "v4.1", "gfx950"))
+
+    assert nvidia["enable_adaptive_verification"] is True
+    assert amd["enable_adaptive_verification"] is False
+
+
+def test_sglang_drafts_on_nvidia() -> None:
+    assert value(command("sglang-nvidia", "r1", "sm_90").argv, "--speculative-algorithm") == "EAGLE"
+    assert "--speculative-algorithm" not in command("sglang-amd", "r1", "gfx942").argv
+    assert "--speculative-algorithm" not in command("sglang-nvidia", "distill", "sm_90").argv
+
+
+def test_blackwells_kernels_are_for_blackwell() -> None:
+    assert "deep_gemm_mega_moe" in command("vllm-nvidia", "v4", "sm_100").argv
+    assert "deep_gemm_mega_moe" not in command("vllm-nvidia", "v4", "sm_90").argv
+    assert "deep_gemm_mega_moe" not in command("vllm-nvidia", "v4", "sm_120").argv
+    assert "deep_gemm_mega_moe" not in command("vllm-nvidia", "r1", "sm_100").argv
+
+
+@pytest.mark.parametrize(("cards", "groups", "share"), [(8, None, "8"), (16, "2", "8")])
+def test_sixteen_ascend_devices_are_two_groups(cards: int, groups: str | None, share: str) -> None:
+    argv = command("vllm-ascend", "v3.2", "ascend910_93", cards=cards, quant="w8a8-ascend").argv
+
+    assert value(argv, "--data-parallel-size") == groups
+    assert value(argv, "--tensor-parallel-size") == share
+    assert "--enable-expert-parallel" in argv
+    assert value(argv, "--quantization") == "ascend"
+
+
+def test_a_dense_model_stays_one_group() -> None:
+    argv = command("vllm-ascend", "distill", "ascend910_93", cards=16).argv
+
+    assert value(argv, "--tensor-parallel-size") == "16"
+
+
+def test_ascend_keeps_v4s_context_its_own_way() -> None:
+    argv = command("vllm-ascend-v4", "v4", "ascend910b", quant="w8a8-ascend").argv
+
+    assert value(argv, "--block-size") == "128"
+    assert "--kv-cache-dtype" not in argv
+    nvidia = command("vllm-nvidia", "v4", "sm_90").argv
+    assert (value(nvidia, "--block-size"), value(nvidia, "--kv-cache-dtype")) == ("256", "fp8")
+    assert nvidia.count("--kv-cache-dtype") == 1
+
+
+def test_v4_is_for_the_amd_cards_it_was_published_on() -> None:
+    mi300x, mi355x = (Card(id="a", vendor="amd", arch=arch) for arch in ("gfx942", "gfx950"))
+    of_v4 = [r for r in RECIPES.values() if "amd" in r.vendors and "v4" in (r.classes or [])]
+
+    assert [r.takes(mi300x) for r in of_v4] == [False]
+    assert [r.takes(mi355x) for r in of_v4] == [True]
+
+
+def test_310p_computes_in_float16() -> None:
+    assert value(command("vllm-ascend-310p", "distill", "ascend310p").argv, "--dtype") == "float16"
+
+
+@pytest.mark.parametrize("recipe", sorted(r for r in RECIPES if RECIPES[r].start == "container"))
+def test_a_container_that_is_privileged_says_why(recipe: str) -> None:
+    kind = (RECIPES[recipe].classes or ["distill"])[0]
+    found = command(recipe, kind, RECIPES[recipe].archs[0].rstrip("*?") or "x", cards=2)
+    reason = found.container.privileged
+
+    assert reason is None or len(reason) > 20
+    assert not any("docker.sock" in m or "podman" in m for m in found.mounts)
+    assert all(m.endswith(":ro") for m in found.mounts if not m.startswith("/dev/"))
+
+
+def test_bash_only_sets_the_scene() -> None:
+    argv = command("vllm-cambricon", "r1", "mlu590").argv
+
+    assert argv[:2] == ["bash", "-c"]
+    assert argv[2].endswith('exec "$0" "$@"')
+    assert argv[3:5] == ["vllm", "serve"]
