@@ -46,7 +46,12 @@ class CardsScreen(Place):
         shown = not scene.slow and (graphs >= 4 or room >= _LEAST_TABLE + _GRAPH_ROWS)
         canvas = self.query_one("#graphs", Canvas)
         canvas.display = shown
-        height = min(max(_GRAPH_ROWS, graphs), room - _LEAST_TABLE, _MOST_GRAPH_ROWS)
+        chosen = self.card
+        if chosen and view.nothing_to_draw(scene, chosen):
+            wanted = len(view.below(scene, chosen, 0)) + 1
+        else:
+            wanted = max(_GRAPH_ROWS, graphs)
+        height = min(wanted, room - _LEAST_TABLE, _MOST_GRAPH_ROWS)
         canvas.styles.height = height if shown else 0
 
     def redraw(self) -> None:

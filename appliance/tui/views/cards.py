@@ -119,6 +119,13 @@ def below(scene: Scene, card: CardRow, height: int) -> list[Line]:
     return [*lines, *graphs.of_card(scene, card, room)]
 
 
+def nothing_to_draw(scene: Scene, card: CardRow) -> bool:
+    """Whether it is known that there is no history of this card in the chosen period."""
+    history = scene.snapshot.history
+    asked = history is not None and (history.card, history.span) == (card.id, scene.span)
+    return asked and not graphs.known(scene, card.id)
+
+
 def matching(cards: list[CardRow], text: str) -> list[CardRow]:
     """The cards whose name, kind or state contains `text`; with `!` in front those without."""
     wanted = text.removeprefix("!").lower()
