@@ -44,11 +44,13 @@ def _written_aside(path: Path, data: bytes, mode: int) -> Path:
     aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+        os.fsync(descriptor)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(descriptor)
     return aside

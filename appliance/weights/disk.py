@@ -17,6 +17,7 @@ from appliance.core.i18n import say
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # include/uapi/linux/fcntl.h, fs.h
 _FICLONE = 0x40049409  # include/uapi/linux/fs.h
 
 
@@ -86,6 +87,30 @@ def place_link(blob: Path, link: Path) -> None:
         aside.symlink_to(os.path.relpath(blob, link.parent))
     aside.replace(link)
     aside.unlink(missing_ok=True)  # rename(2) of two links to one file leaves both names
+
+
+def exchange(new: Path, old: Path) -> None:
+    """Let the directory `new` take the place of `old`, in one step where the file system can.
+
+    What was `old` is called `new` afterwards, where there was one.
+    """
+    if not old.exists():
+        new.rename(old)
+    elif not _exchange_names(new, old):
+        aside = old.with_name(f".{old.name}.old")
+        old.rename(aside)
+        new.rename(old)
+        aside.rename(new)
+
+
+def _exchange_names(one: Path, other: Path) -> bool:
+    if sys.platform != "linux":
+        return False
+    renameat2 = getattr(ctypes.CDLL(None), "renameat2", None)
+    names = (os.fsencode(one), os.fsencode(other))
+    return bool(
+        renameat2 and renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0
+    )
 
 
 @contextmanager

@@ -114,7 +114,7 @@ class Partial:
         partial = Partial(data, journal, path, header.size)
         try:
             partial._restore(header)
-            if spoiled is not None and not partial.restored:
+            if spoiled is not None:
                 partial._mend(spoiled)
             reserve(partial._data, header.size)
         except BaseException:
@@ -140,7 +140,9 @@ class Partial:
         self._data = data
         for index, digest in spoiled.good.items():
             self.record(index, digest)
+        os.fdatasync(self._journal)
         spoiled.path.replace(self.path)
+        fsync_directory(self.path.parent)
         self.restored = dict(spoiled.good)
 
     def _start(self, header: JournalHeader) -> None:
@@ -236,6 +238,16 @@ class Partial:
 def journal_of(path: Path) -> Path:
     """Where the journal of the partial file `path` is."""
     return path.with_suffix(".journal")
+
+
+def model_of(journal: Path) -> str | None:
+    """The model whose file is on its way there; `None` where that cannot be read."""
+    try:
+        with journal.open("rb") as stream:
+            header = parse_journal(stream.read(_MAX_HEADER_BYTES))[0]
+    except OSError:
+        return None
+    return header.model if header else None
 
 
 def is_locked(journal: Path) -> bool:

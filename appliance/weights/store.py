@@ -3,17 +3,22 @@
 blobs/sha256-…            the bytes; beside them `.partial` and `.journal` of what is on its way
 chunks/sha256-…           digests of their chunks
 models/ID/FILE            the readable name: a hard link to the blob
-models/ID/manifest.json   what the model is made of; written last, so a model is whole or absent
+models/ID/manifest.json   what the model is made of
+incoming/ID/              the same, of a model that is not whole yet; it changes places with the
+                          older one in one step, so a model is always whole: the old or the new
 work/PID-N/               temporary, of a running process
 """
 
 from __future__ import annotations
 
 import datetime
+import fcntl
 import itertools
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +33,7 @@ from appliance.core.progress import Cancel, OnProgress
 from appliance.weights.chunks import ChunkDigests, load_chunks, save_chunks
 from appliance.weights.disk import (
     disk_errors,
+    exchange,
     free_bytes,
     place_link,
     show_bytes,
@@ -105,6 +111,10 @@ class Store:
     def model_directory(self, model_id: str) -> Path:
         """Where the readable names of a model are."""
         return self.directory("models") / directory_name(model_id)
+
+    def incoming(self, model_id: str) -> Path:
+        """Where the names of a model are until it is whole."""
+        return self.directory("incoming") / directory_name(model_id)
 
     def blob(self, sha256: str) -> Path:
         """Where the file with this hash is or would be."""
@@ -194,16 +204,20 @@ class Store:
         )
 
     def link(self, model_id: str, name: str, sha256: str) -> None:
-        """Give a blob its readable name in a model."""
+        """Give a blob its readable name in a model that is on its way."""
+        with self._one_at_a_time():
+            self._link(model_id, name, sha256)
+
+    def _link(self, model_id: str, name: str, sha256: str) -> None:
         if not is_safe_name(name):
             raise UsageError(say("not a safe file name: {name}", name=name), code="BAD-NAME")
-        place_link(self.blob(sha256), self.model_directory(model_id) / name)
+        place_link(self.blob(sha256), self.incoming(model_id) / name)
 
     def publish(
         self, model_id: str, reference: str, revision: str, files: Sequence[ManifestFile]
     ) -> StoredModel:
-        """The model is whole: write its manifest, drop names that no longer belong to it."""
-        directory = self.model_directory(model_id)
+        """The model is whole: write its manifest, and let it take the place of an older one."""
+        directory, incoming = self.model_directory(model_id), self.incoming(model_id)
         manifest = Manifest(
             id=model_id,
             reference=reference,
@@ -211,45 +225,60 @@ class Store:
             added=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             files=list(files),
         )
-        for folder in {(directory / file.name).parent for file in files}:
-            fsync_directory(folder)
-        write_atomically(directory / MANIFEST, to_json(manifest, indent=2).encode())
-        fsync_directory(directory.parent)
-        names = {file.name for file in files} | {MANIFEST}
-        for path in [path for path in directory.rglob("*") if not path.is_dir()]:
-            if path.relative_to(directory).as_posix() not in names:
-                path.unlink(missing_ok=True)
+        models = self._made("models")
+        with self._one_at_a_time():
+            shutil.rmtree(incoming, ignore_errors=True)  # names of a revision that never was whole
+            for file in files:
+                self._link(model_id, file.name, file.sha256)
+            for folder in [incoming, *(path for path in incoming.rglob("*") if path.is_dir())]:
+                fsync_directory(folder)
+            write_atomically(incoming / MANIFEST, to_json(manifest, indent=2).encode())
+            exchange(incoming, directory)
+            fsync_directory(models)
+            fsync_directory(incoming.parent)
+            shutil.rmtree(incoming, ignore_errors=True)
         return stored_model(manifest, directory)
 
     def remove(self, model_id: str, *, in_use: Collection[str] = ()) -> Freed:
         """Remove a model and the blobs only it has. Raises `UsageError` for one in use."""
-        model = self.find(model_id)
-        if model is None:
-            raise UsageError(
-                say("there is no model {model} in the store", model=model_id),
-                hint=say("`appliance models list` shows what is here"),
-                code="NOT-STORED",
-            )
         if model_id in in_use:
             raise UsageError(
                 say("{model} is being served", model=model_id),
                 hint=say("stop it first: `appliance down`"),
                 code="IN-USE",
             )
+        model = self.find(model_id)
+        if model is None:
+            return self._remove_unfinished(model_id)
         directory = Path(model.directory)
         with disk_errors(directory):
             (directory / MANIFEST).unlink()
             fsync_directory(directory)
             shutil.rmtree(directory)
             hashes = {file.sha256 for file in model.files}
-            freed = sum(self._drop_blob(sha256) for sha256 in hashes - self.referenced())
+            freed = sum(self.drop_blob(sha256) for sha256 in hashes - self.referenced())
         return Freed(bytes=freed, removed=[model_id])
 
-    def gc(self, *, stale_s: float = STALE_S) -> Freed:
-        """Remove what no model refers to (see `appliance.weights.cleanup`)."""
+    def _remove_unfinished(self, model_id: str) -> Freed:
+        from appliance.weights.cleanup import clean_up_pull
+
+        freed = clean_up_pull(self, model_id)
+        if not freed.removed:
+            raise UsageError(
+                say("there is no model {model} in the store", model=model_id),
+                hint=say("`appliance models list` shows what is here"),
+                code="NOT-STORED",
+            )
+        return freed
+
+    def gc(self, *, stale_s: float = STALE_S, keep: Collection[str] = ()) -> Freed:
+        """Remove what no model refers to, and no pull of the models `keep` needs.
+
+        See `appliance.weights.cleanup`.
+        """
         from appliance.weights.cleanup import clean_up
 
-        return clean_up(self, stale_s)
+        return clean_up(self, stale_s, keep)
 
     def workspace(self) -> Path:
         """A new temporary directory of this process; those of dead ones are removed."""
@@ -280,9 +309,21 @@ class Store:
 
     def _made(self, name: str) -> Path:
         path = self.directory(name)
-        with disk_errors(path):
-            path.mkdir(parents=True, exist_ok=True)
+        if not path.is_dir():
+            with disk_errors(path):
+                path.mkdir(parents=True, exist_ok=True)
+                fsync_directory(path.parent)
         return path
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        """Whoever changes readable names of models, in any process."""
+        descriptor = os.open(self._made("incoming") / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _damage_record(self, sha256: str) -> Path:
         return self.directory("chunks") / f"sha256-{sha256}.damaged"
@@ -293,15 +334,10 @@ class Store:
 
     def is_named(self, blob: os.stat_result) -> bool:
         """Whether a directory of a model, finished or not, has a readable name for the blob."""
-        if blob.st_nlink == 1:
-            return False
-        names = self.directory("models").rglob("*")
-        return any(
-            (status.st_dev, status.st_ino) == (blob.st_dev, blob.st_ino)
-            for status in (name.stat(follow_symlinks=False) for name in names)
-        )
+        names = chain(self.directory("models").rglob("*"), self.directory("incoming").rglob("*"))
+        return any(_is(name, blob) for name in names)
 
-    def _drop_blob(self, sha256: str) -> int:
+    def drop_blob(self, sha256: str) -> int:
         """Bytes freed; 0 where a pull has just given the blob a name in another model."""
         path = self.blob(sha256)
         try:
@@ -314,6 +350,15 @@ class Store:
         for record in (self.directory("chunks") / path.name, self._damage_record(sha256)):
             record.unlink(missing_ok=True)
         return status.st_size
+
+
+def _is(name: Path, blob: os.stat_result) -> bool:
+    """Whether a name leads to the blob, by whatever kind of link."""
+    try:
+        status = name.stat()
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == (blob.st_dev, blob.st_ino)
 
 
 def owner_lives(workspace: Path) -> bool:

@@ -138,35 +138,3 @@ def _partial_with(path: Path, done: set[int]) -> None:
 def _length(index: int) -> int:
     start_at, end = chunk_range(index, SIZE)
     return end - start_at
-
-
-def test_what_survives_a_power_cut_is_flushed_before_it_is_named(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Bytes are flushed before the rename, directories after it, and the manifest comes last."""
-    log: list[tuple[str, str]] = []
-    real_fsync, real_replace = os.fsync, Path.replace
-
-    def fsync(fd: int) -> None:
-        log.append(("fsync", str(Path(f"/proc/self/fd/{fd}").readlink())))
-        real_fsync(fd)
-
-    def replace(self: Path, target: Path) -> Path:
-        log.append(("rename", str(target)))
-        return real_replace(self, target)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(Path, "replace", replace)
-    pulled = shelf.pull()
-
-    sha256 = next(file.sha256 for file in pulled.files if file.path.endswith(NAME))
-    blob = str(shelf.store.blob(sha256))
-    manifest = str(Path(pulled.files[0].path).parent / "manifest.json")
-    named = log.index(("rename", blob))
-    assert any(event == "fsync" and path.endswith(".partial") for event, path in log[:named])
-    flushed = log.index(("fsync", str(shelf.store.root / "blobs")), named)
-    published = log.index(("rename", manifest))
-    assert flushed < published
-    model = str(Path(manifest).parent)
-    assert ("fsync", model) in log[flushed:published]
-    assert ("fsync", model) in log[published:]
