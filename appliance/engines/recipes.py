@@ -38,7 +38,7 @@ class Recipe(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to serve. `mark` says how sure it is, `source` where it was read.
 
     `start`: the appliance starts a `process` by itself, can start it after a `build` on this server
-    (of the backend `build`), or shows how to run the `container`.
+    (of the backend `build`), or in a `container` once its image is here.
     """
 
     id: str

@@ -20,6 +20,7 @@ from appliance.core.plan import Choice, Plan, Style, Wish
 from appliance.core.progress import Cancel
 from appliance.core.reference import CatalogReference, IndexReference, Reference, parse_reference
 from appliance.core.status import SERVING, DeploymentStatus, Note, Seconds, Up
+from appliance.engines.recipes import Recipe, recipe
 from appliance.ops.copies import choice_at
 from appliance.ops.deployment import Deployment, deployment_of
 from appliance.ops.events import Emit, Notice, Phase, PhaseName
@@ -415,6 +416,17 @@ def _instead_of_the_processor(ground: Ground) -> Text:
     )
 
 
+def _way_to_have(missing: Recipe) -> Text:
+    """How the engine of this recipe comes to this server."""
+    if missing.build:
+        return say("appliance engines build llama.cpp --backend {backend}", backend=missing.build)
+    return say(
+        "fetch its image with `appliance engines pull {recipe}`, or bring it along as a file: "
+        "`appliance engines load FILE.tar --recipe {recipe}`",
+        recipe=missing.id,
+    )
+
+
 def nothing_fits(plan: Plan, model: str | None) -> ApplianceError:
     """Why nothing of this plan can be started here."""
     subject = model or say("any model of the catalogue")
@@ -422,7 +434,7 @@ def nothing_fits(plan: Plan, model: str | None) -> ApplianceError:
     if plan.choices and all(c.fits for c in plan.choices):
         return Unreachable(
             say("this appliance cannot start an engine for {model} here yet", model=subject),
-            hint=say("`appliance plan` shows which engine would serve it"),
+            hint=_way_to_have(recipe(plan.choices[0].recipe)),
             code="ENGINE-NOT-HERE",
         )
     if why:
