@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import msgspec
 from appliance.cli.hardware import json_option, replay_option
 from appliance.cli.options import Command
 from appliance.cli.output import print_document
-from appliance.cli.plan_view import print_plan
 from appliance.core.errors import UsageError
 from appliance.core.exit_codes import ExitCode
 from appliance.core.i18n import say
@@ -28,10 +28,45 @@ inventory_option = click.option(
 )
 
 
+def habit_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What people do with it: options of a wish."""
+    for option in reversed(_HABITS):
+        command = option(command)
+    return command
+
+
+HABITS = ("style", "prompt_tokens", "answer_tokens", "think_time_s", "first_word_s")
+"""The fields of a wish that the options of `habit_options` set."""
+_HABITS = (
+    click.option(
+        "--style",
+        type=click.Choice(["chat", "documents", "code"]),
+        default="chat",
+        show_default=True,
+        help="what people do with it; sets the following, unless they are given",
+    ),
+    click.option("--prompt-tokens", type=click.IntRange(1, 2**24), help="tokens of a question"),
+    click.option("--answer-tokens", type=click.IntRange(1, 2**24), help="tokens of an answer"),
+    click.option(
+        "--think-time",
+        "think_time_s",
+        type=click.FloatRange(0),
+        help="seconds between an answer and the next question",
+    ),
+    click.option(
+        "--first-word",
+        "first_word_s",
+        type=click.FloatRange(0, min_open=True),
+        help="seconds that people wait for the first word",
+    ),
+)
+
+
 @click.command(cls=Command, example="appliance plan --users 40 --context 16384")
 @click.argument("model", required=False)
 @click.option("--users", type=click.IntRange(1, 100_000), help="people who chat at the same time")
 @click.option("--context", type=click.IntRange(256, 2**24), help="tokens of one conversation")
+@habit_options
 @inventory_option
 @replay_option
 @json_option
@@ -53,24 +88,28 @@ def plan(
     replay: Path | None,
     as_json: bool,
     exact: bool,
-    **exactly: Any,
+    **more: Any,
 ) -> int:
     """What could be served here, best first, with memory and speed; and what not, and why."""
     from appliance.ops.planning import DEFAULT_USERS, ground_of, make_exact_plan, make_plan
 
-    options = _exact_options(model, exactly) if exact else None
+    habits = {name: more.pop(name) for name in HABITS}
+    options = _exact_options(model, more) if exact else None
     inventory = inventory_of(inventory_file, replay)
     here = not inventory_file and not replay
     ground = ground_of(inventory, find_paths(), here=here)
     if options:
         result = make_exact_plan(ground, **options)
     else:
-        wish = Wish(model=model and from_here(model), users=users or DEFAULT_USERS, context=context)
+        named = model and from_here(model)
+        wish = Wish(model=named, users=users or DEFAULT_USERS, context=context, **habits)
         result = make_plan(wish, ground)
     if as_json:
         print_document(result)
     else:
-        print_plan(result)
+        from appliance.cli.plan_view import print_plan
+
+        print_plan(result, inventory)
     return int(ExitCode.OK if any(c.fits for c in result.choices) else ExitCode.DOES_NOT_FIT)
 
 

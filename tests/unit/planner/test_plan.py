@@ -226,13 +226,22 @@ def test_a_conversation_longer_than_the_model_knows_is_shortened_and_told() -> N
 
 
 def test_what_one_more_card_would_buy_is_told() -> None:
-    bought = planned(box(("RTX 4090", 1))).improvements[0]
+    bought = planned(box(("RTX 4090", 1), memory_gib=64), Wish(users=4)).improvements[0]
     assert bought.what == "1 x RTX 4090"
     assert "would" in bought.text
     assert planned(CPU_ONLY).improvements == []
 
 
 def test_other_cards_of_the_server_could_carry_more_people() -> None:
-    mixed = planned(box(("RTX 4090", 4), ("Ascend 910B4 (Atlas 800I A2 32GB)", 4)))
-    texts = [one.text for one in mixed.improvements if "Ascend" in one.what]
-    assert any(mixed.choices[0].model in text and "people more" in text for text in texts)
+    wish = Wish(model="deepseek-r1-distill-qwen-7b", users=4)
+    mixed = planned(box(("RTX 4090", 4), ("Ascend 910B4 (Atlas 800I A2 32GB)", 2)), wish)
+    (other,) = [one for one in mixed.improvements if "Ascend" in one.what]
+    assert other.model == "deepseek-r1-distill-qwen-7b"
+    assert "people more" in other.text
+
+
+def test_other_cards_that_cannot_serve_the_same_model_could_serve_another() -> None:
+    mixed = planned(box(("RTX 4090", 4), ("Ascend 910B4 (Atlas 800I A2 32GB)", 4)), Wish(users=4))
+    (other,) = [one for one in mixed.improvements if "Ascend" in one.what]
+    assert other.variant
+    assert "beside it" in other.text
