@@ -15,6 +15,7 @@ from appliance.core.errors import UsageError
 from appliance.core.holds import without_held
 from appliance.core.i18n import say
 from appliance.core.inventory import Host, Inventory
+from appliance.core.measurement import Measurement, load_measurements
 from appliance.core.paths import Paths
 from appliance.core.plan import Plan, Wish
 from appliance.core.reference import (
@@ -25,6 +26,7 @@ from appliance.core.reference import (
     Reference,
     parse_reference,
 )
+from appliance.core.sample import Sample
 from appliance.engines.native.builds import is_built
 from appliance.engines.recipes import Recipe, load_recipes
 from appliance.hardware.cards import facts as card_facts
@@ -53,6 +55,9 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     cache: Path
     with_images: frozenset[str] = frozenset()
     """Container recipes whose image is here."""
+    used_mib: dict[str, float] = {}
+    """What others than us use of each card."""
+    measurements: list[Measurement] = []
 
     def startable(self, recipe_id: str) -> bool:
         """Whether this appliance can start engines of that recipe by itself."""
@@ -73,13 +78,18 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
             "stored": [model.id for model in self.stored],
             "disk_free_mib": self.disk_free_mib,
             "host_memory_free_mib": self.host_memory_free_mib,
+            "used_mib": self.used_mib,
+            "measurements": self.measurements,
         }
 
 
-def ground_of(inventory: Inventory, paths: Paths, *, here: bool = True) -> Ground:
+def ground_of(
+    inventory: Inventory, paths: Paths, *, here: bool = True, sample: Sample | None = None
+) -> Ground:
     """The ground for `inventory`; `here=False` for another server's (no store, no free memory).
 
-    Cards that are held here are not stood on.
+    Cards that are held here are not stood on. `sample` (with processes) tells what of each card
+    others use.
     """
     inventory = without_held(inventory, paths) if here else inventory
     store = Store(paths.models)
@@ -94,7 +104,18 @@ def ground_of(inventory: Inventory, paths: Paths, *, here: bool = True) -> Groun
         hubs=load_config(paths).hubs.order,
         cache=paths.cache,
         with_images=recipes_with_images(inventory) if here else frozenset(),
+        used_mib=used_by_others(sample) if sample else {},
+        measurements=load_measurements(paths) if here else [],
     )
+
+
+def used_by_others(sample: Sample) -> dict[str, float]:
+    """MiB that processes which are no engine of ours hold, by the card's id."""
+    return {
+        card.id: sum(each.memory_mib or 0.0 for each in card.processes if each.replica is None)
+        for card in sample.cards
+        if card.processes
+    }
 
 
 def empty_ground(paths: Paths) -> Ground:

@@ -15,6 +15,7 @@ from appliance.planner.matching import Fit, Match
 from appliance.planner.measured import with_engine
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model
+from appliance.planner.observed import as_observed, observation
 from appliance.planner.people import (
     MOST_PEOPLE,
     Crowd,
@@ -28,7 +29,7 @@ from appliance.planner.people import (
 from appliance.planner.placement import Place
 from appliance.planner.rules import rules
 from appliance.planner.sizing import fits
-from appliance.planner.speed import speed_of
+from appliance.planner.speed import decode_step_s, machine_for, speed_of
 from appliance.planner.starts import refusal, rejection
 
 WRECKED = 12.0
@@ -175,7 +176,7 @@ def _candidate(match: Match, fit: Fit) -> Candidate:
     busy = min(load.busy, setup.slots)
     speed = speed_of(model, load.machine, setup, busy, load.replicas)
     first_s = station.prompt_s + station.step_s(1)
-    speed = msgspec.structs.replace(speed, first_token_s=round(first_s, 2))
+    speed = _observed(msgspec.structs.replace(speed, first_token_s=round(first_s, 2)), match, fit)
     crowd = experience(station, wish.users)
     wished_context = wish.context or match.context
     long_enough = setup.context // setup.slots >= wished_context
@@ -193,9 +194,20 @@ def _candidate(match: Match, fit: Fit) -> Candidate:
     )
 
 
+def _observed(speed: Speed, match: Match, fit: Fit) -> Speed:
+    """`speed` as it was measured here, if it was; then also what had been foretold."""
+    cards = len(fit.memory.per_card)
+    seen = observation(match.model, match.recipe, match.place, cards)
+    if seen is None:
+        return speed
+    foretold = machine_for(match.model, match.place, cards, fit.host_layers)
+    setup = Setup(context=seen.context * seen.slots, slots=seen.slots)
+    return as_observed(speed, seen, 1 / decode_step_s(match.model, foretold, setup))
+
+
 def _is_bearable(speed: Speed) -> bool:
     """Whether one person alone would wait for it, also where the prediction was too hopeful."""
-    slowest, _ = speed.decode_tps_one_range or (0.0, 0.0)
+    slowest, _ = speed.decode_tps_one_range or (speed.decode_tps_one or 0.0, 0.0)
     tps, wait_s = slowest, speed.first_token_s or 0.0
     return tps >= rules().speed.usable_tps and wait_s <= rules().people.patience_s
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from appliance.core.cards import CardFacts
 from appliance.core.inventory import Card, Host, Inventory
+from appliance.core.measurement import Measurement
 from appliance.planner.rules import rules
 
 USABLE_STATES = frozenset({"ok", "degraded"})
@@ -30,6 +31,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     host: Host
     host_available_mib: float | None = None
     host_facts: CardFacts | None = None
+    measurements: tuple[Measurement, ...] = ()
+    """What was measured in this server, on whatever cards."""
 
     @property
     def is_host(self) -> bool:
@@ -72,47 +75,50 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         return tuple([*whole, *rest][: cards * replicas])
 
 
-class Occupied(msgspec.Struct, frozen=True, kw_only=True):
-    """What is not ours to take: cards by id that are `held`, and MiB that others use of a card."""
-
-    held: Collection[str] = ()
-    used_mib: Mapping[str, float] = {}
-
-    def by_others(self, card: Card) -> bool:
-        """Whether somebody else works on this card, and does not only draw a desktop on it."""
-        used = self.used_mib.get(card.id, 0.0)
-        return used > max(DESKTOP_MIB, DESKTOP_SHARE * (card.memory_mib or 0))
-
-
-NOTHING = Occupied()
-
-
 def places(
     inventory: Inventory,
     facts: Mapping[str, CardFacts],
     host_memory_free_mib: float | None,
-    occupied: Occupied = NOTHING,
+    *,
+    used_mib: Mapping[str, float] | None = None,
+    measurements: Sequence[Measurement] = (),
 ) -> list[Place]:
-    """Every kind of card in the server, strongest first; then the host."""
+    """Every kind of card in the server, strongest first; then the host.
+
+    `used_mib` is what others than us have of a card, by its id. Cards that others work on are left
+    out where there are free ones of the kind.
+    """
     host = _host_place(inventory, facts, host_memory_free_mib)
-    found = list(_card_places(inventory, facts, host, occupied))
-    found.sort(key=lambda place: (place.available_mib or 0) * len(place.cards), reverse=True)
-    return [*found, host]
+    found = [*_card_places(inventory, facts, host, used_mib or {}), host]
+    found.sort(key=_strength, reverse=True)
+    return [msgspec.structs.replace(place, measurements=tuple(measurements)) for place in found]
+
+
+def _strength(place: Place) -> tuple[bool, float]:
+    return not place.is_host, (place.available_mib or 0) * len(place.cards)
+
+
+def _is_busy(card: Card, used_mib: float) -> bool:
+    """Whether somebody works on a card, and does not only draw a desktop on it."""
+    return used_mib > max(DESKTOP_MIB, DESKTOP_SHARE * (card.memory_mib or 0))
 
 
 def _card_places(
-    inventory: Inventory, facts: Mapping[str, CardFacts], host: Place, occupied: Occupied
+    inventory: Inventory,
+    facts: Mapping[str, CardFacts],
+    host: Place,
+    used_mib: Mapping[str, float],
 ) -> Iterator[Place]:
     kinds: dict[tuple[str, str | None, int | None], list[Card]] = {}
     for card in inventory.accelerators():
-        if card.state in USABLE_STATES and card.id not in occupied.held:
+        if card.state in USABLE_STATES:
             kinds.setdefault((card.vendor, card.name, card.memory_mib), []).append(card)
     for (vendor, _, memory_mib), cards in kinds.items():
-        free = [card for card in cards if not occupied.by_others(card)] or cards
+        free = [card for card in cards if not _is_busy(card, used_mib.get(card.id, 0.0))] or cards
         known = facts.get(free[0].id)
         sold = known.memory_gib * 1024 if known and known.memory_gib else None
         most = memory_mib or sold
-        used = max(occupied.used_mib.get(card.id, 0.0) for card in free)
+        used = max(used_mib.get(card.id, 0.0) for card in free)
         yield Place(
             vendor=vendor,
             cards=tuple(card for island in islands(free) for card in island),

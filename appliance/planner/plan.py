@@ -15,6 +15,7 @@ from appliance.catalog.models import Catalogue
 from appliance.core.cards import CardFacts
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Inventory
+from appliance.core.measurement import Measurement
 from appliance.core.plan import Choice, People, Plan, Rejection, Wish
 from appliance.core.reference import CatalogReference, parse_reference
 from appliance.engines.recipes import Recipe
@@ -44,15 +45,20 @@ def plan(
     disk_free_mib: float | None = None,
     host_memory_free_mib: float | None = None,
     cache: Path | None = None,
+    used_mib: Mapping[str, float] | None = None,
+    measurements: Sequence[Measurement] = (),
 ) -> Plan:
     """Choices of the catalogue for `wish`. `stored` are the ids of variants that are here already.
 
     `cache` is where answers of the engine are kept: with it the picks are sized by the engine.
+    `used_mib` is what others have of each card; `measurements` made here replace predictions.
     `wish.model` may name a family or a variant; the self-test model is planned only when named.
     Raises `UsageError` for a model that the catalogue does not have.
     """
     models = _by_size(_models(wish, catalogue))
-    where = places(inventory, facts, host_memory_free_mib)
+    where = places(
+        inventory, facts, host_memory_free_mib, used_mib=used_mib, measurements=measurements
+    )
     found, rejected = candidates(wish, models, recipes, where)
     found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
     kept = _best_of_each(found, where, variants=wish.model is not None)
@@ -81,6 +87,8 @@ def plan_header(
     disk_free_mib: float | None = None,
     host_memory_free_mib: float | None = None,
     all_bytes: int | None = None,
+    used_mib: Mapping[str, float] | None = None,
+    measurements: Sequence[Measurement] = (),
 ) -> Plan:
     """Choices for the GGUF file that `header` belongs to and `reference` names.
 
@@ -88,9 +96,10 @@ def plan_header(
     Raises `VerificationFailed` where the header does not say what a plan needs.
     """
     model = of_header(header, reference, architecture_of(header), all_bytes)
-    found, rejected = candidates(
-        wish, [model], recipes, places(inventory, facts, host_memory_free_mib)
+    where = places(
+        inventory, facts, host_memory_free_mib, used_mib=used_mib, measurements=measurements
     )
+    found, rejected = candidates(wish, [model], recipes, where)
     found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
     found.sort(key=lambda one: one.order, reverse=True)
     return Plan(

@@ -43,6 +43,12 @@ def _place(candidate: Candidate) -> Iterator[Text]:
         yield say("runs on the processor and needs no card")
     elif cards > 1:
         yield say("spread over {count} cards", count=cards)
+    if choice.host_layers:
+        yield say(
+            "the experts of {layers} layers are in the server's memory: {host:.0f} GiB of it",
+            layers=choice.host_layers,
+            host=choice.memory.host_mib / 1024,
+        )
     if choice.replicas > 1:
         yield say("{count} replicas share the requests", count=choice.replicas)
     if fullest.available_mib is not None:
@@ -59,6 +65,12 @@ def _experience(candidate: Candidate, people: People | None) -> Iterator[Text]:
     """What people will see, with the range that nine of ten predictions stay within."""
     speed = candidate.choice.speed
     yield say("one person alone sees about {pace}", pace=pace(speed.decode_tps_one or 0.0))
+    if speed.method == "measured":
+        yield say(
+            "predicted {predicted:.0f} tokens/s, measured {measured:.0f}",
+            predicted=speed.predicted_tps_one,
+            measured=speed.decode_tps_one,
+        )
     if candidate.usable and people and people.words_per_s is not None:
         yield say(
             "{people} people can chat: first word in {first:.1f} s, {pace} each",
