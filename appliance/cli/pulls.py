@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def jobs(ctx: click.Context, as_json: bool) -> None:
     """Pulls that are under way or paused, and what ended lately."""
-    with _daemon_of_jobs(settings_of(ctx)) as client:
+    with daemon_of_jobs(settings_of(ctx)) as client:
         found = client.jobs() if client else []
     if as_json:
         print_documents("appliance.jobs/1", "jobs", found)
@@ -46,7 +46,7 @@ def _cells(job: JobStatus) -> tuple[object, ...]:
 
 
 @contextmanager
-def _daemon_of_jobs(settings: Settings) -> Iterator[NodeClient | None]:
+def daemon_of_jobs(settings: Settings) -> Iterator[NodeClient | None]:
     """The daemon where it runs or has a pull to go on with."""
     from appliance.cli.daemon import daemon_client
     from appliance.node.pulls import recorded_pulls
@@ -63,7 +63,7 @@ def _daemon_of_jobs(settings: Settings) -> Iterator[NodeClient | None]:
 @contextmanager
 def _named(ctx: click.Context, name: str | None) -> Iterator[tuple[NodeClient, JobStatus]]:
     """The daemon, and the pull that is meant: by id or model, or the only one there is."""
-    with _daemon_of_jobs(settings_of(ctx)) as client:
+    with daemon_of_jobs(settings_of(ctx)) as client:
         pulls = [job for job in client.jobs() if _is_open_pull(job)] if client else []
         if name is not None:
             pulls = [job for job in pulls if name == job.id or from_here(name) == job.subject]

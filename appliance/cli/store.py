@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,12 +16,12 @@ from appliance.cli.hardware import json_option
 from appliance.cli.options import Command, settings_of
 from appliance.cli.output import print_document
 from appliance.cli.progress import ProgressLine
-from appliance.core.errors import UsageError
+from appliance.cli.pulls import daemon_of_jobs
+from appliance.core.errors import Interrupted, UsageError
 from appliance.core.i18n import _, say
 from appliance.core.paths import find_paths
 from appliance.core.progress import Cancel, OnProgress
 from appliance.core.pull import Pull
-from appliance.core.status import DeploymentStatus
 
 if TYPE_CHECKING:
     from appliance.weights.pull import PullRequest
@@ -159,32 +160,55 @@ def _bytes_of(text: str) -> int:
 def remove(ctx: click.Context, name: str, yes: bool) -> None:
     """Remove a model from the store; never one that is served."""
     from appliance.cli.service import current_status
-    from appliance.ops.store import stored_model_named
-    from appliance.weights.store import Store
+    from appliance.node.pulls import recorded_pulls
+    from appliance.node.start import state_file
+    from appliance.ops.store import open_store, pulled_models, removable
 
-    store = Store(find_paths().models)
-    model = stored_model_named(name, store)
-    in_use = _in_use(model, current_status(settings_of(ctx)).deployments)
-    if not yes and not in_use:
-        question = _("Remove {model} ({size:.1f} GB)?")
-        click.confirm(question.format(model=model.id, size=model.bytes / 1e9), abort=True, err=True)
-    freed = store.remove(model.id, in_use=in_use)
+    paths = find_paths()
+    store = open_store(paths)
+    pulls = pulled_models([pull.options.model for pull in recorded_pulls(state_file(paths))])
+    with daemon_of_jobs(settings_of(ctx)) as client:
+        jobs = client.jobs() if client else []
+    model_id = removable(
+        name,
+        store,
+        current_status(settings_of(ctx)).deployments,
+        pulls,
+        beginning=any(job.kind == "up" and job.state == "running" for job in jobs),
+    )
+    if not yes:
+        _confirm_removal(model_id, store.find(model_id))
+    freed = store.remove(model_id)
     text = _("removed {model}, {gb:.1f} GB are free again")
-    click.echo(text.format(model=model.id, gb=freed.bytes / 1e9))
+    click.echo(text.format(model=model_id, gb=freed.bytes / 1e9))
 
 
-def _in_use(model: StoredModel, deployments: list[DeploymentStatus]) -> list[str]:
-    served = {name for d in deployments if d.state != "stopped" for name in (d.variant, d.model)}
-    return [model.id] if {model.id, model.reference} & served else []
+def _confirm_removal(model_id: str, model: StoredModel | None) -> None:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            say("removing {model} needs a yes, and there is no terminal to ask", model=model_id),
+            hint=say("add --yes"),
+            code="NEEDS-YES",
+        )
+    question = _("Remove what came of {model} so far?").format(model=model_id)
+    if model is not None:
+        text = _("Remove {model} ({size:.1f} GB)?")
+        question = text.format(model=model_id, size=model.bytes / 1e9)
+    if not click.confirm(question, err=True):
+        raise Interrupted(say("nothing was removed"))
 
 
 @click.command(cls=Command, changes=True, example="appliance models gc")
 @click.pass_context
 def gc(ctx: click.Context) -> None:
     """Remove what no model needs: what was never finished and nobody went on with."""
-    from appliance.weights.store import Store
+    from appliance.node.pulls import recorded_pulls
+    from appliance.node.start import state_file
+    from appliance.ops.store import open_store, pulled_models
 
-    freed = Store(find_paths().models).gc()
+    paths = find_paths()
+    pulls = [pull.options.model for pull in recorded_pulls(state_file(paths))]
+    freed = open_store(paths).gc(keep=pulled_models(pulls))
     for path in freed.removed:
         note(path, settings_of(ctx))
     click.echo(_("{gb:.2f} GB are free again").format(gb=freed.bytes / 1e9))

@@ -14,6 +14,7 @@ from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
 from appliance.core.pull import Pull
 from appliance.core.reference import parse_reference
+from appliance.core.status import DeploymentStatus
 from appliance.ops.sources import permitted
 from appliance.weights.disk import disk_errors
 from appliance.weights.export import exports_in
@@ -36,6 +37,11 @@ def open_store(paths: Paths) -> Store:
     )
 
 
+def fetch_options(paths: Paths, limit: str | None = None) -> FetchOptions:
+    """How to fetch: no faster than `limit`, else than the settings say."""
+    return FetchOptions(limit=limit or load_config(paths).store.limit)
+
+
 def check_pull(reference: str, limit: str | None) -> None:
     """Raise `UsageError` for a reference or a limit that cannot be meant."""
     parse_reference(reference)
@@ -53,10 +59,14 @@ def pull_model(
 ) -> Pull:
     """Fetch what `reference` names into the store, no faster than `limit` or the settings say."""
     wanted = request_for(parse_reference(reference), load_catalogue())
-    config = load_config(paths)
-    request = permitted(wanted, config.hubs.order)
-    options = FetchOptions(limit=limit or config.store.limit)
-    return pull(request, open_store(paths), on_progress=on_progress, cancel=cancel, options=options)
+    request = permitted(wanted, load_config(paths).hubs.order)
+    return pull(
+        request,
+        open_store(paths),
+        on_progress=on_progress,
+        cancel=cancel,
+        options=fetch_options(paths, limit),
+    )
 
 
 def seals(places: Sequence[Path], paths: Paths, *, require: bool) -> list[Verdict]:
@@ -75,16 +85,53 @@ def seals(places: Sequence[Path], paths: Paths, *, require: bool) -> list[Verdic
         return [judge(export.absolute(), paths, require=require) for export in exports]
 
 
+def pulled_models(references: Sequence[str]) -> list[str]:
+    """The ids that pulls of these references have, or will have, in the store."""
+    catalogue = load_catalogue()
+    return [request_for(parse_reference(text), catalogue).model for text in references]
+
+
+def removable(
+    name: str,
+    store: Store,
+    deployments: Sequence[DeploymentStatus],
+    pulled: Sequence[str],
+    *,
+    beginning: bool,
+) -> str:
+    """The id of a model, whole or not, that nothing needs.
+
+    Raises `UsageError` for one that is served or on its way, for any while an `up` is `beginning`,
+    which may be about to serve it, and for an unknown one.
+    """
+    model = _find_stored(name, store)
+    model_id = model.id if model else pulled_models([name])[0]
+    names = {model_id, name, model.reference if model else ""}
+    served = {name for d in deployments if d.state != "stopped" for name in (d.variant, d.model)}
+    if names & served:
+        raise UsageError(
+            say("{model} is being served", model=model_id),
+            hint=say("stop it first: `appliance down`"),
+            code="IN-USE",
+        )
+    if beginning:
+        raise UsageError(
+            say("`appliance up` is under way and may need {model}", model=model_id),
+            hint=say("wait until it has ended: `appliance models jobs`"),
+            code="IN-USE",
+        )
+    if model_id in pulled:
+        raise UsageError(
+            say("{model} is being fetched", model=model_id),
+            hint=say("end that first: `appliance models cancel {model}`", model=name),
+            code="IN-USE",
+        )
+    return model_id
+
+
 def stored_model_named(name: str, store: Store) -> StoredModel:
     """A model of the store by its id or its reference. Raises `UsageError` for an unknown one."""
-    for model in store.models():
-        if name in (model.id, model.reference):
-            return model
-    try:
-        wanted = request_for(parse_reference(name), load_catalogue()).model
-    except UsageError:
-        wanted = None
-    found = store.find(wanted) if wanted else None
+    found = _find_stored(name, store)
     if found is None:
         raise UsageError(
             say("{name} is not in the store", name=name),
@@ -92,3 +139,14 @@ def stored_model_named(name: str, store: Store) -> StoredModel:
             code="NOT-STORED",
         )
     return found
+
+
+def _find_stored(name: str, store: Store) -> StoredModel | None:
+    for model in store.models():
+        if name in (model.id, model.reference):
+            return model
+    try:
+        wanted = request_for(parse_reference(name), load_catalogue()).model
+    except UsageError:
+        return None
+    return store.find(wanted)

@@ -36,11 +36,12 @@ from appliance.ops.planning import (
 from appliance.ops.proof import prove
 from appliance.ops.replanning import with_less_memory
 from appliance.ops.sources import from_source, hubs_of
+from appliance.ops.store import fetch_options, open_store
 from appliance.ops.tuning import tuned
 from appliance.ops.usable import every_card_is_held, free_inventory
 from appliance.supervisor.diagnosis import way_out_of
 from appliance.weights.pull import pull, request_for
-from appliance.weights.store import Store, StoredModel
+from appliance.weights.store import StoredModel
 
 _PROOF_S = 20.0
 _SECOND_RUN_PROOF_S = 1.0
@@ -316,8 +317,15 @@ class MainJob:
     def _pull(self, reference: Reference, ground: Ground) -> StoredModel:
         wanted = request_for(reference, ground.catalogue)
         request = from_source(wanted, self._request.source, ground.hubs)
-        store = Store(self._services.paths.models)
-        pull(request, store, on_progress=self._emit, cancel=self._cancel)
+        paths = self._services.paths
+        store = open_store(paths)
+        pull(
+            request,
+            store,
+            on_progress=self._emit,
+            cancel=self._cancel,
+            options=fetch_options(paths),
+        )
         stored = store.find(request.model)
         if stored is None:
             raise ApplianceError(
