@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "tui"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from tui_pty import Terminal, demo, python
 
 APPLIANCE = str(Path(sys.executable).with_name("appliance"))

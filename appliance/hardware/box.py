@@ -23,7 +23,7 @@ from appliance.hardware.merge import Entry, Seen, merge
 from appliance.hardware.problems import disagreements, not_serveable, problems_of, unreached
 from appliance.hardware.sources import LiveSource, ReplaySource, Source
 from appliance.hardware.topology import topology
-from appliance.hardware.vendors.base import PciDevice, Vendor
+from appliance.hardware.vendors.base import PciDevice, Reading, Vendor
 
 PROCESSES_EVERY_S = 5.0
 """Asking a driver for the processes of its cards is dear."""
@@ -51,6 +51,7 @@ class Box:
         self._memory_mib: int | None = None
         self._processes: dict[str, list[CardProcess] | None] = {}
         self._processes_at = float("-inf")
+        self._telling_nothing: set[str] = set()
         self._facts: dict[str, CardFacts | None] = {}
 
     def inventory(self) -> Inventory:
@@ -175,10 +176,26 @@ class Box:
 
     def _keep_processes(self, cards: Sequence[Card], entries: Sequence[Entry]) -> None:
         self._processes_at = time.monotonic()
+        users = self._users(entries)
         self._processes = {
-            card.id: self._with_commands(entry.reading.processes)
+            card.id: self._with_commands(_processes_of(entry.reading, users))
             for card, entry in zip(cards, entries, strict=True)
         }
+
+    def _users(self, entries: Sequence[Entry]) -> dict[str, list[CardProcess]]:
+        """What the tools tell of processes where the libraries do not; a tool that does not know
+        either is not asked again.
+        """
+        told = {entry.vendor.name for entry in entries if entry.reading.processes is not None}
+        found: dict[str, list[CardProcess]] = {}
+        for look in self._looks or []:
+            name = look.vendor.name
+            if name not in told and name not in self._telling_nothing:
+                users = look.users(self._owned(look.vendor))
+                found |= users
+                if not users:
+                    self._telling_nothing.add(name)
+        return found
 
     def _with_commands(self, processes: list[CardProcess] | None) -> list[CardProcess] | None:
         if processes is None or not self._source.live:
@@ -200,6 +217,15 @@ class Box:
             memory_total_mib=self._memory_mib,
             temp_c=load.temp_c,
         )
+
+
+def _processes_of(
+    reading: Reading, users: dict[str, list[CardProcess]]
+) -> list[CardProcess] | None:
+    if reading.processes is not None:
+        return reading.processes
+    keys = (reading.uuid, reading.pci)
+    return next((users[key] for key in keys if key is not None and key in users), None)
 
 
 def _processor(host: Host) -> Card:

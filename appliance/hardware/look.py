@@ -13,6 +13,7 @@ from concurrent.futures import TimeoutError as StillRunning
 
 import msgspec
 
+from appliance.core.sample import CardProcess
 from appliance.hardware.library import LibraryReader
 from appliance.hardware.merge import Seen
 from appliance.hardware.runner import LiveRunner, ReplayRunner
@@ -33,6 +34,10 @@ class ReplayLook:
         """What the capture says; `thorough` makes no difference."""
         report, missing = _ask_tool(self.vendor, self._runner, devices)
         return Seen(vendor=self.vendor, devices=devices, tool=report, tool_missing=missing)
+
+    def users(self, devices: list[PciDevice] | None) -> dict[str, list[CardProcess]]:
+        """Nobody beyond those that `see` tells of: there is no other reader."""
+        return {}
 
     def close(self) -> None:
         """Nothing is open."""
@@ -70,6 +75,21 @@ class LiveLook:
             return None
         tool, missing = _ask_tool(self.vendor, _live_runner(), devices)
         return None if missing else (self._library.read(), tool)
+
+    def users(self, devices: list[PciDevice] | None) -> dict[str, list[CardProcess]]:
+        """The processes on each card, by its uuid and its address, as the vendor's tool tells them:
+        most libraries do not.
+        """
+        if self._library is None:
+            return {}
+        report, _missing = _ask_tool(self.vendor, _live_runner(), devices)
+        return {
+            key: reading.processes
+            for reading in report.readings
+            if reading.processes is not None
+            for key in (reading.uuid, reading.pci)
+            if key is not None
+        }
 
     def _with_tool(self, seen: Seen) -> Seen:
         report, missing = _ask_tool(self.vendor, _live_runner(), seen.devices)

@@ -10,14 +10,16 @@ from fake_server import Bus, Nvml, Tools
 
 from appliance.core.documents import from_json, to_json
 from appliance.core.inventory import Card, Inventory
-from appliance.core.sample import Pcie, Sample
+from appliance.core.sample import CardProcess, Pcie, Sample
 from appliance.hardware import box as box_module
 from appliance.hardware.box import Box, open_box
 from appliance.hardware.identity import forget
-from appliance.hardware.look import Look
+from appliance.hardware.look import LiveLook, Look
 from appliance.hardware.merge import Seen
 from appliance.hardware.sources import LiveSource
 from appliance.hardware.vendors import nvidia_forms
+from appliance.hardware.vendors.amd import Amd
+from appliance.hardware.vendors.base import PciDevice, Reading, Report, Vendor
 from appliance.ops.detect import detect
 
 NO_LIBRARY = "init_error 12"
@@ -124,6 +126,43 @@ def test_processes_are_asked_every_five_seconds_at_most(
     monkeypatch.setattr(box_module, "PROCESSES_EVERY_S", 0.0)
     live.sample(processes=True)
     assert asked == [False, False, True]
+
+
+class Quiet(LiveLook):
+    """A vendor whose library tells of no process; its tool tells of `users`."""
+
+    def __init__(self, vendor: Vendor, users: dict[str, list[CardProcess]]) -> None:
+        super().__init__(vendor, partial_view=False)
+        self.told = users
+        self.asked = 0
+
+    def see(self, devices: list[PciDevice] | None, *, thorough: bool) -> Seen:
+        readings = [Reading(index=0, uuid="u0", pci="0000:01:00.0", name="one", memory_mib=1)]
+        return Seen(
+            vendor=self.vendor, devices=devices, library=Report(answer="ok", readings=readings)
+        )
+
+    def users(self, devices: list[PciDevice] | None) -> dict[str, list[CardProcess]]:
+        self.asked += 1
+        return self.told
+
+
+@pytest.mark.parametrize("key", ["u0", "0000:01:00.0", None])
+def test_the_tool_tells_of_processes_where_the_library_does_not(
+    key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = CardProcess(pid=2**22 + 1, memory_mib=7, command="engine")
+    look = Quiet(Amd(), {key: [process]} if key else {})
+    box = Box(LiveSource())
+    monkeypatch.setattr(box_module, "PROCESSES_EVERY_S", 0.0)
+    monkeypatch.setattr(box, "_looks", [look])
+
+    assert box.sample().cards[0].processes is None
+    assert look.asked == 0
+    for _ in range(3):
+        told = box.sample(processes=True).cards[0].processes
+    assert told == ([process] if key else None)
+    assert look.asked == (3 if key else 1)
 
 
 def test_without_a_library_the_tool_answers(
