@@ -61,7 +61,8 @@ class Console:
 
     def number_of(self, text: str) -> str:
         """The number before the newest row with `text`."""
-        return re.findall(rf"(\d+)  {re.escape(text)}", self.terminal.text())[-1]
+        found: list[str] = re.findall(rf"(\d+)  {re.escape(text)}", self.terminal.text())
+        return found[-1]
 
 
 @contextmanager

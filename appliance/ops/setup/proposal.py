@@ -172,7 +172,7 @@ def _gib(mib: float | None) -> str:
 
 def _people(choice: Choice, answers: Answers) -> Text:
     return say(
-        "{users} people, {style}; {count} talks at once of {context} tokens each",
+        "{users} people, {style}; {count} talks of {context} tokens at once",
         count=choice.slots * choice.replicas,
         context=choice.context,
         users=answers.users or DEFAULT_USERS,

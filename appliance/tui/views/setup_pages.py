@@ -35,6 +35,7 @@ _NAME = 16
 _STATE = 16
 _TITLE = 16
 _FIELD = 20
+_STEP = 12
 _ROOMY = 16
 """Rows of a page from which on it tells more."""
 PICKS: dict[str | None, Text] = {
@@ -159,14 +160,22 @@ def _people(scene: Scene, wizard: Wizard, room: int) -> list[Line]:
         means += _means(scene, wizard.offered)
     about = _about(scene, wizard)
     fields = [[_field(scene, wizard, name)] for name in wizard.fields()]
+    habits = _habits(scene, wizard)
     used = len(means) + len(about) + 2
+    if used + len(fields) + len(habits) <= room:
+        means += habits
+        used += len(habits)
     return [*_spread(fields, room - used), BLANK, *about, BLANK, *means]
 
 
 def _means(scene: Scene, offered: Offers) -> list[Line]:
     rows = [_preview(choice) for choice in offered.choices]
-    table = [(Span("  "), *line) for line in whole(_COLUMNS, rows, scene.width - 2)]
-    return [*table, BLANK, *_paragraph(scene, offered.habits)]
+    return [(Span("  "), *line) for line in whole(_COLUMNS, rows, scene.width - 2)]
+
+
+def _habits(scene: Scene, wizard: Wizard) -> list[Line]:
+    """What was assumed of the people."""
+    return [BLANK, *_paragraph(scene, wizard.offered.habits)] if wizard.offered else []
 
 
 _COLUMNS = (
@@ -225,13 +234,13 @@ def _example(scene: Scene) -> list[Line]:
     return [BLANK, heading, *_paragraph(scene, text), BLANK, *code]
 
 
-def _told(scene: Scene, name: str, text: str, style: str = "") -> list[Line]:
+def _told(scene: Scene, name: str, text: str, style: str = "", column: int = _NAME) -> list[Line]:
     """A name in its column, and a text that may take several lines."""
-    left = 2 + _NAME
+    left = 2 + column
     texts = wrap(text, scene.width - left)
     names = [name, *[""] * (len(texts) - 1)]
     return [
-        (Span("  " + fit(n, _NAME), style or "dim"), Span(t, style))
+        (Span("  " + fit(n, column), style or "dim"), Span(t, style))
         for n, t in zip(names, texts, strict=True)
     ]
 
@@ -396,7 +405,7 @@ def _summary(scene: Scene, wizard: Wizard, room: int) -> list[Line]:
         told = _("putting the plan together")
         return _error(scene, wizard) if wizard.error else [_waiting(scene, told)]
     steps = [
-        _told(scene, step.title, step.text, "warn" if step.what == "consent" else "")
+        _told(scene, step.title, step.text, "warn" if step.what == "consent" else "", _STEP)
         for step in wizard.proposal.steps
     ]
     heading = section(_("THE SAME AS A FILE"), scene.width, scene.glyphs, _("w saves it"))
