@@ -8,6 +8,7 @@ is never given a container engine's socket, and restarts are ours alone.
 from __future__ import annotations
 
 import math
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ from appliance.supervisor.table import entry_of
 LABEL = "appliance.replica"
 PORT_LABEL = "appliance.port"
 _LOG_OPTIONS = {"max-size": "16m", "max-file": "2"}
+_KILLED = 128 + signal.SIGKILL
 _SELINUX = Path("/sys/fs/selinux/enforce")
 
 
@@ -111,9 +113,14 @@ def exit_status(identity: Identity) -> int | None:
 
 
 def memory_killed(identity: Identity) -> bool | None:
-    """Whether the container was ended for lack of memory."""
+    """Whether the container was ended for lack of memory.
+
+    Not every engine notes it: one that was killed and that does not say so may have been.
+    """
     state = _state_if_told(identity)
-    return bool(state["OOMKilled"]) if state and not state["Running"] else None
+    if state is None or state["Running"]:
+        return None
+    return bool(state["OOMKilled"]) or (None if state["ExitCode"] == _KILLED else False)
 
 
 def seen(identity: Identity) -> Seen | None:

@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -131,9 +132,15 @@ def exit_status(identity: Identity) -> int | None:
 
 
 def memory_killed(identity: Identity) -> bool | None:
-    """Whether the kernel killed it for lack of memory (its own limit's, or the server's)."""
+    """Whether the kernel killed it for lack of memory (its own limit's, or the server's).
+
+    Not every systemd is told: one that was killed and that does not say so may have been.
+    """
     told = _told(identity)
-    return told["Result"] == "oom-kill" if told else None
+    if told is None:
+        return None
+    killed = told["ExecMainStatus"] == str(int(signal.SIGKILL)) and told["ExecMainCode"] != "1"
+    return told["Result"] == "oom-kill" or (None if killed else False)
 
 
 def seen(identity: Identity) -> Seen | None:

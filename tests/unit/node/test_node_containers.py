@@ -12,14 +12,17 @@ import pytest
 from docker_stand_in import StandIn
 from node_fakes import deployment, keeper_of, until
 
-from appliance.core.inventory import Card
+from appliance.core.inventory import Card, Host, Inventory
 from appliance.core.paths import Paths
+from appliance.core.progress import Cancel
 from appliance.engines.recipes import recipe
 from appliance.node.adoption import adopt_replicas
+from appliance.node.node import Node
 from appliance.node.replica import ReplicaKeeper
 from appliance.node.state import ReplicaRecord, State
 from appliance.ops.deployment import Deployment
 from appliance.supervisor.running import alive, marked
+from appliance.telemetry.sampler import Sampler
 
 ENGINE = """#!{python}
 import sys
@@ -181,3 +184,35 @@ def test_it_comes_back_after_its_container_engine_was_away(engine: StandIn, keep
     ready(keeper)
     assert len(engine.containers) == 1
     assert engine.containers != [container]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server with that card."""
+    inventory = Inventory(host=Host(), cards=CARDS)
+    monkeypatch.setattr(Sampler, "inventory", lambda self, *, fresh=False: inventory)
+
+
+def test_a_daemon_deploys_it_the_next_adopts_it_and_it_goes_with_everything(
+    engine: StandIn, paths: Paths, work: Deployment, server: None
+) -> None:
+    first = Node(paths)
+    first.start()
+    first.deploy(work)
+    first.await_ready(work.id, Cancel())
+    (status,) = first.statuses()
+    (container,) = engine.running()
+    assert (status.state, status.replicas[0].pid) == ("ready", container.state()["Pid"])
+    first.close()
+
+    assert engine.running() == [container]
+    second = Node(paths)
+    second.start()
+    try:
+        until(lambda: second.statuses()[0].state in ("ready", "busy"))
+        assert engine.running() == [container]
+    finally:
+        second.stop_all(drain=False)
+        second.close()
+
+    assert engine.containers == []

@@ -225,6 +225,17 @@ def test_one_that_took_too_much_memory_is_told(engine: StandIn, log: Path, tmp_p
     stop(identity, grace_s=0.0)
 
 
+def test_who_killed_it_is_unknown_where_nobody_says(
+    engine: StandIn, log: Path, tmp_path: Path
+) -> None:
+    identity = start(command(), log, mark(tmp_path))
+    engine.containers[0].kill(signal.SIGKILL)
+    until(lambda: not alive(identity))
+
+    assert memory_killed(identity) is None
+    stop(identity, grace_s=0.0)
+
+
 def test_stop_insists(engine: StandIn, log: Path, tmp_path: Path) -> None:
     identity = start(command("ignore-term"), log, mark(tmp_path))
     until(lambda: log.exists() and "serving" in log.read_text())

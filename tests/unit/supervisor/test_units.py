@@ -174,6 +174,14 @@ def test_one_that_took_too_much_memory_is_told(run: Starter, systemd: Path) -> N
     assert memory_killed(identity) is True
 
 
+def test_who_killed_it_is_unknown_where_nobody_says(run: Starter) -> None:
+    identity = run.serving()
+    os.kill(identity.pid, signal.SIGKILL)
+    until(lambda: exit_status(identity) == -signal.SIGKILL)
+
+    assert memory_killed(identity) is None
+
+
 def test_a_second_copy_cannot_be(run: Starter) -> None:
     first = run.serving()
 
