@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterator
 from functools import cached_property
@@ -14,7 +15,8 @@ from appliance.catalog.architecture import Architecture
 from appliance.core.documents import prepare
 from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.i18n import say
-from appliance.core.reference import CatalogReference
+from appliance.core.paths import Paths, find_paths
+from appliance.core.reference import CatalogReference, parse_reference
 
 ModelKind = Literal["deepseek", "self-test"]
 ModelFormat = Literal["gguf", "safetensors"]
@@ -146,22 +148,75 @@ class Catalogue(msgspec.Struct, frozen=True, dict=True):
 
 
 def load_catalogue(path: Path | None = None) -> Catalogue:
-    """Read the catalogue: `path`, else the packaged one, else the one of the repository.
+    """Read the catalogue: `path`, else the installed update, else the one of this release.
 
-    Raises `ApplianceError` (code `BAD-CATALOGUE`) for a file that is none.
+    An update that is older than the release, or cannot be read, is passed over. Raises
+    `ApplianceError` (code `BAD-CATALOGUE`) for a file that is none.
     """
-    where = path or (_BESIDE_ME if _BESIDE_ME.exists() else _AT_REPOSITORY_ROOT)
+    if path is not None:
+        return _read(path)
+    release = _read(release_file())
+    update = installed_file(find_paths())
+    if update.exists():
+        with contextlib.suppress(ApplianceError):
+            installed = _read(update)
+            return installed if installed.updated >= release.updated else release
+    return release
+
+
+def release_file() -> Path:
+    """The catalogue that came with this version: beside this file, or at the repository's root."""
+    return _BESIDE_ME if _BESIDE_ME.exists() else _AT_REPOSITORY_ROOT
+
+
+def installed_file(paths: Paths) -> Path:
+    """Where an update of the catalogue is put."""
+    return paths.data / "catalogue" / "models.toml"
+
+
+def _read(path: Path) -> Catalogue:
     try:
-        data = msgspec.toml.decode(where.read_bytes(), type=_CatalogueData)
+        raw = path.read_bytes()
+    except OSError as fault:
+        raise _bad_catalogue(path, fault) from fault
+    return parse_catalogue(raw, path)
+
+
+def parse_catalogue(raw: bytes, name: object) -> Catalogue:
+    """Read a catalogue; `name` is what an error calls it.
+
+    Raises `ApplianceError` (code `BAD-CATALOGUE`).
+    """
+    try:
+        data = msgspec.toml.decode(raw, type=_CatalogueData)
         architectures = {entry.id: entry for entry in data.architecture}
         families = tuple(_family(entry, architectures[entry.architecture]) for entry in data.family)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, KeyError) as fault:
-        raise ApplianceError(
-            say("the catalogue {path} cannot be read: {fault}", path=where, fault=fault),
-            hint=say("restore the file from the release it came with"),
-            code="BAD-CATALOGUE",
-        ) from fault
-    return Catalogue(families, data.updated)
+        catalogue = Catalogue(families, data.updated)
+        _check(catalogue)
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, UsageError) as fault:
+        raise _bad_catalogue(name, fault) from fault
+    return catalogue
+
+
+def _check(catalogue: Catalogue) -> None:
+    """Raise `UsageError` for what no catalogue of ours may contain."""
+    ids = [family.id for family in catalogue.families]
+    if len(set(ids)) < len(ids):
+        raise UsageError(say("a model is named twice"))
+    if not any(family.kind == "self-test" and family.variants for family in catalogue.families):
+        raise UsageError(say("the self-test model is missing"))
+    for family in catalogue.families:
+        for variant in family.variants:
+            for source in variant.sources:
+                parse_reference(source)
+
+
+def _bad_catalogue(name: object, fault: Exception) -> ApplianceError:
+    return ApplianceError(
+        say("the catalogue {path} cannot be read: {fault}", path=name, fault=fault),
+        hint=say("restore the file from the release it came with"),
+        code="BAD-CATALOGUE",
+    )
 
 
 class _GgufData(msgspec.Struct, forbid_unknown_fields=True):

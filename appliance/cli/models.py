@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 import msgspec
 
+from appliance.cli.catalogue import update
 from appliance.cli.hardware import json_option
 from appliance.cli.options import Group, settings_of
-from appliance.cli.output import print_documents, print_table
+from appliance.cli.output import print_documents
 from appliance.cli.peers import PEER_COMMANDS
 from appliance.cli.progress import ProgressLine
 from appliance.cli.pulls import JOB_COMMANDS
@@ -20,9 +19,6 @@ from appliance.core.pull import Progress, Pull
 from appliance.core.reference import from_here, parse_reference
 from appliance.node.wishes import PullOptions
 
-if TYPE_CHECKING:
-    from appliance.ops.models import ModelRow
-
 
 @click.group(cls=Group, example="appliance models pull hf:ORG/NAME:*Q4_K_M.gguf")
 def models() -> None:
@@ -31,28 +27,23 @@ def models() -> None:
 
 @models.command("list", example="appliance models list --all")
 @click.option("--stored", is_flag=True, help="only what is in the store")
-@click.option("--all", "everything", is_flag=True, help="also what does not fit here, with the why")
+@click.option("--all", "everything", is_flag=True, help="also what does not run here, and why")
 @json_option
 def list_models(stored: bool, everything: bool, as_json: bool) -> None:
-    """What fits this server, best first, and what is in the store; with --all every variant."""
+    """What runs on this server, best first, and what is in the store."""
+    from appliance.catalog.updates import in_use
+    from appliance.cli.models_view import print_models
     from appliance.cli.plan import inventory_of
     from appliance.ops.models import model_rows
 
     paths = find_paths()
     rows = model_rows(paths, None if stored else inventory_of(None, None))
-    if stored or not (everything or as_json):
-        rows = [row for row in rows if row.stored or (row.fits and not stored)]
+    if stored:
+        rows = [row for row in rows if row.stored]
     if as_json:
-        print_documents("appliance.models/1", "models", rows)
-        return
-    head = (_("MODEL"), _("FORMAT"), _("SIZE GB"), _("STORED"), _("FITS"), _("WHY"))
-    print_table(head, [_cells(row) for row in rows])
-
-
-def _cells(row: ModelRow) -> tuple[object, ...]:
-    size = None if row.bytes is None else f"{row.bytes / 1e9:.1f}"
-    fits = None if row.fits is None else _("yes") if row.fits else _("no")
-    return (row.id, row.format, size, _("yes") if row.stored else "", fits, row.reason or "")
+        print_documents("appliance.models/1", "models", rows, catalogue=in_use(paths))
+    else:
+        print_models(rows, everything=everything)
 
 
 @models.command(example="appliance models show hf:ORG/NAME:*Q4_K_M.gguf")
@@ -108,5 +99,5 @@ def _print_pull(result: Pull, *, quiet: bool) -> None:
     )
 
 
-for _command in (*JOB_COMMANDS, *STORE_COMMANDS, *PEER_COMMANDS):
+for _command in (update, *JOB_COMMANDS, *STORE_COMMANDS, *PEER_COMMANDS):
     models.add_command(_command)

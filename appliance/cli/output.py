@@ -21,10 +21,13 @@ def print_document(document: Document, *, lines: bool = False) -> None:
     click.echo(to_json(document, indent=0 if lines else 2))
 
 
-def print_documents(schema: str, name: str, documents: Sequence[Document]) -> None:
-    """One JSON document that holds a list of documents under `name`."""
+def print_documents(
+    schema: str, name: str, documents: Sequence[Document], **more: Document
+) -> None:
+    """One JSON document that holds a list of documents under `name`, and `more` ones by name."""
     body = ",".join(to_json(document) for document in documents)
-    click.echo(f'{{"schema":"{schema}","{name}":[{body}]}}')
+    others = "".join(f'"{key}":{to_json(document)},' for key, document in more.items())
+    click.echo(f'{{"schema":"{schema}",{others}"{name}":[{body}]}}')
 
 
 def print_table(head: Sequence[str] | None, rows: Sequence[Sequence[object]]) -> None:

@@ -45,7 +45,10 @@ def print_plan(plan: Plan, inventory: Inventory) -> None:
         click.echo(_("nothing fits here"))
     _print_others([choice for choice in plan.choices if choice not in picks])
     _print_improvements(plan)
-    _print_rejected(plan.rejected)
+    if plan.rejected:
+        click.echo()
+        click.echo(_("What does not start here, and why:"))
+    print_rejected(plan.rejected, _MOST_OF_A_KIND)
 
 
 def _in_order(picks: Sequence[Choice]) -> list[Choice]:
@@ -207,20 +210,17 @@ def _print_improvements(plan: Plan) -> None:
         _print_wrapped(improvement.text, _INDENT + "- ")
 
 
-def _print_rejected(rejected: Sequence[Rejection]) -> None:
-    """Grouped by what could be done about it."""
-    if rejected:
-        click.echo()
-        click.echo(_("What does not start here, and why:"))
+def print_rejected(rejected: Sequence[Rejection], most: int | None = None) -> None:
+    """Grouped by what could be done about it; at most so many of a kind."""
     ordered = sorted(rejected, key=lambda one: (one.code, one.advice))
     for (code, advice), group in groupby(ordered, key=lambda one: (one.code, one.advice)):
         together = list(group)
         _print_wrapped(advice, f"{_INDENT}{code}: ")
-        for one in together[:_MOST_OF_A_KIND]:
+        for one in together[:most]:
             _print_wrapped(f"{one.variant}: {one.reason}", _INDENT * 2)
-        if len(together) > _MOST_OF_A_KIND:
+        if most is not None and len(together) > most:
             text = _("and {count} more; `appliance plan --json` names all")
-            _print_wrapped(text.format(count=len(together) - _MOST_OF_A_KIND), _INDENT * 2)
+            _print_wrapped(text.format(count=len(together) - most), _INDENT * 2)
 
 
 def _print_line(label: str, text: str | Text) -> None:

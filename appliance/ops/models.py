@@ -7,15 +7,19 @@ import msgspec
 from appliance.catalog.models import load_catalogue
 from appliance.core.inventory import Document, Inventory
 from appliance.core.paths import Paths
-from appliance.core.plan import Plan, Wish
+from appliance.core.plan import Wish
 from appliance.core.reference import parse_reference
-from appliance.ops.planning import DEFAULT_USERS, ground_of, make_plan
+from appliance.ops.planning import DEFAULT_USERS, ground_of
+from appliance.planner.survey import Verdict, survey
 from appliance.weights.pull import request_for
 from appliance.weights.store import Store, StoredModel
 
 
 class ModelRow(Document, frozen=True, kw_only=True):
-    """One variant of the catalogue, or one model of the store that is in no catalogue."""
+    """One variant of the catalogue, or one model of the store that is in no catalogue.
+
+    The fields after `kind` say how it does on this server; `None` where that was not looked at.
+    """
 
     id: str
     title: str
@@ -25,9 +29,16 @@ class ModelRow(Document, frozen=True, kw_only=True):
     licence: str | None = None
     kind: str = "deepseek"
     fits: bool | None = None
-    """Whether it runs on this server; `None` where that was not looked at."""
+    meets_wish: bool | None = None
+    engine: str | None = None
+    cards: int | None = None
+    decode_tps_one: float | None = None
+    code: str | None = None
     reason: str | None = None
-    """Why it does not fit, or why it was chosen."""
+    """Why it does not run here."""
+    advice: str | None = None
+    mark: str | None = None
+    sources: list[str] = []
 
 
 def model_rows(paths: Paths, inventory: Inventory | None = None) -> list[ModelRow]:
@@ -36,31 +47,42 @@ def model_rows(paths: Paths, inventory: Inventory | None = None) -> list[ModelRo
     With `inventory`: what fits that server first, best first, and why the rest does not.
     """
     rows = _all_rows(paths)
-    return (
-        _judged(rows, make_plan(Wish(users=DEFAULT_USERS), ground_of(inventory, paths)))
-        if inventory
-        else rows
+    if inventory is None:
+        return rows
+    ground = ground_of(inventory, paths)
+    verdicts = survey(
+        Wish(users=DEFAULT_USERS),
+        inventory,
+        ground.catalogue,
+        ground.recipes,
+        ground.facts,
+        **ground.keywords(),
     )
+    judged = [(verdicts.get(row.id), row) for row in rows]
+    judged.sort(key=lambda pair: pair[0].rank if pair[0] else len(rows) * len(ground.recipes))
+    return [_judged(row, verdict) for verdict, row in judged]
 
 
-def _judged(rows: list[ModelRow], plan: Plan) -> list[ModelRow]:
-    """A variant that was not looked at is too big where a smaller one of its family is."""
-    chosen = {choice.variant: (n, choice.why) for n, choice in reversed([*enumerate(plan.choices)])}
-    rejected = {_family(one.variant): one.reason for one in plan.rejected}
-    served = {_family(variant) for variant in chosen}
-    judged = []
-    for row in rows:
-        fits, reason = None, None
-        if row.id in chosen:
-            fits, reason = True, next(iter(chosen[row.id][1]), None)
-        elif _family(row.id) in rejected and _family(row.id) not in served:
-            fits, reason = False, rejected[_family(row.id)]
-        judged.append(msgspec.structs.replace(row, fits=fits, reason=reason))
-    return sorted(judged, key=lambda row: chosen.get(row.id, (len(plan.choices),))[0])
-
-
-def _family(variant: str) -> str:
-    return variant.partition(":")[0]
+def _judged(row: ModelRow, verdict: Verdict | None) -> ModelRow:
+    if verdict is None:
+        return row
+    if verdict.choice:
+        return msgspec.structs.replace(
+            row,
+            fits=True,
+            meets_wish=verdict.meets_wish,
+            engine=verdict.choice.engine,
+            cards=len([card for card in verdict.choice.cards if card != "cpu"]),
+            decode_tps_one=verdict.choice.speed.decode_tps_one,
+        )
+    reason = verdict.rejection
+    return msgspec.structs.replace(
+        row,
+        fits=False,
+        code=reason and reason.code,
+        reason=reason and reason.reason,
+        advice=reason and reason.advice,
+    )
 
 
 def _all_rows(paths: Paths) -> list[ModelRow]:
@@ -79,6 +101,8 @@ def _all_rows(paths: Paths) -> list[ModelRow]:
                     stored=kept is not None,
                     licence=family.licence,
                     kind=family.kind,
+                    mark=variant.mark,
+                    sources=list(variant.sources),
                 )
             )
     return rows + [_other(model) for model in stored.values()]

@@ -60,7 +60,7 @@ def plan(
         inventory, facts, host_memory_free_mib, used_mib=used_mib, measurements=measurements
     )
     found, rejected = candidates(wish, models, recipes, where)
-    found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
+    found, no_room = with_disk(marked(found, stored), disk_free_mib)
     kept = _best_of_each(found, where, variants=wish.model is not None)
     kept.sort(key=lambda one: one.order, reverse=True)
     if cache is not None:
@@ -100,7 +100,7 @@ def plan_header(
         inventory, facts, host_memory_free_mib, used_mib=used_mib, measurements=measurements
     )
     found, rejected = candidates(wish, [model], recipes, where)
-    found, no_room = _with_disk(_marked(found, stored), disk_free_mib)
+    found, no_room = with_disk(marked(found, stored), disk_free_mib)
     found.sort(key=lambda one: one.order, reverse=True)
     return Plan(
         wish=wish,
@@ -149,14 +149,15 @@ def _sized_by_engine(ordered: Sequence[Candidate], cache: Path, *, named: bool) 
     return kept
 
 
-def _marked(found: Iterable[Candidate], stored: Collection[str]) -> list[Candidate]:
+def marked(found: Iterable[Candidate], stored: Collection[str]) -> list[Candidate]:
+    """Those whose files are here say so."""
     return [
         msgspec.structs.replace(one, stored=True) if one.model.variant in stored else one
         for one in found
     ]
 
 
-def _with_disk(
+def with_disk(
     found: Iterable[Candidate], disk_free_mib: float | None
 ) -> tuple[list[Candidate], list[Rejection]]:
     """Those whose files are here or have room on the disk; and rejections for the rest."""
