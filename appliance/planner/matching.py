@@ -12,7 +12,7 @@ from appliance.core.plan import Memory, Wish
 from appliance.engines.recipes import Recipe
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model
-from appliance.planner.observed import calibrated, observation
+from appliance.planner.observed import learnt
 from appliance.planner.people import context_of, habits_of, streams_of
 from appliance.planner.placement import Place
 from appliance.planner.rules import rules
@@ -153,9 +153,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
     def _load(self, cards: int, host_layers: int = 0) -> Load:
         machine = machine_for(self.model, self.place, cards, host_layers)
-        seen = observation(self.model, self.recipe, self.place, cards)
-        if seen:
-            machine = calibrated(machine, self.model, seen)
+        machine = learnt(machine, self.model, self.recipe, self.place, cards)
         setup = Setup(context=self.context)
         habits = habits_of(self.wish)
         streams = streams_of(self.wish.users, self.model, machine, setup, habits)

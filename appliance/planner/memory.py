@@ -145,7 +145,7 @@ def _mla_elements(a: Architecture, setup: Setup) -> float:
     if not setup.flash_attention:
         return setup.slot_context * (a.heads + 1) + 4 * a.hidden + (head - rope) * a.heads
     if a.legacy_cache:
-        return a.vocab + 4 * a.hidden
+        return a.vocab + 4 * a.hidden + setup.slot_context / 2
     routed = ((a.experts_used or 0) + 1.25) * a.hidden if not a.q_lora else 0
     return 4 * a.hidden + head * a.heads + routed + setup.slot_context / 2
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from appliance.core.measurement import Measurement
@@ -15,25 +17,42 @@ from appliance.planner.speed import Helper, Machine, decode_step_s, prompt_s
 
 def observation(model: Model, recipe: Recipe, place: Place, cards: int) -> Measurement | None:
     """The newest measurement of this variant, by this recipe, on so many cards of this name."""
-    names = [place.name] * cards
-    found = [
-        one
-        for one in place.measurements
-        if one.variant == model.variant
-        and one.recipe == recipe.id
-        and one.cards == names
-        and one.decode_tps_one
-    ]
+    found = [one for one in _of_engine(model, recipe, place, cards) if one.recipe == recipe.id]
     return max(found, key=lambda one: one.at, default=None)
 
 
-def calibrated(machine: Machine, model: Model, seen: Measurement) -> Machine:
-    """`machine` as fast as it was seen to be: all its times by the same factor."""
+def _of_engine(model: Model, recipe: Recipe, place: Place, cards: int) -> list[Measurement]:
+    names = [place.name] * cards
+    return [
+        one
+        for one in place.measurements
+        if one.variant == model.variant
+        and one.engine == recipe.engine
+        and one.cards == names
+        and one.decode_tps_one
+    ]
+
+
+def learnt(machine: Machine, model: Model, recipe: Recipe, place: Place, cards: int) -> Machine:
+    """`machine` as fast as it was seen to be.
+
+    What another backend of the same engine gave counts, too, but not as a promise of more.
+    """
+    seen = observation(model, recipe, place, cards)
+    if seen:
+        return _calibrated(machine, model, seen, most=math.inf)
+    others = _of_engine(model, recipe, place, cards)
+    newest = max(others, key=lambda one: one.at, default=None)
+    return _calibrated(machine, model, newest, most=1.0) if newest else machine
+
+
+def _calibrated(machine: Machine, model: Model, seen: Measurement, *, most: float) -> Machine:
+    """All times of `machine` scaled by the same factor, at `most` so much faster."""
     setup = Setup(context=seen.context * seen.slots, slots=seen.slots)
-    factor = (seen.decode_tps_one or 0.0) * decode_step_s(model, machine, setup)
+    factor = min(most, (seen.decode_tps_one or 0.0) * decode_step_s(model, machine, setup))
     prompts = factor
     if seen.prefill_tps:
-        prompts = seen.prefill_tps * prompt_s(model, machine, 1024) / 1024
+        prompts = min(most, seen.prefill_tps * prompt_s(model, machine, 1024) / 1024)
     return msgspec.structs.replace(
         machine,
         gbs=machine.gbs * factor,
