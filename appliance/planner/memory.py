@@ -19,6 +19,8 @@ STATE_BYTES = 8
 """Of one element of a compressor: value and score in F32."""
 V4_QUERY_COPIES = 3.78
 """Queries of all heads that V4's attention holds at a time, in F32."""
+LEGACY_COPIES = 3.7
+"""Keys and values of all heads that attention holds at a time, where they are cached whole."""
 V4_KEY_BYTES = 2.4
 """Of a token of context for each token of a micro-batch: V4's masks and indexer scores."""
 
@@ -144,9 +146,11 @@ def _mla_elements(a: Architecture, setup: Setup) -> float:
     head = (a.nope_dim or 0) + rope + (a.value_dim or 0) + (kv_lora + rope) + kv_lora
     if not setup.flash_attention:
         return setup.slot_context * (a.heads + 1) + 4 * a.hidden + (head - rope) * a.heads
-    if a.legacy_cache:
-        return a.vocab + 4 * a.hidden + setup.slot_context / 2
     routed = ((a.experts_used or 0) + 1.25) * a.hidden if not a.q_lora else 0
+    if a.legacy_cache:
+        widths = (a.nope_dim or 0) + rope + (a.value_dim or 0)
+        wide = LEGACY_COPIES * widths * a.heads + routed + setup.slot_context / 2
+        return max(wide, a.vocab + 4 * a.hidden)
     return 4 * a.hidden + head * a.heads + routed + setup.slot_context / 2
 
 
