@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import tiny_models
 
-from appliance.catalog.compose import write_composed
+from appliance.catalog.compose import composable, write_composed
 from appliance.catalog.models import load_catalogue
 from appliance.engines.llamacpp.dryrun import Question, dry_run
+from appliance.planner.memory import Setup, compute_mib, kv_mib, output_mib
 
 FLASH = load_catalogue().families
 ARCHITECTURES = {family.architecture.id: family.architecture for family in FLASH}
@@ -94,3 +95,32 @@ def test_a_file_that_the_engine_cannot_read_costs_only_the_answer(
 def test_a_child_that_is_too_slow_is_ended(header: Path) -> None:
     assert dry_run(header, Question(context=4096), deadline_s=0.01) is None
     assert not children()
+
+
+SETUPS = [
+    Setup(context=40960),
+    Setup(context=24576, slots=3, kv_type="q8_0", ubatch=256),
+    Setup(context=12345, slots=8, ubatch=1024),
+    Setup(context=512, ubatch=2048),
+    Setup(context=65536, slots=2, unified=True),
+]
+
+
+@pytest.mark.parametrize("setup", SETUPS, ids=[f"{s.context}x{s.slots}" for s in SETUPS])
+@pytest.mark.parametrize("name", [key for key, a in ARCHITECTURES.items() if composable(a)])
+def test_formulas_say_what_the_engine_says(name: str, setup: Setup, tmp_path: Path) -> None:
+    """Of every architecture of the catalogue, in setups that no measurement was taken of."""
+    a = ARCHITECTURES[name]
+    write_composed(tmp_path / "header.gguf", a)
+    question = Question(
+        context=setup.context,
+        slots=setup.slots,
+        kv_type=setup.kv_type,
+        ubatch=setup.ubatch,
+        unified=setup.unified,
+    )
+    answer = dry_run(tmp_path / "header.gguf", question)
+    assert answer
+    assert kv_mib(a, setup) == pytest.approx(answer.kv_mib, rel=1e-3, abs=0.1)
+    asked = max(answer.compute_mib, output_mib(a, setup, on_card=False))
+    assert compute_mib(a, setup, on_card=False) > 0.92 * asked - 16
