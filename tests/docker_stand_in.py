@@ -137,6 +137,7 @@ class StandIn:
         self.registry: list[str] = []
         self.archives: dict[bytes, str] = {}
         self.cdi = cdi
+        self.podman: str | None = None
         self.containers: list[Container] = []
         self.created: list[dict[str, Any]] = []
         self.unknown: list[str] = []
@@ -177,7 +178,10 @@ class StandIn:
     # -- what it is asked ----------------------------------------------------------------------
 
     def version(self) -> dict[str, Any]:
-        return {"ApiVersion": "1.47", "MinAPIVersion": "1.24", "Version": "27.0.0", "Os": "linux"}
+        name, version = ("Podman Engine", self.podman) if self.podman else ("Engine", "27.0.0")
+        components = [{"Name": name, "Version": version}, {"Name": "runc", "Version": "1.2.0"}]
+        told = {"ApiVersion": "1.47", "MinAPIVersion": "1.24", "Version": version, "Os": "linux"}
+        return {**told, "Components": components}
 
     def info(self) -> dict[str, Any]:
         return {"CDISpecDirs": ["/etc/cdi"]} if self.cdi else {}

@@ -7,6 +7,7 @@ runs in containers must listen on this server's loopback.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +105,15 @@ def _client(path: str) -> Any:
     client.trust_env = False
     client.where = path
     return client
+
+
+def podman_version(api: Any) -> tuple[int, ...] | None:
+    """The version of Podman, whose own number is among its components; `None` for Docker."""
+    for component in api.version().get("Components") or []:
+        if "podman" in str(component.get("Name", "")).lower():
+            numbers = re.findall(r"\d+", str(component.get("Version", "")))
+            return tuple(int(number) for number in numbers[:2])
+    return None
 
 
 @contextmanager

@@ -14,10 +14,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
-from appliance.core.errors import ApplianceError
+from appliance.core.errors import ApplianceError, Unreachable
 from appliance.core.i18n import say
 from appliance.supervisor import process
-from appliance.supervisor.container_engine import Gone, connected, refusals, sdk, sockets
+from appliance.supervisor.container_engine import (
+    Gone,
+    connected,
+    podman_version,
+    refusals,
+    sdk,
+    sockets,
+)
 from appliance.supervisor.container_images import require
 from appliance.supervisor.container_log import follow, settled
 from appliance.supervisor.identity import Identity, Mark, Marked, Seen
@@ -27,6 +34,7 @@ from appliance.supervisor.table import entry_of
 LABEL = "appliance.replica"
 PORT_LABEL = "appliance.port"
 _LOG_OPTIONS = {"max-size": "16m", "max-file": "2"}
+_PODMAN_WITH_CDI = (5, 4)
 _KILLED = 128 + signal.SIGKILL
 _SELINUX = Path("/sys/fs/selinux/enforce")
 
@@ -73,6 +81,7 @@ def start(command: Contained, log_path: Path, mark: Mark) -> Identity:
     """Start an engine in a container. Raises what `running.start` does."""
     _require_paths(command)
     with connected() as api:
+        _require_podman(command, api)
         image = require(api, command.image)
         process.write_files(command.files)
         _clear(api, mark)
@@ -155,6 +164,10 @@ def stop(identity: Identity, *, grace_s: float) -> int | None:
             api.remove_container(identity.name, force=True, v=True)
     except Gone:
         return None
+    except Unreachable:
+        if identity.started:  # what is left of it goes when it, or a daemon, starts again
+            return process.stop(identity, grace_s=grace_s)
+        raise
     return int(status)
 
 
@@ -278,11 +291,31 @@ def _device(path: str) -> dict[str, str]:
     return {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"}
 
 
+def _require_podman(command: Contained, api: Any) -> None:
+    """Refuse what Podman would silently leave out: the engine would start without its cards.
+
+    Podman's Docker API takes CDI names since 5.4 (containers/podman 25171), and no runtime.
+    """
+    version = podman_version(api)
+    if version is None:
+        return
+    by_name = [device for device in command.devices if not device.startswith("/")]
+    if command.container.runtime or (by_name and version < _PODMAN_WITH_CDI):
+        raise ApplianceError(
+            say(
+                "Podman {version} cannot hand these cards to a container over its socket",
+                version=".".join(map(str, version)),
+            ),
+            hint=say("use Docker; for NVIDIA's cards Podman 5.4 or newer will do as well"),
+            code="PODMAN-WITHOUT-CARDS",
+        )
+
+
 def _requests(named: Sequence[str], api: Any) -> list[dict[str, Any]]:
     """Cards by their CDI names; of NVIDIA's also where the engine knows no CDI yet."""
     if not named:
         return []
-    if api.info().get("CDISpecDirs") or "podman" in str(api.version()).lower():
+    if api.info().get("CDISpecDirs") or podman_version(api):
         return [{"Driver": "cdi", "DeviceIDs": list(named)}]
     indexes = [name.rpartition("=")[2] for name in named if name.startswith("nvidia.com/gpu=")]
     return [{"Driver": "nvidia", "DeviceIDs": indexes, "Capabilities": [["gpu"]]}]

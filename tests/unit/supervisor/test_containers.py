@@ -165,6 +165,49 @@ def test_nvidia_cards_without_cdi(engine: StandIn, log: Path, tmp_path: Path) ->
     assert request == {"Driver": "nvidia", "DeviceIDs": ["3"], "Capabilities": [["gpu"]]}
 
 
+@pytest.mark.parametrize(
+    ("version", "changes", "starts"),
+    [
+        ("4.9.3", {"devices": ["nvidia.com/gpu=0"]}, False),
+        ("5.4.0", {"devices": ["nvidia.com/gpu=0"]}, True),
+        ("4.9.3", {"devices": ["/dev/null"]}, True),
+        ("5.4.0", {"container": ContainerOptions(runtime="habana")}, False),
+    ],
+)
+def test_podman_is_asked_for_nothing_that_it_would_leave_out(
+    engine: StandIn,
+    log: Path,
+    tmp_path: Path,
+    version: str,
+    changes: dict[str, Any],
+    starts: bool,
+) -> None:
+    engine.podman = version
+    asked = command(**changes)
+    if starts:
+        stop(start(asked, log, mark(tmp_path)), grace_s=0.0)
+        assert len(engine.created) == 1
+    else:
+        error = refused(asked, log, tmp_path)
+        assert (error.code, engine.created) == ("PODMAN-WITHOUT-CARDS", [])
+
+
+def test_it_can_be_stopped_while_its_container_engine_is_away(
+    engine: StandIn, log: Path, tmp_path: Path
+) -> None:
+    identity = start(command(), log, mark(tmp_path))
+    until(lambda: answers(identity.port))
+    engine.close()
+
+    stop(identity, grace_s=5.0)
+
+    assert not alive(identity)
+    engine.open()
+    (found,) = marked(tmp_path / "state")
+    stop(found.identity, grace_s=0.0)
+    assert engine.containers == []
+
+
 def test_with_selinux_the_container_may_read_the_model(
     engine: StandIn, log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
