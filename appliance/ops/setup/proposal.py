@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from appliance.core.config import DEFAULT_PORT
+from appliance.core.holds import without_held
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Document, Inventory
 from appliance.core.paths import Paths
@@ -19,7 +20,7 @@ from appliance.ops.setup.answers import Answers
 from appliance.ops.setup.found import HUB_NAMES
 from appliance.ops.setup.words import STYLES, feel
 from appliance.ops.up import nothing_fits
-from appliance.ops.usable import free_inventory
+from appliance.ops.usable import every_card_is_held, free_inventory
 from appliance.planner.people import habits_of
 
 
@@ -78,7 +79,7 @@ def offers(
     Raises `ApplianceError` where nothing can, `UsageError` for an unknown model.
     """
     free = free_inventory(inventory, running, answers.reference)
-    ground = ground_of(free, paths, here=here)
+    ground = ground_of(_usable(free, answers, paths) if here else free, paths, here=here)
     plan = make_plan(wish_of(answers), ground)
     choices = startable(plan, ground)
     if not choices:
@@ -89,6 +90,14 @@ def offers(
         ground=ground,
         habits=str(_habits(wish_of(answers))),
     )
+
+
+def _usable(free: Inventory, answers: Answers, paths: Paths) -> Inventory:
+    """Without the cards that are held, for maintenance or for what was seen on them."""
+    usable = without_held(free, paths)
+    if free.accelerators() and not usable.accelerators() and not answers.allow_cpu:
+        raise every_card_is_held(free)
+    return usable
 
 
 def _habits(wish: Wish) -> Text:
