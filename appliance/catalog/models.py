@@ -371,12 +371,14 @@ def _form_variant(data: _FamilyData, form: _FormData, architecture: Architecture
     )
 
 
-_PREFERRED = ("q4_k_m", "fp4-fp8", "fp8", "q8_0", "q4_1")
+_PREFERRED = ("q4_k_m", "ud-q4_k_xl", "fp4-fp8", "fp8", "q8_0", "q4_1")
 
 
 def _recommended(family: Family) -> Variant:
-    named = (family.variant(quant) for quant in _PREFERRED)
-    return next((variant for variant in named if variant), family.variants[0])
+    """What a name without a quantization means: the usual one that can be fetched."""
+    named = [variant for quant in _PREFERRED if (variant := family.variant(quant))]
+    known = [*named, *family.variants]
+    return next((variant for variant in known if variant.downloadable), known[0])
 
 
 def _unknown_model(name: str, known: list[str]) -> UsageError:

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import click
 import msgspec
 
-from appliance.cli.output import pad, print_document
-from appliance.core.i18n import _
+from appliance.cli.output import pad, print_document, print_table, wrapped
+from appliance.core.i18n import _, say
 from appliance.core.inventory import Document
 from appliance.core.paths import find_paths
 from appliance.core.reference import CatalogReference, parse_reference
+from appliance.planner.wording import pace
+
+if TYPE_CHECKING:
+    from appliance.ops.models import ModelRow
+
+_WIDEST = 80
+_WORDS = {
+    "always": say("always"),
+    "optional": say("when asked"),
+    "never": say("never"),
+    "published": say("published"),
+    "computed": say("computed"),
+    "inferred": say("inferred"),
+    "fork": say("needs a fork"),
+}
 
 
 class ModelCard(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.model/1"):
@@ -26,6 +45,17 @@ class ModelCard(Document, frozen=True, kw_only=True, tag_field="schema", tag="ap
     tokenizer: str | None = None
     chat_template: bool | None = None
     licence: str | None = None
+    released: str | None = None
+    native: str | None = None
+    reasoning: str | None = None
+    sampling: dict[str, float] | None = None
+    parsers: dict[str, Any] | None = None
+    engines: dict[str, str] | None = None
+    """The oldest version of each engine that serves it."""
+    marks: dict[str, str] = {}
+    """What is not certain, and why."""
+    checked: str | None = None
+    mark: str | None = None
     bytes: int | None = None
     sources: list[str] = []
     variants: list[str] = []
@@ -33,13 +63,38 @@ class ModelCard(Document, frozen=True, kw_only=True, tag_field="schema", tag="ap
 
 
 def show_model(reference: str, *, as_json: bool) -> None:
-    """Print the card of a model."""
+    """Print the card of a model; for people with its forms, and how they do on this server."""
     card = model_card(reference)
     if as_json:
         print_document(card)
         return
+    columns = min(_WIDEST, shutil.get_terminal_size((_WIDEST, 24)).columns)
     for name, value in card_lines(card):
-        click.echo(f"{pad(name, 14)} {value}")
+        for line in wrapped(value, pad(name, 14) + " ", columns):
+            click.echo(line)
+    if card.kind and card.variants:
+        from appliance.cli.plan import inventory_of
+        from appliance.ops.models import model_rows
+
+        rows = model_rows(find_paths(), inventory_of(None, None))
+        click.echo()
+        print_forms([row for row in rows if row.id in card.variants])
+
+
+def print_forms(rows: Sequence[ModelRow]) -> None:
+    """The forms of a model, those that run here first, with the reason for the others."""
+    head = (_("FORM"), _("GB"), _("ALONE"), _("NOTE"))
+    print_table(head, [_form_cells(row) for row in rows])
+
+
+def _form_cells(row: ModelRow) -> tuple[object, ...]:
+    size = None if row.bytes is None else f"{row.bytes / 1e9:.1f}"
+    speed = None if row.decode_tps_one is None else pace(row.decode_tps_one)
+    notes = [_("stored")] if row.stored else []
+    notes += [row.code] if row.code else []
+    notes += [] if row.sources else [_("no source")]
+    notes += [str(_WORDS[row.mark])] if row.mark and row.mark != "published" else []
+    return (row.id.partition(":")[2], size, speed, ", ".join(notes))
 
 
 def card_lines(card: ModelCard) -> list[tuple[str, str]]:
@@ -54,15 +109,27 @@ def card_lines(card: ModelCard) -> list[tuple[str, str]]:
         (_("active"), card.active_b and f"{card.active_b:g} B"),
         (_("quantization"), card.quantization),
         (_("context"), card.context_max),
+        (_("released"), card.released),
+        (_("native form"), card.native),
+        (_("thinks"), card.reasoning and _WORDS.get(card.reasoning)),
+        (_("sampling"), card.sampling and _pairs(card.sampling)),
+        (_("parsers"), card.parsers and _pairs(card.parsers)),
+        (_("engines from"), card.engines and _pairs(card.engines)),
+        (_("licence"), card.licence),
+        *((_("not certain"), f"{name}: {text}") for name, text in card.marks.items()),
+        (_("read at"), card.checked),
+        (_("certainty"), card.mark and _WORDS.get(card.mark)),
         (_("tokenizer"), card.tokenizer),
         (_("template"), template),
-        (_("licence"), card.licence),
         (_("size"), size),
         (_("stored at"), card.path),
         *((_("source"), source) for source in card.sources),
-        *((_("variant"), variant) for variant in card.variants),
     ]
-    return [(label, str(value)) for label, value in pairs if value is not None]
+    return [(label, str(value)) for label, value in pairs if value not in (None, "")]
+
+
+def _pairs(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
 def model_card(text: str) -> ModelCard:
@@ -102,6 +169,14 @@ def _from_catalogue(reference: CatalogReference) -> ModelCard:
         active_b=family.active_b,
         context_max=family.context_max,
         licence=family.licence,
+        released=family.released,
+        native=family.native,
+        reasoning=family.reasoning,
+        sampling=family.sampling,
+        parsers=family.parsers,
+        engines=family.engines,
+        marks={**family.architecture.marks, **family.marks},
+        checked=family.checked or None,
         variants=[v.id for v in family.variants],
         path=str(kept.entry) if kept else None,
     )
@@ -113,5 +188,7 @@ def _from_catalogue(reference: CatalogReference) -> ModelCard:
         quantization=variant.quant,
         bytes=variant.bytes,
         sources=list(variant.sources),
+        checked=variant.checked or whole.checked,
+        mark=variant.mark,
         variants=[],
     )

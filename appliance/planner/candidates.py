@@ -50,6 +50,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     shortened: bool
     """Whether the model cannot have the context that was wished for."""
     wished_context: int
+    wished_first_word_s: float
     stored: bool = False
 
     @property
@@ -191,6 +192,7 @@ def _candidate(match: Match, fit: Fit) -> Candidate:
         usable=_is_bearable(speed),
         shortened=match.context < (wish.context or 0),
         wished_context=wished_context,
+        wished_first_word_s=wish.first_word_s or rules().people.first_word_s,
     )
 
 

@@ -115,8 +115,8 @@ def unmet(candidate: Candidate) -> Iterator[Text]:
             users=crowd.users,
             share=100 * crowd.queued,
         )
-    elif crowd.first_word_s > rules().people.first_word_s:
-        yield say("the first word takes {seconds:.0f} s", seconds=crowd.first_word_s)
+    elif crowd.first_word_s > candidate.wished_first_word_s:
+        yield say("the first word takes {seconds:.1f} s", seconds=crowd.first_word_s)
     else:
         yield say(
             "with {users} people each gets {pace}: too slow for a thought before the answer",

@@ -14,6 +14,7 @@ from appliance.core.inventory import Card, Cpu, Host, Inventory
 from appliance.core.plan import Plan, Rejection, Wish
 from appliance.engines.recipes import load_recipes, recipe
 from appliance.planner.plan import plan, plan_header
+from appliance.planner.rules import rules
 
 CATALOGUE = load_catalogue()
 RECIPES = load_recipes()
@@ -245,3 +246,19 @@ def test_other_cards_that_cannot_serve_the_same_model_could_serve_another() -> N
     (other,) = [one for one in mixed.improvements if "Ascend" in one.what]
     assert other.variant
     assert "beside it" in other.text
+
+
+def test_every_quantization_of_the_catalogue_is_judged() -> None:
+    quants = {variant.quant for family in CATALOGUE.families for variant in family.variants}
+    assert quants <= set(rules().quality)
+
+
+def test_of_two_equals_the_form_of_the_makers_wins() -> None:
+    wish = Wish(model="deepseek-r1-distill-qwen-7b", users=1)
+    assert planned(box(("H100 SXM 80GB", 1)), wish).choices[0].variant.endswith(":bf16")
+
+
+def test_a_shorter_wait_is_kept_or_the_choice_says_so() -> None:
+    wish = Wish(model="deepseek-r1-distill-qwen-32b:q4_k_m", users=4, first_word_s=0.001)
+    (choice,) = [one for one in planned(box(("L40S", 1)), wish).choices if one.cards != ["cpu"]]
+    assert any("first word" in text for text in choice.gives_up)
