@@ -148,26 +148,31 @@ def _stop_all(box: Server, tally: Tally, names: list[str]) -> None:
 
 
 def port_stolen(tally: Tally, count: int) -> None:
-    """Somebody binds the port between the daemon's choice and the engine's start."""
+    """Somebody takes the port while its engine is dead."""
     with server() as box:
         box.up(box.models[0])
         for _ in range(count):
-            old = box.engine_of(REPLICA)
-            killed = time.monotonic()
-            os.kill(old, signal.SIGKILL)
-            until(lambda: not alive(old))  # noqa: B023
             with socket.socket() as thief:
-                until(lambda: _steal(box, thief), 10)
-                tally.served_again(box, killed)
+                _steal_port(box, tally, thief)
 
 
-def _steal(box: Server, thief: socket.socket) -> bool:
-    port = box.chosen_port(REPLICA)
-    if port is None:
-        return False
+def _steal_port(box: Server, tally: Tally, thief: socket.socket) -> None:
+    old, port = box.engine_of(REPLICA), box.port_of(NAME)
+    thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    killed = time.monotonic()
+    os.kill(old, signal.SIGKILL)
+    if not until(lambda: _bound(thief, port), 5):
+        tally.faults.append("the port could not be stolen")
+    thief.listen()
+    until(lambda: box.engine_of(REPLICA) not in (0, old))
+    tally.served_again(box, killed)
+    if box.port_of(NAME) == port:
+        tally.faults.append("two programs at one port")
+
+
+def _bound(thief: socket.socket, port: int) -> bool:
     with suppress(OSError):
         thief.bind(("127.0.0.1", port))
-        thief.listen()
         return True
     return False
 

@@ -138,10 +138,9 @@ class Server:
                     return [worker["url"] for worker in model["workers"]]
         return []
 
-    def chosen_port(self, replica: str) -> int | None:
-        """The port that the daemon has chosen, as soon as it is written down."""
-        found = next((r for r in self.documents("replicas") if r["id"] == replica), {})
-        return found.get("port") if not found.get("identity") else None
+    def port_of(self, name: str) -> int:
+        """The port of its first replica's engine."""
+        return int(self.deployment(name)["replicas"][0]["port"] or 0)
 
     def documents(self, table: str) -> list[Any]:
         """What the daemon remembers."""

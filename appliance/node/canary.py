@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from appliance.ops.deployment import Deployment
 from appliance.supervisor import canary
 from appliance.weights.store import Store
 
+log = logging.getLogger(__name__)
 NIGHT = time(3, 0)
 _SUSPECTED_EVERY = timedelta(hours=1)
 
@@ -98,7 +100,10 @@ class Canary:
         return from_json(raw, canary.Reference) if raw else None
 
     def _keep(self, reference: canary.Reference) -> None:
-        self._state.set_setting(self._key, msgspec.json.encode(reference).decode())
+        try:
+            self._state.set_setting(self._key, msgspec.json.encode(reference).decode())
+        except ApplianceError as error:  # a full disk: the next answer is the first that is kept
+            log.warning("no reference of %s is kept: %s", self._work.id, error)
 
 
 def culprit(work: Deployment, cards: list[str], paths: Paths) -> Text:

@@ -81,11 +81,18 @@ class GatewayKeeper(Keeper):
             self._remember(None)
 
     def route(self, models: list[ModelRoute]) -> None:
-        """Tell the gateway who answers; the file is only written when it changes."""
+        """Tell the gateway who answers; the file is only written when it changes.
+
+        Where it cannot be written (a full disk) the gateway goes on with what it knows.
+        """
         table = RouteTable(models=models)
-        if table != self._routes:
+        if table == self._routes:
+            return
+        try:
             write_routes(self._paths.state, table)
             self._routes = table
+        except OSError as error:
+            log.warning("the gateway is not told who answers: %s", error)
 
     def endpoint(self) -> str:
         """The base URL people use, once the gateway answers there.

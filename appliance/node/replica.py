@@ -36,7 +36,7 @@ from appliance.supervisor.diagnosis import (
 from appliance.supervisor.loading import Loading, size_of
 from appliance.supervisor.logs import LogFile
 from appliance.supervisor.memory import read_memory, resident_mib
-from appliance.supervisor.ports import free_port
+from appliance.supervisor.ports import free_port, is_free
 from appliance.supervisor.probe import Pulse, Signs, answers, cpu_ticks, ready
 from appliance.supervisor.running import (
     Identity,
@@ -79,7 +79,7 @@ class Surroundings(Protocol):
         """Tell the gateway who serves now."""
         ...
 
-    def keep_evidence(self, code: str, cards: Collection[str], reason: Text) -> str:
+    def keep_evidence(self, code: str, cards: Collection[str], reason: Text) -> str | None:
         """Keep what can be seen now for whoever looks into it; returns where."""
         ...
 
@@ -198,7 +198,7 @@ class ReplicaKeeper(Keeper):
         return memory is None or memory.has_room_for(self._needs_mib)
 
     def _launch(self) -> None:
-        port = free_port()
+        port = self._port()
         self._become("starting", None, port=port)
         self._oom_kills = oom_kills()
         command = self._command(port)
@@ -211,6 +211,12 @@ class ReplicaKeeper(Keeper):
         mark = Mark(self._around.paths.state, self._record.id)
         self._become("starting", None, identity=start(command, log_path, mark))
         self._event("info", "ENGINE-START", say("started on {cards}", cards=self._cards_text))
+
+    def _port(self) -> int:
+        """The port it had before: the gateway then need not be told, which a full disk forbids."""
+        before = self._record.port
+        taken = self.last_death is not None and self.last_death.code == "PORT-TAKEN"
+        return before if before and not taken and is_free(before) else free_port()
 
     def _command(self, port: int) -> EngineCommand:
         cards = self._around.cards_of(self._record.cards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from appliance.ops.deployment import Deployment, same_engine
 from appliance.supervisor.running import Marked
 from appliance.telemetry.sampler import Sampler
 
+log = logging.getLogger(__name__)
 _EVIDENCE_LINES = 400
 
 
@@ -151,16 +153,20 @@ class Replicas:
         """The first of these cards that must not be used, and why."""
         return self._holds.on(card_ids)
 
-    def keep_evidence(self, code: str, cards: Collection[str], reason: Text) -> str:
-        """Keep what can be seen now; returns where."""
+    def keep_evidence(self, code: str, cards: Collection[str], reason: Text) -> str | None:
+        """Keep what can be seen now; returns where, or nothing where the disk is full."""
         concerned = [k for k in self.kept().values() if set(k.record.cards) & set(cards)]
-        directory = keep_evidence(
-            self.paths,
-            case_of(code, sorted(cards), str(reason)),
-            samples=self.recent.samples(),
-            inventory=self._sampler.inventory(),
-            engine_logs={k.record.id: k.log_file.tail(_EVIDENCE_LINES) for k in concerned},
-        )
+        try:
+            directory = keep_evidence(
+                self.paths,
+                case_of(code, sorted(cards), str(reason)),
+                samples=self.recent.samples(),
+                inventory=self._sampler.inventory(),
+                engine_logs={k.record.id: k.log_file.tail(_EVIDENCE_LINES) for k in concerned},
+            )
+        except OSError as error:
+            log.warning("no evidence of %s is kept: %s", code, error)
+            return None
         return str(directory)
 
     def publish(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from appliance.core.progress import Cancel
@@ -56,16 +57,19 @@ class LogFile:
             if older.exists():
                 older.replace(self._numbered(number + 1))
         newest = self._numbered(1)
-        shutil.copyfile(self.path, newest)
-        newest.chmod(0o600)
+        try:
+            shutil.copyfile(self.path, newest)
+            newest.chmod(0o600)
+        except OSError:  # a full disk: half a copy is worth less than the room it takes
+            newest.unlink(missing_ok=True)
         with self.path.open("r+b") as file:
             file.truncate(0)
         return True
 
     def mark(self, text: str) -> None:
-        """Append a line of ours, such as the beginning of a new start."""
+        """Append a line of ours, such as the beginning of a new start; not on a full disk."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        with self.path.open("a", encoding="utf-8") as file:
+        with suppress(OSError), self.path.open("a", encoding="utf-8") as file:
             file.write(f"{stamp} appliance: {text}\n")
 
     def _numbered(self, number: int) -> Path:
