@@ -247,7 +247,9 @@ def _too_big(match: Match) -> Rejection:
             match.recipe.engine,
             "MEMORY-UNKNOWN",
             say("how much memory {card} has is not known", card=match.place.name),
-            say("check `appliance detect`: the driver does not tell the memory of this card"),
+            say("give the memory of the host in the inventory")
+            if match.place.is_host
+            else say("check `appliance detect`: the driver does not tell the memory of this card"),
         )
     if match.fits_undivided():
         return _indivisible(match)

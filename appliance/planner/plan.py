@@ -25,7 +25,7 @@ from appliance.planner.model import Model, of_catalogue, of_header
 from appliance.planner.picks import gives_up, picks_of, role_of
 from appliance.planner.placement import Place, places
 from appliance.planner.starts import rejection
-from appliance.planner.wording import unmet, why
+from appliance.planner.wording import left_out, unmet, why
 
 MOST_CHOICES = 16
 MOST_REJECTED = 40
@@ -65,9 +65,12 @@ def plan(
     kept.sort(key=lambda one: one.order, reverse=True)
     if cache is not None:
         kept = _sized_by_engine(kept, cache, named=wish.model is not None)
+    choices = _choices(wish, kept, named=wish.model is not None)
+    if choices:
+        choices[0].gives_up.extend(str(text) for text in left_out(inventory))
     return Plan(
         wish=wish,
-        choices=_choices(wish, kept, named=wish.model is not None),
+        choices=choices,
         improvements=improvements(wish, models, recipes, where, kept[0]) if kept else [],
         rejected=_worth_telling(
             [*no_room, *rejected], _on_best(kept, where), named=wish.model is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from appliance.core.i18n import Text, current_language, say
+from appliance.core.inventory import Inventory
 from appliance.core.plan import People
 from appliance.planner.candidates import Candidate
 from appliance.planner.rules import rules
@@ -123,3 +124,16 @@ def unmet(candidate: Candidate) -> Iterator[Text]:
             users=crowd.users,
             pace=pace(crowd.tps),
         )
+
+
+def left_out(inventory: Inventory) -> Iterator[Text]:
+    """Cards that cannot be used, and why: nobody shall wonder where they are."""
+    states = {
+        "no_driver": say("no driver"),
+        "no_answer": say("no answer"),
+        "lost": say("lost from the bus"),
+    }
+    for card in inventory.accelerators():
+        if card.state in states:
+            name = card.name or card.pci or card.id
+            yield say("{card} is left out: {why}", card=name, why=str(states[card.state]))

@@ -262,3 +262,12 @@ def test_a_shorter_wait_is_kept_or_the_choice_says_so() -> None:
     wish = Wish(model="deepseek-r1-distill-qwen-32b:q4_k_m", users=4, first_word_s=0.001)
     (choice,) = [one for one in planned(box(("L40S", 1)), wish).choices if one.cards != ["cpu"]]
     assert any("first word" in text for text in choice.gives_up)
+
+
+def test_no_silent_fall_to_the_processor() -> None:
+    inventory, facts = box(("RTX 4090", 1), memory_gib=64)
+    sick = msgspec.structs.replace(inventory.cards[0], state="no_driver")
+    alone = msgspec.structs.replace(inventory, cards=[sick])
+    best = planned((alone, facts)).choices[0]
+    assert best.cards == ["cpu"]
+    assert any("RTX 4090" in text and "no driver" in text for text in best.gives_up)
