@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from appliance.cli.diagnostics import note
 from appliance.cli.hardware import json_option, label_of
 from appliance.cli.options import Command, Settings, settings_of
 from appliance.cli.output import mib, print_document, print_table, rounded
@@ -67,7 +68,8 @@ def print_status(now: Status) -> None:
 
 
 def _print_deployment(deployment: DeploymentStatus) -> None:
-    click.echo(f"{deployment.state.upper():<11} {deployment.variant} ({deployment.engine})")
+    state = padded(state_word(deployment.state).upper(), 11)
+    click.echo(f"{state} {deployment.variant} ({deployment.engine})")
     if deployment.reason:
         click.echo(f"{'':<11} {deployment.reason}")
     if deployment.endpoint:
@@ -75,7 +77,7 @@ def _print_deployment(deployment: DeploymentStatus) -> None:
     for replica in deployment.replicas:
         text = _("{id}: {state} since {since}, pid {pid}, on {cards}, restarts: {restarts}").format(
             id=replica.id,
-            state=replica.state,
+            state=state_word(replica.state),
             since=(replica.since or "-")[:19],
             pid=replica.pid or "-",
             cards=", ".join(replica.cards),
@@ -94,7 +96,7 @@ def print_cards(now: Status) -> None:
             (
                 label_of(card.vendor, card.index),
                 card.name,
-                card.state,
+                state_word(card.state),
                 sample and rounded(sample.util_pct),
                 memory,
                 sample and rounded(sample.temp_c),
@@ -128,11 +130,20 @@ def down(ctx: click.Context, deployment: str | None, now: bool) -> int:
             say("no such deployment: {id}", id=deployment), hint=say("see `appliance status`")
         )
     with daemon_client(settings_of(ctx)) as client:
+        if not now and (running := _answers_running(client.status(), deployment)):
+            text = say("{count} answers are let end, for a minute at most; --now does not wait",
+                       count=running)  # fmt: skip
+            note(text, settings_of(ctx))
         client.down(deployment, now=now)
     if not deployment:
         await_leave(paths)
     click.echo(_("stopped {what}").format(what=deployment or _("everything")))
     return 0
+
+
+def _answers_running(now: Status, deployment: str | None) -> int:
+    concerned = [d for d in now.deployments if deployment in (None, d.id, d.model, d.variant)]
+    return sum(r.requests_running or 0 for d in concerned for r in d.replicas)
 
 
 @click.command(cls=Command, example="appliance logs deepseek-r1-distill-qwen-7b -f")

@@ -71,7 +71,8 @@ class Replanner(Keeper):
     def _help(self, work: Deployment, trouble: Trouble) -> None:
         way = next(self._ways(work, trouble), None)
         if way is None:
-            self._event("NO-OTHER-PLAN", work, say("no other plan for it fits here"))
+            if not self._others_serve(work, trouble):
+                self._event("NO-OTHER-PLAN", work, say("no other plan for it fits here"))
         elif work.adapt or (trouble.held and way.same_model):
             self._take(work, way, trouble)
         else:
@@ -85,14 +86,17 @@ class Replanner(Keeper):
             find = replanning.with_less_memory if smaller else replanning.with_another_engine
             yield from find(work, left, paths)
             return
-        if spare := replanning.spare_card(work, trouble.held, left):
+        known = self._sampler.inventory()
+        if spare := replanning.spare_card(work, trouble.held, left, known):
             yield spare
         if not self._others_serve(work, trouble):
             yield from replanning.on_what_is_left(work, left, paths)
 
     def _others_serve(self, work: Deployment, trouble: Trouble) -> bool:
         """Whether replicas without a held card go on: they are not stopped for a new plan."""
-        return any(not trouble.held & set(cards) for cards in work.replica_cards().values())
+        return bool(trouble.held) and any(
+            not trouble.held & set(cards) for cards in work.replica_cards().values()
+        )
 
     def _left_for(self, work: Deployment) -> Inventory:
         """The server without held cards and those of other deployments."""

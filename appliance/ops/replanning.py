@@ -40,22 +40,22 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def spare_card(work: Deployment, lost: Collection[str], free: Inventory) -> Way | None:
+def spare_card(
+    work: Deployment, lost: Collection[str], free: Inventory, known: Inventory
+) -> Way | None:
     """The same deployment with each lost card replaced by an unused one of its kind.
 
-    `free` is the server without lost, held and used cards, and with the lost ones' entries gone:
-    the kind is known from the cards that stay.
+    `free` is what may be used, `known` the server with the cards of `work`, the lost ones too.
     """
-    stay = [card for card in work.cards if card not in lost]
-    spare = [card for card in free.accelerators() if card.id not in stay]
-    kinds = {_kind(card) for card in free.accelerators() if card.id in stay} or {
-        _kind(card) for card in spare
-    }
-    spare = [card for card in spare if _kind(card) in kinds]
-    if len(kinds) != 1 or len(spare) < len(work.cards) - len(stay):
+    kinds = {_kind(card) for card in known.cards if card.id in work.cards}
+    spare = iter(
+        card.id
+        for card in free.accelerators()
+        if card.id not in work.cards and card.state == "ok" and {_kind(card)} == kinds
+    )
+    cards = [next(spare, "") if card in lost else card for card in work.cards]
+    if "" in cards:
         return None
-    taken = iter(spare)
-    cards = [card if card in stay else next(taken).id for card in work.cards]
     return Way(work=msgspec.structs.replace(work, cards=cards), same_model=True)
 
 

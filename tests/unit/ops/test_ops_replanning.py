@@ -66,7 +66,7 @@ def test_an_unused_card_of_the_kind_takes_a_lost_ones_place(paths: Paths) -> Non
     work = planned(paths, BIG, box, users=2)
     lost = work.cards[0]
 
-    way = spare_card(work, {lost}, without(box, lost))
+    way = spare_card(work, {lost}, without(box, lost), box)
 
     assert way is not None
     assert way.same_model
@@ -81,7 +81,22 @@ def test_without_a_spare_there_is_none(paths: Paths) -> None:
     work = planned(paths, BIG, box, users=2)
     work = msgspec.structs.replace(work, cards=[card.id for card in box.cards])
 
-    assert spare_card(work, {work.cards[0]}, without(box, work.cards[0])) is None
+    assert spare_card(work, {work.cards[0]}, without(box, work.cards[0]), box) is None
+
+
+def test_a_card_of_another_kind_is_no_spare(paths: Paths) -> None:
+    store(paths, SMALL)
+    box = gpu_box(2)
+    other = msgspec.structs.replace(box.cards[1], name="NVIDIA A10", memory_mib=23028)
+    mixed = msgspec.structs.replace(box, cards=[box.cards[0], other])
+    work = planned(paths, SMALL, gpu_box(1), users=1)
+
+    assert work.cards == [box.cards[0].id]
+    assert spare_card(work, set(work.cards), without(mixed, *work.cards), mixed) is None
+    assert (
+        spare_card(work, set(work.cards), without(mixed, *work.cards), without(mixed, *work.cards))
+        is None
+    )
 
 
 def test_a_replica_beside_a_changed_one_goes_on(paths: Paths) -> None:
