@@ -1,4 +1,5 @@
 ### distill
+# plugin and MACA must match: 0.19.0 goes with MACA 3.5.3 and mcoplib 0.4.4, this image is MACA 3.7 with 0.21.0
 docker run \
     --rm \
     --name=deepseek \
@@ -31,6 +32,7 @@ docker run \
     --gpu-memory-utilization 0.9
 
 ### v2
+# plugin and MACA must match: 0.19.0 goes with MACA 3.5.3 and mcoplib 0.4.4, this image is MACA 3.7 with 0.21.0
 docker run \
     --rm \
     --name=deepseek \
@@ -64,6 +66,7 @@ docker run \
     --gpu-memory-utilization 0.9
 
 ### v3
+# plugin and MACA must match: 0.19.0 goes with MACA 3.5.3 and mcoplib 0.4.4, this image is MACA 3.7 with 0.21.0
 docker run \
     --rm \
     --name=deepseek \
@@ -97,6 +100,7 @@ docker run \
     --gpu-memory-utilization 0.9
 
 ### r1
+# plugin and MACA must match: 0.19.0 goes with MACA 3.5.3 and mcoplib 0.4.4, this image is MACA 3.7 with 0.21.0
 docker run \
     --rm \
     --name=deepseek \
@@ -131,6 +135,7 @@ docker run \
     --gpu-memory-utilization 0.9
 
 ### v3.1
+# plugin and MACA must match: 0.19.0 goes with MACA 3.5.3 and mcoplib 0.4.4, this image is MACA 3.7 with 0.21.0
 docker run \
     --rm \
     --name=deepseek \

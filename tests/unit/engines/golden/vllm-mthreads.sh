@@ -1,5 +1,6 @@
 ### distill
 # where the driver tells no architecture: S4000 is mp_22, S5000 mp_31
+# the older MTT-vLLM 0.2.0 of S4000 wants its weights converted first (convert_weight.sh)
 docker run \
     --rm \
     --name=deepseek \

@@ -1,4 +1,5 @@
 ### distill
+# no DeepSeek launch line is public; vLLM 0.20.2 was verified on ZW810E with small models (FlagOS)
 docker run \
     --rm \
     --name=deepseek \
@@ -26,6 +27,7 @@ docker run \
     --gpu-memory-utilization 0.9
 
 ### v3
+# no DeepSeek launch line is public; vLLM 0.20.2 was verified on ZW810E with small models (FlagOS)
 docker run \
     --rm \
     --name=deepseek \
@@ -61,6 +63,7 @@ docker run \
     --gpu-memory-utilization 0.9
 
 ### r1
+# no DeepSeek launch line is public; vLLM 0.20.2 was verified on ZW810E with small models (FlagOS)
 docker run \
     --rm \
     --name=deepseek \
