@@ -19,7 +19,7 @@ from tui_pty import Terminal, demo, python
 
 APPLIANCE = str(Path(sys.executable).with_name("appliance"))
 FLEET = [APPLIANCE, "demo", "--nodes", "20", "--cards", "mixed"]
-WATCHED_S, WATCHED_SLOW_S = 10.0, 30.0
+WATCHED_S, WATCHED_SLOW_S = 10.0, 32.0
 SIZE = (120, 40)
 SCREENS = {
     "home": b"1", "setup": b"2", "cards": b"3", "card": b"3\r", "models": b"4",
@@ -62,7 +62,7 @@ def watched(argv: list[str], landmark: str, keys: bytes, seconds: float) -> str:
     for key in keys:
         terminal.send(bytes([key]))
         terminal.read(1.5)
-    terminal.read(6.0 if "--slow" in argv else 3.0)
+    terminal.read(9.0 if "--slow" in argv else 3.0)
     process = psutil.Process(terminal.process.pid)
     before = process.cpu_times()
     heard = len(terminal.read(seconds))

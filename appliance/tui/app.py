@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _BY_ID = {action.id: action for action in ACTIONS}
 _KEYS = sorted({key for action in ACTIONS for key in action.keys})
-SLOW_INTERVAL_S = 6.0
+SLOW_INTERVAL_S = 8.0
 
 
 def _home() -> Screen[None]:
@@ -167,15 +167,18 @@ class ApplianceApp(CardWork):
 
     def redraw(self) -> None:
         """Draw the screen in front; those behind are drawn when they come forward."""
-        for screen in self.screen_stack:
-            if isinstance(screen, Place) and screen.complete:
-                screen.redraw()
+        if front := self._front():
+            front.redraw()
         self.care()
+
+    def _front(self) -> Place | None:
+        """The nearest screen that is no dialog."""
+        places = (s for s in reversed(self.screen_stack) if isinstance(s, Place))
+        return next((place for place in places if place.complete), None)
 
     def care(self) -> None:
         """Let the daemon be asked for what the screen in front draws beside the newest readings."""
-        places = (s for s in reversed(self.screen_stack) if isinstance(s, Place))
-        front = next((place for place in places if place.complete), None)
+        front = self._front()
         card = front.history_of() if front and not self.slow else None
         processes = front is not None and front.shows_processes
         self.feed.care_for(Interest(card, self.span, processes))

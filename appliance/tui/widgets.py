@@ -55,18 +55,19 @@ def _differences(old: Line, new: Line) -> Iterator[tuple[int, int]]:
     for before, after in zip(old, new, strict=True):
         width = cells(after.text)
         if before != after:
-            first, count = _within(before, after, width)
-            yield at + first, count
+            yield from ((at + first, count) for first, count in _within(before, after, width))
         at += width
 
 
-def _within(before: Span, after: Span, width: int) -> tuple[int, int]:
-    plain = before.text.isascii() and after.text.isascii()
-    if not plain or before[1:] != after[1:]:
-        return 0, width
-    pairs = [a != b for a, b in zip(before.text, after.text, strict=True)]
-    first = pairs.index(True)
-    return first, width - first - pairs[::-1].index(True)
+def _within(before: Span, after: Span, width: int) -> Iterator[tuple[int, int]]:
+    """Cell by cell where each mark takes one; with wide ones, or in another style, the whole."""
+    narrow = len(before.text) == len(after.text) == width
+    if not narrow or before[1:] != after[1:]:
+        yield 0, width
+        return
+    for at, (a, b) in enumerate(zip(before.text, after.text, strict=True)):
+        if a != b:
+            yield at, 1
 
 
 class Canvas(ScrollView, can_focus=False):

@@ -46,6 +46,10 @@ LATIN = Terminal(encoding="ANSI_X3.4-1968")
         ({"TERM": "unknown"}, (TTY, TTY, TTY), (80, 24), "basic"),
         ({}, (TTY, TTY, TTY), (80, 24), "basic"),
         ({"TERM": "vt220"}, (TTY, TTY, TTY), (80, 24), "basic"),
+        ({"TERM": "vt100"}, (TTY, TTY, TTY), (80, 24), "basic"),
+        ({"TERM": "screen-256color", "STY": "x"}, (TTY, TTY, TTY), (80, 24), "rich"),
+        ({"TERM": "tmux-256color", "TMUX": "x"}, (TTY, TTY, TTY), (80, 24), "rich"),
+        ({"TERM": "screen"}, (TTY, TTY, TTY), (80, 24), "rich"),
         ({"TERM": "xterm"}, (TTY, TTY, LATIN), (80, 24), "basic"),
         ({"TERM": "xterm"}, (TTY, TTY, TTY), (69, 24), "basic"),
         ({"TERM": "xterm"}, (TTY, TTY, TTY), (80, 19), "basic"),
@@ -60,6 +64,29 @@ def test_the_launch_table(
     wanted: str,
 ) -> None:
     assert launch.mode(environ, streams, size) == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("/dev/ttyS0", "basic"),
+        ("/dev/ttyAMA0", "basic"),
+        ("/dev/hvc0", "basic"),
+        ("/dev/ttyUSB1", "basic"),
+        ("/dev/pts/3", "rich"),
+        ("/dev/tty1", "rich"),
+    ],
+)
+def test_a_serial_line_gets_line_prompts(
+    name: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Named(Terminal):
+        def fileno(self) -> int:
+            return 0
+
+    monkeypatch.setattr(os, "ttyname", lambda number: name)
+
+    assert launch.mode({"TERM": "xterm"}, (Named(), TTY, TTY), (80, 24)) == wanted
 
 
 def test_the_decision_is_taken_before_anything_draws() -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,7 +47,7 @@ def test_marks_are_chosen_by_what_the_terminal_answers(
     assert other not in terminal.text().split("CARDS")[-1]
 
 
-@pytest.mark.parametrize("keys", [b"", b"3"], ids=["board", "cards"])
+@pytest.mark.parametrize("keys", [b"", b"3", b"3jjj\r"], ids=["board", "cards", "card"])
 def test_a_hundred_and_sixty_cards_cost_at_most_six_kib_a_second(
     keys: bytes, opened: list[Terminal]
 ) -> None:
@@ -123,11 +124,79 @@ def test_a_terminal_without_screens_gets_line_prompts(
     home = str(hanging_daemon)
     terminal = Terminal(APPLIANCE, env={"APPLIANCE_HOME": home, "TERM": "dumb"})
     opened.append(terminal)
-    terminal.until(lambda: "Number: " in terminal.text(), 30.0)
-    terminal.send(b"0\n")
+    terminal.until(lambda: "Number" in terminal.text(), 30.0)
+    terminal.send(b"q\n")
 
     assert terminal.wait() == 0
     assert b"\x1b" not in terminal.written
+
+
+@pytest.fixture
+def stopped_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Path, Callable[[], None]]]:
+    """A home with a daemon that works, and a way to stop its process in its tracks."""
+    from appliance.core.paths import find_paths
+    from appliance.node.start import await_leave, ensure_daemon
+
+    home = tmp_path / "h"
+    monkeypatch.setenv("APPLIANCE_HOME", str(home))
+    paths = find_paths()
+    with ensure_daemon(paths) as client:
+        pid = client.status().daemon.pid
+        assert pid is not None
+        yield home, lambda: os.kill(pid, signal.SIGSTOP)
+        os.kill(pid, signal.SIGCONT)
+    with ensure_daemon(paths) as client:
+        client.down()
+    await_leave(paths)
+
+
+def test_a_stopped_daemon_is_seen_and_keeps_nobody_in(
+    stopped_daemon: tuple[Path, Callable[[], None]], opened: list[Terminal]
+) -> None:
+    home, stop = stopped_daemon
+    terminal = Terminal(APPLIANCE, size=(120, 40), env={"APPLIANCE_HOME": str(home)})
+    opened.append(terminal)
+    terminal.until(lambda: "Home" in terminal.text(), 40.0)
+    terminal.send(b"1")
+    terminal.until(lambda: "CARDS" in terminal.text(), 40.0)
+    stop()
+    seen = len(terminal.text())
+    terminal.until(lambda: "no new readings" in terminal.text()[seen:], 20.0)
+    terminal.send(b"q")
+
+    assert terminal.wait(5.0) == 0
+
+
+@pytest.mark.parametrize("env", [{"TERM": "vt220"}, {"LC_ALL": "C"}, {"ACCESSIBLE": "1"}])
+def test_where_screens_cannot_be_drawn_nothing_moves_the_cursor(
+    env: dict[str, str], hanging_daemon: Path, opened: list[Terminal]
+) -> None:
+    env = {
+        "APPLIANCE_HOME": str(hanging_daemon),
+        "PYTHONUTF8": "0",
+        "PYTHONCOERCECLOCALE": "0",
+    } | env
+    terminal = Terminal(APPLIANCE, env=env)
+    opened.append(terminal)
+    terminal.until(lambda: "1" in terminal.text(), 30.0)
+    terminal.send(b"\x04")
+    terminal.wait(20.0)
+
+    assert b"\x1b" not in terminal.written
+    assert "Traceback" not in terminal.text()
+
+
+def test_the_linux_console_gets_english_and_plain_marks(opened: list[Terminal]) -> None:
+    env = {"TERM": "linux", "APPLIANCE_LANG": "zh"}
+    terminal = Terminal([*APPLIANCE, "demo"], size=(100, 30), env=env)
+    opened.append(terminal)
+    terminal.until(lambda: "ATTENTION" in terminal.text())
+    terminal.send(b"q")
+
+    assert terminal.wait() == 0
+    assert terminal.text().isascii()
 
 
 def test_the_demo_needs_no_daemon_and_says_what_it_is(
