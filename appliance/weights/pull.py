@@ -27,6 +27,7 @@ from appliance.weights.partial import JournalHeader, Partial
 from appliance.weights.passes import Job, fetch_verified, wrong_file
 from appliance.weights.probe import Probe, probe, source_for
 from appliance.weights.request import Place, PullRequest, WantedFile, request_for
+from appliance.weights.reservation import reserved
 from appliance.weights.resolve import Target, resolve
 from appliance.weights.sources.base import Source
 from appliance.weights.sources.files import DirectorySource
@@ -151,8 +152,8 @@ class _Pulling:
         self.meter.restart()
         total = self.meter.total = sum(target.size for target in targets)
         self.pace = Pace(min(self.options.connections, affordable(total)))
-        self._require_space(targets)
-        done = self._bring_all(targets)
+        with reserved(self._require_space(targets)):
+            done = self._bring_all(targets)
         self.meter.enter("place")
         stored = self.store.publish(self.request.model, self.request.reference, revision, done)
         return stored, self.meter.fetched
@@ -169,8 +170,18 @@ class _Pulling:
         self.meter.total = self.request.files[0].bytes if self.request.files else None
         self.meter.advance("fetch", done, self.request.sources[0])
 
-    def _require_space(self, targets: list[Target]) -> None:
-        self.store.require_space(sum(self._space_of(target) for target in targets))
+    def _require_space(self, targets: list[Target]) -> list[tuple[Path, JournalHeader]]:
+        """The partial files that need room. Raises `DoesNotFit` where there is not enough."""
+        sizes = [self._space_of(target) for target in targets]
+        self.store.require_space(sum(sizes))
+        return [
+            (self.store.partial(target.key()), self._header(target))
+            for target, size in zip(targets, sizes, strict=True)
+            if size
+        ]
+
+    def _header(self, target: Target) -> JournalHeader:
+        return JournalHeader(size=target.size, name=target.name, model=self.request.model)
 
     def _space_of(self, target: Target) -> int:
         if self._adoptable(target) is not None:
@@ -250,7 +261,7 @@ class _Pulling:
 
     def _fetch(self, target: Target) -> tuple[str, str]:
         self.meter.enter("fetch", target.name)
-        header = JournalHeader(size=target.size, name=target.name, model=self.request.model)
+        header = self._header(target)
         spoiled = self.store.spoiled(target.sha256, target.size) if target.sha256 else None
         partial = Partial.open(self.store.partial(target.key()), header, self.cancel, spoiled)
         try:

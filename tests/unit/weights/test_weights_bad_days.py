@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ from appliance.core.errors import (
     VerificationFailed,
 )
 from appliance.core.exit_codes import ExitCode
-from appliance.weights.pull import WantedFile
+from appliance.core.pull import Progress
+from appliance.weights.pull import WantedFile, pull
 from appliance.weights.store import Store
 
 SIZE = 6 * CHUNK + 54321
@@ -390,6 +392,30 @@ def test_a_disk_that_fills_midway_is_an_error_and_then_goes_on(
     assert_refused(shelf, caught.value, ExitCode.DOES_NOT_FIT)
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     assert shelf.content(shelf.pull(), NAME) == DATA
+
+
+def test_room_for_every_file_is_taken_before_the_first_byte(shelf: Shelf, small_disk: Path) -> None:
+    """Another program that takes all the rest midway does not stop what was begun."""
+    shelf.store = Store(small_disk / "store", floor_bytes=0)
+    half = some_bytes(CHUNK + MIB, seed=5)
+    shelf.hub.bps = 8 * MIB
+    for number in (1, 2):
+        shelf.add(f"model-{number}.safetensors", half[:-number] + bytes(number), repo="a/two")
+    hog = small_disk / "hog"
+
+    def take_the_rest(progress: Progress) -> None:
+        if progress.phase == "fetch" and progress.done and not hog.exists():
+            taken = sum(path.stat().st_blocks * 512 for path in shelf.store.blobs().iterdir())
+            assert taken >= 2 * len(half)
+            with suppress(OSError), hog.open("wb", buffering=0) as stream:
+                left = shutil.disk_usage(small_disk).free - 256 * 1024  # journals, names, chunks
+                stream.write(bytes(left))
+
+    pulled = pull(
+        shelf.request("hf:a/two"), shelf.store, on_progress=take_the_rest, options=IMPATIENT
+    )
+    assert hog.exists()
+    assert shelf.content(pulled, "model-2.safetensors") == half[:-2] + bytes(2)
 
 
 def test_a_full_disk_is_seen_before_the_first_byte(shelf: Shelf, small_disk: Path) -> None:
