@@ -8,6 +8,7 @@ from appliance.cli.daemon import daemon_client
 from appliance.cli.hardware import json_option, label_of
 from appliance.cli.options import Group, settings_of
 from appliance.cli.output import print_documents, print_table
+from appliance.cli.words import state_word
 from appliance.core.i18n import _
 
 
@@ -30,7 +31,7 @@ def list_cards(ctx: click.Context, as_json: bool) -> None:
         (
             label_of(card.vendor, card.index),
             card.name,
-            card.state,
+            state_word(card.state),
             card.hold and card.hold.kind,
             card.hold and card.hold.since[:19],
             card.hold and card.hold.reason,

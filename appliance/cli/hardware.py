@@ -12,6 +12,7 @@ import click
 
 from appliance.cli.options import Command, settings_of
 from appliance.cli.output import mib, print_document, print_table, rounded
+from appliance.cli.words import state_word
 from appliance.core.errors import UsageError
 from appliance.core.exit_codes import ExitCode
 from appliance.core.history import SPANS, Span
@@ -68,8 +69,8 @@ def print_inventory(inventory: Inventory) -> None:
         _("CARD"), _("NAME"), _("STATE"), _("MEMORY"), _("DRIVER"), _("ARCH"), _("PCI"), _("ID"),
     )  # fmt: skip
     rows = [
-        (label_of(c.vendor, c.index), c.name, c.state, mib(c.memory_mib), c.driver, c.arch, c.pci,
-         c.id if c.id != c.vendor else None)
+        (label_of(c.vendor, c.index), c.name, state_word(c.state), mib(c.memory_mib), c.driver,
+         c.arch, c.pci, c.id if c.id != c.vendor else None)
         for c in inventory.cards
     ]  # fmt: skip
     print_table(head, rows)

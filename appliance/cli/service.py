@@ -7,7 +7,8 @@ import click
 from appliance.cli.diagnostics import note
 from appliance.cli.hardware import json_option, label_of
 from appliance.cli.options import Command, Settings, settings_of
-from appliance.cli.output import mib, print_document, print_table, rounded
+from appliance.cli.output import mib, pad, print_document, print_table, rounded
+from appliance.cli.words import state_word
 from appliance.core.errors import UsageError
 from appliance.core.exit_codes import ExitCode
 from appliance.core.i18n import _, say
@@ -68,7 +69,7 @@ def print_status(now: Status) -> None:
 
 
 def _print_deployment(deployment: DeploymentStatus) -> None:
-    state = padded(state_word(deployment.state).upper(), 11)
+    state = pad(state_word(deployment.state).upper(), 11)
     click.echo(f"{state} {deployment.variant} ({deployment.engine})")
     if deployment.reason:
         click.echo(f"{'':<11} {deployment.reason}")
