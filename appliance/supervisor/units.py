@@ -55,13 +55,15 @@ _PROPERTIES = (
 _OF_SYSTEM = (
     "ProtectSystem=full",
     "ProtectKernelTunables=yes",
-    "ProtectKernelModules=yes",
     "ProtectKernelLogs=yes",
     "ProtectControlGroups=yes",
-    "ProtectClock=yes",
     "ProtectHostname=yes",
 )
-"""What a user's own systemd has no right to. The devices stay open: the cards are there."""
+"""What a user's own systemd has no right to.
+
+Nothing that closes devices, where the cards are (`ProtectClock=` does, too: it implies a
+`DeviceAllow=`), or that forbids kernel modules: CUDA loads its own at the first use of a card.
+"""
 
 
 @cache
