@@ -9,7 +9,7 @@ import click
 
 from appliance.cli.hardware import json_option
 from appliance.cli.options import Command
-from appliance.cli.output import print_document
+from appliance.cli.output import print_document, print_documents, print_table
 from appliance.cli.progress import ProgressLine
 from appliance.core.i18n import _
 from appliance.core.paths import find_paths
@@ -68,6 +68,23 @@ def build(engine: str, backend: str, source: Path | None, made: Path | None, as_
         if archive.exists():
             text = _("for other servers of this kind: {archive}, with its .sha256 (--from)")
             click.echo(text.format(archive=archive))
+
+
+@click.command("builds", cls=Command, example="appliance engines builds --json")
+@json_option
+def list_builds(as_json: bool) -> None:
+    """Engines that were built here, each with its archive for other servers of this kind."""
+    from appliance.engines.native.making import archive_of, builds
+
+    found = [one for backend in BACKENDS for one in builds(backend)]
+    if as_json:
+        print_documents("appliance.builds/1", "builds", found)
+        return
+    rows = [
+        (one.backend, one.version, _("yes") if one.in_use else "", archive_of(one.backend, one.key))
+        for one in found
+    ]
+    print_table((_("BACKEND"), _("VERSION"), _("IN USE"), _("ARCHIVE")), rows)
 
 
 def _percent(told: BuildProgress) -> float | None:

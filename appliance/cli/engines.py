@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
-from appliance.cli.build import build
+from appliance.cli.build import build, list_builds
 from appliance.cli.engine_images import load_image, pull_image
 from appliance.cli.hardware import json_option, replay_option
 from appliance.cli.options import Group
@@ -136,5 +136,6 @@ def _read_plan(path: Path) -> Plan:
 
 
 engines.add_command(build)
+engines.add_command(list_builds)
 engines.add_command(pull_image)
 engines.add_command(load_image)

@@ -1,0 +1,43 @@
+"""Builds are listed with what other servers can be given."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from appliance.cli.engines import engines
+from appliance.core.documents import to_json
+from appliance.engines.native.builds import Build, builds_root, switch_to
+
+
+@pytest.fixture
+def two_builds() -> None:
+    for key, seconds in (("0.3.35-a", 500.0), ("0.3.36-a", 400.0)):
+        place: Path = builds_root("cpu") / key
+        place.mkdir(parents=True)
+        version = key.partition("-")[0]
+        note = Build(
+            backend="cpu", key=key, version=version, targets=[], sha256="0" * 64, seconds=seconds
+        )
+        (place / "build.json").write_text(to_json(note))
+    switch_to(builds_root("cpu") / "0.3.36-a")
+
+
+def test_builds_are_listed(two_builds: None) -> None:
+    told = CliRunner().invoke(engines, ["builds", "--json"])
+
+    found = json.loads(told.output)["builds"]
+    assert {(one["version"], one["in_use"]) for one in found} == {
+        ("0.3.35", False),
+        ("0.3.36", True),
+    }
+    table = CliRunner().invoke(engines, ["builds"]).output
+    assert "0.3.36" in table
+    assert "llama.cpp-cpu-0.3.36-a.tar.gz" in table
+
+
+def test_nothing_was_built() -> None:
+    assert json.loads(CliRunner().invoke(engines, ["builds", "--json"]).output)["builds"] == []
