@@ -17,13 +17,17 @@ MANIFEST = "manifest.json"
 
 
 class ManifestFile(Document, frozen=True, kw_only=True):
-    """A file of a model. `source` sent it; `trust` says who vouches for its hash."""
+    """A file of a model. `source` sent it; `trust` says who vouches for its hash.
+
+    `mtime_ns`: when it was last written, where this store knows.
+    """
 
     name: str
     bytes: int
     sha256: str
     source: str
     trust: Trust
+    mtime_ns: int | None = None
 
 
 class Manifest(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.model/1"):
@@ -45,6 +49,7 @@ class StoredFile(Document, frozen=True, kw_only=True):
     sha256: str
     source: str
     trust: Trust
+    mtime_ns: int | None = None
 
 
 class StoredModel(Document, frozen=True, kw_only=True):
@@ -101,6 +106,7 @@ def stored_model(manifest: Manifest, directory: Path) -> StoredModel:
                 sha256=file.sha256,
                 source=file.source,
                 trust=file.trust,
+                mtime_ns=file.mtime_ns,
             )
             for file in manifest.files
         ],

@@ -223,7 +223,7 @@ class Store:
             reference=reference,
             revision=revision,
             added=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            files=list(files),
+            files=[self._dated(file) for file in files],
         )
         models = self._made("models")
         with self._one_at_a_time():
@@ -238,6 +238,10 @@ class Store:
             fsync_directory(incoming.parent)
             shutil.rmtree(incoming, ignore_errors=True)
         return stored_model(manifest, directory)
+
+    def _dated(self, file: ManifestFile) -> ManifestFile:
+        written = self.blob(file.sha256).stat().st_mtime_ns
+        return msgspec.structs.replace(file, mtime_ns=written)
 
     def remove(self, model_id: str, *, in_use: Collection[str] = ()) -> Freed:
         """Remove a model and the blobs only it has. Raises `UsageError` for one in use."""

@@ -59,7 +59,9 @@ def verify(
     on_progress: OnProgress,
     cancel: Cancel | None = None,
 ) -> Verification:
-    """Read a model's files again, all cores at once; `quick` looks at sizes and sampled chunks.
+    """Read a model's files again, all cores at once.
+
+    `quick` looks at sizes and sampled chunks, and at all of a file that was written meanwhile.
 
     Where chunk digests are on record they are what is compared: they find the damaged ranges, and
     a later pull fetches just these. Raises `VerificationFailed` with file and ranges, `UsageError`
@@ -108,7 +110,7 @@ class _Checking:
 
     def _chunks_to_read(self, file: StoredFile) -> list[int]:
         every = range(chunk_count(file.bytes))
-        if not self.quick or len(every) <= _SAMPLED_CHUNKS:
+        if not self.quick or len(every) <= _SAMPLED_CHUNKS or _was_written(file):
             return list(every)
         return sorted({0, len(every) - 1, *random.sample(every, _SAMPLED_CHUNKS)})
 
@@ -171,6 +173,14 @@ class _Checking:
             logger.warning("%s: %s", path, error)
             return b""
         return digest.digest()
+
+
+def _was_written(file: StoredFile) -> bool:
+    """Whether somebody wrote the file since it was placed, as far as its time tells."""
+    try:
+        return file.mtime_ns not in (None, Path(file.path).stat().st_mtime_ns)
+    except OSError:
+        return True
 
 
 def _is_done(future: Future[bytes]) -> bool:

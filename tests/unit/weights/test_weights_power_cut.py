@@ -80,7 +80,7 @@ def _removal_began(recorder: Recorder, after: int) -> bool:
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(seed=st.integers(0, 1 << 32))
 def test_no_file_is_torn_and_no_promise_is_broken(

@@ -185,6 +185,21 @@ def test_quick_verify_reads_samples_of_a_large_file(shelf: Shelf) -> None:
     assert shelf.store.verify("hf:deepseek-ai/big", quick=True).bytes <= 18 * CHUNK
 
 
+def test_quick_verify_reads_all_of_a_file_that_was_written_meanwhile(shelf: Shelf) -> None:
+    """One bad chunk of forty, of which a sample would miss most."""
+    shelf.add("big.safetensors", some_bytes(40 * CHUNK, seed=4), repo="deepseek-ai/big")
+    path = Path(shelf.pull("hf:deepseek-ai/big").files[0].path)
+    before = path.stat()
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+    assert shelf.store.verify("hf:deepseek-ai/big", quick=True).bytes == 40 * CHUNK
+    path.chmod(0o644)
+    with path.open("r+b") as stream:
+        stream.seek(17 * CHUNK)
+        stream.write(bytes(9))
+    with pytest.raises(VerificationFailed, match=f"bytes {17 * CHUNK}-{18 * CHUNK - 1}"):
+        shelf.store.verify("hf:deepseek-ai/big", quick=True)
+
+
 def test_verify_can_be_cancelled(shelf: Shelf) -> None:
     cancel = Cancel()
     cancel.set()
