@@ -7,9 +7,9 @@ counts before it; `images.json` among the engines' data remembers that.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
+from appliance.core.files import write_atomically
 from appliance.core.paths import find_paths, private_directory
 from appliance.engines.recipes import Recipe
 
@@ -31,9 +31,8 @@ def images_here() -> dict[str, str]:
 def use_image(recipe: Recipe, image: str) -> None:
     """From now on, containers of this recipe are made from `image`."""
     private_directory(_file().parent)
-    fresh = _file().with_name(f".images.{os.getpid()}")
-    fresh.write_text(json.dumps({**images_here(), recipe.id: image}, indent=2) + "\n")
-    fresh.replace(_file())
+    table = json.dumps({**images_here(), recipe.id: image}, indent=2)
+    write_atomically(_file(), f"{table}\n".encode())
 
 
 def _file() -> Path:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from appliance.core.errors import ApplianceError, NeedsRights
+from appliance.core.files import write_atomically
 from appliance.core.i18n import say
 from appliance.supervisor.identity import MARK, Identity, Mark, Marked, Seen
 from appliance.supervisor.limits import OOM_SCORE
@@ -132,9 +133,7 @@ def write_files(contents: Mapping[str, str]) -> None:
     for name, text in contents.items():
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        temporary = path.with_name(f".{path.name}.new")
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        write_atomically(path, text.encode(), mode=0o640)
 
 
 def alive(identity: Identity) -> bool:
