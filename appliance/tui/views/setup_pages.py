@@ -99,8 +99,8 @@ def _language(scene: Scene, wizard: Wizard, room: int) -> list[Line]:
     comes = [_hanging(scene, f"  {n}  ", str(text)) for n, text in enumerate(_COMES, 1)]
     promise = _paragraph(scene, _PROMISE)
     heading = section(_("WHAT COMES"), scene.width, scene.glyphs)
-    used = len(rows) + len(promise) + 4
-    return [*_joined(rows), BLANK, heading, BLANK, *_spread(comes, room - used), BLANK, *promise]
+    used = len(rows) + len(promise) + 3
+    return [*_joined(rows), BLANK, heading, *_spread(comes, room - used), BLANK, *promise]
 
 
 _COMES = (
@@ -109,7 +109,7 @@ _COMES = (
     say("A choice of models that fit, and what each feels like."),
     say("Where the weights come from: a hub, a disk, a neighbour."),
     say("Who may ask."),
-    say("The plan. Apply fetches, verifies and starts it; then the model answers a question."),
+    say("The plan; Apply carries it out, and the model answers a question."),
 )
 _PROMISE = say(
     "Esc goes back a page, q leaves; the next start goes on at the same page. Nothing is changed "
