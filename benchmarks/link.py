@@ -7,6 +7,7 @@ process by two TUN devices (with segmentation offload, so loss takes up to 64 Ki
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import multiprocessing
 import os
@@ -17,6 +18,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 
@@ -37,21 +39,25 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextlib.contextmanager
-def namespaces(line: Line) -> Iterator[tuple[list[str], list[str]]]:
-    """What to put before a command to run it on the server's and on the client's end."""
+def namespaces(line: Line) -> Iterator[tuple[str, str]]:
+    """The names of the namespaces at the server's and at the client's end."""
     names = [f"line-{os.getpid()}-{end}" for end in ("s", "c")]
     for name in names:
         _ip("netns", "add", name)
         _ip("-n", name, "link", "set", "lo", "up")
     try:
         with _shaped(line, *names):
-            yield (
-                ["ip", "netns", "exec", names[0]],
-                ["ip", "netns", "exec", names[1]],
-            )
+            yield names[0], names[1]
     finally:
         for name in names:
             _ip("netns", "del", name)
+
+
+def enter(namespace: str) -> None:
+    """Move this thread into a namespace."""
+    with Path("/run/netns", namespace).open() as place:
+        if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), 0x40000000):
+            raise OSError(ctypes.get_errno(), namespace)
 
 
 def shaper() -> str:

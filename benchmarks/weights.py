@@ -25,18 +25,20 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from hub import LoopbackHub
-from link import CONTENT, SERVER, Line, namespaces, shaper
+from link import CONTENT, SERVER, Line, enter, namespaces, shaper
 
 from appliance.catalog.models import Catalogue
 from appliance.core.progress import Cancel
@@ -72,9 +74,10 @@ def hub_over(
     connection_bps: float = 0,
     *,
     address: str = "127.0.0.1",
-    prefix: Sequence[str] = (),
+    namespace: str | None = None,
 ) -> Iterator[str]:
     """A hub process; its address, also in HF_ENDPOINT."""
+    prefix = ["ip", "netns", "exec", namespace] if namespace else []
     argv = [*prefix, sys.executable, __file__, "--serve"]
     argv += [str(root), address, str(bps), str(connection_bps)]
     with subprocess.Popen(
@@ -109,19 +112,40 @@ def _parts(header: bytes, size: int) -> Iterator[bytes]:
         yield number.to_bytes(8, "big") + noise[8:]
 
 
-def timed(argv: list[str]) -> tuple[float, float]:
-    """Seconds and peak memory in MiB of a command."""
+Contender = list[str] | Callable[[], None]
+
+
+def timed(contender: Contender, namespace: str | None) -> tuple[float, float]:
+    """Seconds and peak memory in MiB of a command, or of our work in a process of its own.
+
+    Ours is forked off with everything imported, as in the daemon, which is there already.
+    """
     began = time.monotonic()
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
+    if callable(contender):
+        pid = os.fork()
+        if pid == 0:
+            _work(contender, namespace)
+    else:
+        prefix = ["ip", "netns", "exec", namespace] if namespace else []
+        void = subprocess.DEVNULL
+        pid = subprocess.Popen([*prefix, *contender], stdout=void, stderr=void).pid
+    _, status, usage = os.wait4(pid, 0)
     if status:
-        raise SystemExit(f"{argv[0]} failed with {status}")
+        raise SystemExit(f"{contender} failed with {status}")
     return time.monotonic() - began, usage.ru_maxrss / 1024
 
 
-def ours(work: Path, how: str = "--pull") -> list[str]:
-    """The command of a pull into an empty store."""
-    return [sys.executable, __file__, how, str(work / "store")]
+def _work(work: Callable[[], None], namespace: str | None) -> NoReturn:
+    code = 1
+    try:
+        if namespace:
+            enter(namespace)
+        work()
+        code = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
 
 
 def do_pull(store: str) -> None:
@@ -162,17 +186,18 @@ def do_pull_unverified(store: str) -> None:
     do_pull(store)
 
 
-def contenders(url: str, work: Path, hf: str | None) -> dict[str, list[str]]:
-    """Commands that fetch the same file."""
+def contenders(url: str, work: Path, hf: str | None) -> dict[str, Contender]:
+    """What fetches the same file."""
     address = f"{url}/{REPO}/resolve/main/{NAME}"
     out = str(work / "out")
-    commands = {
+    store = str(work / "store")
+    commands: dict[str, Contender] = {
         "curl": ["curl", "-sSfL", "-o", out, address],
         "curl, then sha256sum": [
             *("sh", "-c", f"curl -sSfL -o {out} {address} && sha256sum {out}")
         ],
-        "appliance, verified": ours(work),
-        "appliance, hashes left out": ours(work, "--pull-unverified"),
+        "appliance, verified": partial(do_pull, store),
+        "appliance, hashes left out": partial(do_pull_unverified, store),
     }
     if shutil.which("aria2c"):
         commands["aria2c -x8"] = ["aria2c", "-q", "-x8", "-d", str(work), "-o", "out", address]
@@ -187,7 +212,7 @@ def race(
     work: Path,
     options: argparse.Namespace,
     *,
-    client: Sequence[str] = (),
+    client: str | None = None,
     **hub: Any,
 ) -> None:
     """Everybody fetches the file in turn, some rounds; a table of medians."""
@@ -195,10 +220,10 @@ def race(
     took: dict[str, list[tuple[float, float]]] = {}
     with hub_over(root, **hub) as url:
         for _ in range(options.rounds):
-            for name, argv in contenders(url, work, options.hf).items():
+            for name, contender in contenders(url, work, options.hf).items():
                 shutil.rmtree(work, ignore_errors=True)
                 work.mkdir(parents=True)
-                took.setdefault(name, []).append(timed([*client, *argv]))
+                took.setdefault(name, []).append(timed(contender, client))
     shutil.rmtree(work)
     print(f"\n{title}\n| client | s | MiB/s | peak MiB |\n|---|---|---|---|")
     for name, results in took.items():
@@ -223,7 +248,7 @@ def long_lines(root: Path, work: Path, options: argparse.Namespace) -> None:
             f"{line.loss:.2%} of packets lost ({shaper()})"
         )
         with namespaces(line) as (server, client):
-            race(title, root, work, options, client=client, prefix=server, address=SERVER)
+            race(title, root, work, options, client=client, namespace=server, address=SERVER)
 
 
 def hashing(root: Path) -> None:
@@ -299,12 +324,6 @@ def main() -> None:
     """Run what the arguments ask for."""
     if sys.argv[1:2] == ["--serve"]:
         serve(*sys.argv[2:])
-        return
-    if sys.argv[1:2] == ["--pull"]:
-        do_pull(sys.argv[2])
-        return
-    if sys.argv[1:2] == ["--pull-unverified"]:
-        do_pull_unverified(sys.argv[2])
         return
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size-mib", type=int, default=1024)

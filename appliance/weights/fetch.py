@@ -6,8 +6,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 
 import msgspec
 
@@ -23,22 +22,20 @@ from appliance.weights.chunks import (
     chunk_range,
     show_ranges,
 )
-from appliance.weights.faults import SourceFault, no_answer
+from appliance.weights.faults import SourceFault
 from appliance.weights.frontier import Frontier
 from appliance.weights.limit import Limit
 from appliance.weights.meter import Meter
 from appliance.weights.pace import Pace
 from appliance.weights.partial import Partial
 from appliance.weights.speeds import Speeds
+from appliance.weights.transfer import Transfer
 
 logger = logging.getLogger(__name__)
 _SPAN_CHUNKS = 16
 _SYNC_BYTES = 4 * CHUNK_BYTES
 _TICK_S = 0.1
 _TRIAL_CHUNKS = 2
-_LOOK_S = 0.25
-_MIN_BPS = 1024
-_FAIR_BYTES = 256 * 1024
 _END_S = 2.0
 
 
@@ -231,7 +228,7 @@ class Fetch:
             return False
         opened_at = time.monotonic()
         label = offer.source.label
-        transfer = _Transfer(self, offer, indexes)
+        transfer = Transfer(self, offer, indexes)
         self.speeds.opened(label)
         try:
             transfer.run()
@@ -245,9 +242,9 @@ class Fetch:
             transfer.give_back()
         return True
 
-    def store(self, label: str, offset: int, block: memoryview) -> None:
+    def store(self, label: str, offset: int, block: bytes) -> None:
         """Bytes that a transfer brought."""
-        self.partial.write(offset, block)
+        self.partial.write(offset, memoryview(block))
         self.meter.add(len(block))
         self.speeds.add(label, len(block))
         self.limit.spend(len(block), self._stop)
@@ -293,85 +290,6 @@ class Fetch:
     def stopping(self) -> bool:
         """Whether nobody wants the bytes any more."""
         return self._stop.is_set()
-
-
-class _Transfer:
-    """One request for neighbouring chunks."""
-
-    def __init__(self, fetch: Fetch, offer: Offer, indexes: list[int]) -> None:
-        self._fetch = fetch
-        self._offer = offer
-        self._left = indexes
-        head = fetch.head(indexes[0])
-        self._got, self._hash = head or (0, hashlib.sha256())
-        self._brought = 0
-        self._left_alone = False
-
-    def run(self) -> None:
-        size = self._fetch.wanted.size
-        start = chunk_range(self._left[0], size)[0] + self._got
-        end = chunk_range(self._left[-1], size)[1]
-        source = self._offer.source
-        was_sequential = source.sequential
-        with source.open(self._offer.file, start, end) as blocks:
-            if source.sequential and not was_sequential:
-                self._left += self._fetch.claim_after(self._left[-1])
-            self._fetch.meter.source = source.label
-            self._receive(self._alive(blocks), start)
-        if self._left and not self._left_alone:
-            raise no_answer(source.label, say("the transfer ended early"))
-
-    def give_back(self) -> None:
-        """The chunks that did not come; the half one goes on where it is."""
-        self._fetch.give_back(self._left, (self._got, self._hash))
-
-    def _receive(self, blocks: Iterator[bytes], offset: int) -> None:
-        for block in blocks:
-            view = memoryview(block)
-            while view and self._left:
-                index = offset // CHUNK_BYTES
-                end = chunk_range(index, self._fetch.wanted.size)[1]
-                part = view[: end - offset]
-                if index == self._left[0]:
-                    self._put(offset, part, end)
-                view, offset = view[len(part) :], offset + len(part)
-            if not self._left:
-                with suppress(SourceFault):
-                    next(blocks, None)  # the end of the answer, so that the connection is kept
-                return
-
-    def _put(self, offset: int, part: memoryview, end: int) -> None:
-        self._fetch.store(self._offer.source.label, offset, part)
-        self._hash.update(part)
-        self._got += len(part)
-        self._brought += len(part)
-        if self._brought - len(part) < _FAIR_BYTES <= self._brought:
-            self._fetch.chain.good(self._offer)
-        if offset + len(part) == end:
-            digest, self._hash, self._got = self._hash.digest(), hashlib.sha256(), 0
-            self._fetch.complete(self._offer, self._left[0], digest)
-            self._left.pop(0)
-
-    def _alive(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
-        """The blocks, until somebody stops us, they come in a trickle, or another is faster."""
-        stall_s = self._fetch.options.stall_s
-        since, got = time.monotonic(), 0
-        looked = since
-        for block in blocks:
-            if self._fetch.stopping:
-                return
-            yield block
-            got += len(block)
-            now = time.monotonic()
-            if now - looked >= _LOOK_S:
-                looked = now
-                self._left_alone = self._fetch.chain.leaves(self._offer)
-                if self._left_alone:
-                    return
-            if now - since >= stall_s:
-                if got < _MIN_BPS * stall_s:
-                    raise no_answer(self._offer.source.label, say("it only sends a trickle"))
-                since, got = now, 0
 
 
 def affordable(size: int) -> int:
