@@ -10,8 +10,11 @@ from up_fakes import FakeServices, Job, gpu_box, keep
 
 from appliance.catalog.models import load_catalogue
 from appliance.core.errors import ApplianceError, DoesNotFit, Interrupted, Unreachable, UsageError
+from appliance.core.holds import save_holds
 from appliance.core.paths import Paths, find_paths
+from appliance.core.progress import Cancel
 from appliance.core.reference import parse_reference
+from appliance.core.status import Hold
 from appliance.ops import up as up_module
 from appliance.ops.events import Phase
 from appliance.ops.sources import permitted
@@ -283,3 +286,48 @@ def test_a_neighbour_that_was_made_known_is_asked_beside_the_hubs(
     assert [str(source)[:3] for source in asked[1:]] == ["hf:"]
     brought = request_for(parse_reference("file:/media/usb/x.gguf"), load_catalogue())
     assert permitted(brought, ["hf"]).sources == brought.sources
+
+
+class _Cramped(FakeServices):
+    """A server on which nothing with more than one slot starts."""
+
+    def await_ready(self, deployment_id: str, cancel: Cancel) -> None:
+        if self.running[deployment_id].slots > 1:
+            raise ApplianceError("no memory", code="HOST-MEMORY")
+
+
+def test_with_leave_something_smaller_is_served_and_said(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up = Job(_Cramped(paths), monkeypatch)
+    with pytest.raises(ApplianceError, match="no memory"):
+        up(SMALL, users=4)
+    assert up.services.running == {}
+
+    result = up(SMALL, users=4, adapt=True)
+
+    served = up.services.running[result.deployment]
+    assert (served.slots, served.variant, served.adapt) == (1, SMALL, True)
+    assert {note.code for note in result.notes} == {"ADAPTED"}
+    assert "for 1 users" in result.notes[-1].text
+
+
+def test_leave_can_be_given_to_what_serves_already(up: Job) -> None:
+    first = up(SMALL)
+
+    up(SMALL, adapt=True)
+
+    assert up.services.history[-1] == f"let adapt {first.deployment}"
+
+
+def test_held_cards_are_not_planned_with(up: Job, paths: Paths, startable: None) -> None:
+    up.services.box = gpu_box(2)
+    hold = Hold(kind="maintenance", since="t", code="CARD-HELD", reason="new fan")
+    save_holds(paths, {"GPU-0": hold})
+    assert up(SMALL).cards == ["GPU-1"]
+
+    up.services.running.clear()
+    save_holds(paths, {"GPU-0": hold, "GPU-1": hold})
+    with pytest.raises(DoesNotFit) as refused:
+        up(SMALL)
+    assert refused.value.code == "CARDS-HELD"
