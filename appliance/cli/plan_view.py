@@ -10,7 +10,7 @@ import click
 
 from appliance.cli.memory_bar import LEGEND, memory_lines
 from appliance.cli.output import gib, number, pad, print_table, wrapped
-from appliance.core.i18n import Text, _, say
+from appliance.core.i18n import Text, _, current_language, say
 from appliance.core.inventory import Card, Inventory
 from appliance.core.plan import Choice, Plan, Rejection, Wish
 from appliance.engines.recipes import recipe
@@ -184,7 +184,7 @@ def _print_others(others: Sequence[Choice]) -> None:
         return
     click.echo()
     click.echo(_("Also possible, best first:"))
-    head = ("", _("MODEL"), _("ENGINE"), _("CARDS"), _("PEOPLE"), _("ALONE"))
+    head = ("", _("MODEL"), _("ENGINE"), _("CARDS"), _("PEOPLE"), _pace_head())
     rows = [(" ", *_row(choice)) for choice in others[:_MOST_OTHERS]]
     print_table(head, rows)
     if len(others) > _MOST_OTHERS:
@@ -198,8 +198,12 @@ def _row(choice: Choice) -> tuple[object, ...]:
         choice.engine,
         "cpu" if choice.cards == ["cpu"] else str(len(choice.cards)),
         str(choice.people.users) if choice.people else None,
-        pace(choice.speed.decode_tps_one or 0.0),
+        number(pace_number(choice.speed.decode_tps_one or 0.0)),
     )
+
+
+def _pace_head() -> str:
+    return _("CHARACTERS/S") if current_language() == "zh" else _("WORDS/S")
 
 
 def _print_improvements(plan: Plan) -> None:
