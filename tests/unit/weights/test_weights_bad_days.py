@@ -322,7 +322,8 @@ def test_the_source_that_lied_is_told_by_the_second_pass(
         os.environ["MODELSCOPE_ENDPOINT"] = other.ms_endpoint
         late = {"where": "api", "path": "*", "status": 503, "retry_after": 0.2, "times": 1}
         other.faults.add("status", **late)
-        pulled = shelf.pull("hf:deepseek-ai/tiny", "ms:deepseek-ai/tiny")
+        waiting = msgspec.structs.replace(IMPATIENT, stall_s=20.0, probe_s=20.0)
+        pulled = shelf.pull("hf:deepseek-ai/tiny", "ms:deepseek-ai/tiny", options=waiting)
     assert shelf.content(pulled, NAME) == DATA
     told = [r.getMessage() for r in caplog.records if "were wrong from" in r.getMessage()]
     assert len(told) == 1
