@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from appliance.core.errors import ApplianceError
 from appliance.node.gateway import GatewayKeeper
 from appliance.node.orphans import GATEWAY
 from appliance.node.state import ReplicaRecord, State
@@ -46,7 +47,7 @@ def _claim(
     has_other = bool(record and record.identity and alive(record.identity))
     if record is None or not wanted or has_other or not alive(identity):
         log.warning("ending %s, process %s: nobody wants it", one.replica, identity.pid)
-        stop(identity, grace_s=_GRACE_S)
+        _end(identity)
         return
     records[record.id] = msgspec.structs.replace(
         record, identity=identity, state="starting", reason=None
@@ -56,8 +57,16 @@ def _claim(
 def _end_unwanted(state: State, record: ReplicaRecord) -> None:
     """What an earlier daemon was ending when it died itself is ended, and not asked for again."""
     if record.identity:
-        stop(record.identity, grace_s=_GRACE_S)
+        _end(record.identity)
     state.save_replica(msgspec.structs.replace(record, identity=None, state="stopped"))
+
+
+def _end(identity: Identity) -> None:
+    """What a driver holds, or whose container engine is away, keeps no daemon from starting."""
+    try:
+        stop(identity, grace_s=_GRACE_S)
+    except ApplianceError as error:
+        log.warning("process %s stays: %s", identity.pid, error)
 
 
 def _at_port(identity: Identity, port: int | None) -> Identity:
@@ -68,7 +77,7 @@ def _resumed(record: ReplicaRecord, work: Deployment) -> ReplicaRecord | None:
     """The record to go on with. What died meanwhile does not serve, whatever it did before."""
     if not same_engine(record.work, work, record.id):
         if record.identity:
-            stop(record.identity, grace_s=_GRACE_S)
+            _end(record.identity)
         return None
     if record.identity and alive(record.identity):
         log.info("adopted %s, pid %s", record.id, record.identity.pid)
@@ -88,4 +97,4 @@ def adopt_gateway(gateway: GatewayKeeper, marked: Collection[Marked]) -> None:
         if missing and is_held_by(identity.port, identity.pid):
             gateway.adopt(identity)
         else:
-            stop(identity, grace_s=_GRACE_S)
+            _end(identity)

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from node_fakes import BAD_ENGINE, deployment, until
 
+from appliance.core.errors import ApplianceError
 from appliance.core.paths import Paths
 from appliance.engines.command import EngineCommand
+from appliance.node import adoption
 from appliance.node.adoption import adopt_replicas
 from appliance.node.state import ReplicaRecord, State
 from appliance.supervisor.ports import free_port
@@ -145,3 +147,16 @@ def test_children_of_an_engine_and_other_homes_do_not_count(
     assert (found.replica, found.identity.pid) == ("tiny-0", identity.pid)
     assert found.identity.started == identity.started
     assert marked(tmp_path) == []
+
+
+def test_what_cannot_be_ended_keeps_no_daemon_from_starting(
+    paths: Paths, state: State, started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started("other-0")
+
+    def held(identity: Identity, *, grace_s: float) -> None:
+        raise ApplianceError("a driver holds it", code="ENGINE-UNKILLABLE")
+
+    monkeypatch.setattr(adoption, "stop", held)
+
+    assert adopted(paths, state) == {}

@@ -147,6 +147,23 @@ def test_one_that_was_not_written_down_is_found(
     assert len(engine.created) == 1
 
 
+def test_the_remains_of_one_that_died_meanwhile_are_removed(
+    engine: StandIn, keep: Keep, paths: Paths, state: State, work: Deployment
+) -> None:
+    first = ready(keep())
+    first.leave()
+    first.join()
+    (container,) = engine.containers
+    container.stop(5.0)
+
+    records = adopt_replicas(state, {"tiny-0": work}, marked(paths.state))
+
+    assert records["tiny-0"].state == "starting"
+    assert engine.containers == []
+    ready(keep(records["tiny-0"]))
+    assert len(engine.containers) == 1
+
+
 def test_what_nobody_wants_is_removed(
     engine: StandIn, keep: Keep, paths: Paths, state: State
 ) -> None:
