@@ -14,6 +14,7 @@ def architecture_of(header: GgufHeader) -> Architecture:
     """What a plan needs to know. Raises `VerificationFailed` where the header does not say it."""
     experts = header.number("expert_count") or None
     kv_lora = header.number("attention.kv_lora_rank")
+    compress_ratios = _compress_ratios(header)
     return Architecture(
         id=header.name or header.architecture,
         gguf=header.architecture,
@@ -34,7 +35,8 @@ def architecture_of(header: GgufHeader) -> Architecture:
         tied_embeddings=all(tensor.name != "output.weight" for tensor in header.tensors),
         q_lora=header.number("attention.q_lora_rank"),
         kv_lora=kv_lora,
-        rope_dim=header.number("rope.dimension_count") if kv_lora else None,
+        yarn_factor=header.real("rope.scaling.factor"),
+        rope_dim=header.number("rope.dimension_count") if kv_lora or compress_ratios else None,
         nope_dim=_nope_dim(header) if kv_lora else None,
         value_dim=_value_dim(header) if kv_lora else None,
         legacy_cache=any(tensor.name.endswith("attn_kv_b.weight") for tensor in header.tensors),
@@ -42,12 +44,18 @@ def architecture_of(header: GgufHeader) -> Architecture:
         experts_used=header.number("expert_used_count") if experts else None,
         experts_shared=header.number("expert_shared_count") if experts else None,
         expert_feed_forward=header.number("expert_feed_forward_length") if experts else None,
+        expert_gating=header.number("expert_gating_func") if experts else None,
+        expert_bias=any(tensor.name.endswith("exp_probs_b.bias") for tensor in header.tensors),
         dense_layers=header.number("leading_dense_block_count") or 0,
         indexer_heads=header.number("attention.indexer.head_count"),
         indexer_dim=header.number("attention.indexer.key_length"),
         indexer_top_k=header.number("attention.indexer.top_k"),
         sliding_window=header.number("attention.sliding_window"),
-        compress_ratios=_compress_ratios(header),
+        compress_ratios=compress_ratios,
+        o_groups=header.number("attention.output_group_count"),
+        o_lora=header.number("attention.output_lora_rank"),
+        hyper_connections=header.number("hyper_connection.count"),
+        hash_layers=header.number("hash_layer_count"),
     )
 
 

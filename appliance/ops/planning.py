@@ -167,6 +167,7 @@ def make_plan(wish: Wish, ground: Ground) -> Plan:
         ground.recipes,
         ground.facts,
         all_bytes=kept.bytes if kept else None,
+        cache=ground.cache,
         **ground.keywords(),
     )
 

@@ -90,6 +90,7 @@ def plan_header(
     disk_free_mib: float | None = None,
     host_memory_free_mib: float | None = None,
     all_bytes: int | None = None,
+    cache: Path | None = None,
     used_mib: Mapping[str, float] | None = None,
     measurements: Sequence[Measurement] = (),
 ) -> Plan:
@@ -105,6 +106,8 @@ def plan_header(
     found, rejected = candidates(wish, [model], recipes, where)
     found, no_room = with_disk(marked(found, stored), disk_free_mib)
     found.sort(key=lambda one: one.order, reverse=True)
+    if cache is not None:
+        found = _sized_by_engine(found, cache, named=True)
     return Plan(
         wish=wish,
         choices=_choices(wish, found, named=True),
@@ -142,7 +145,9 @@ def _sized_by_engine(ordered: Sequence[Candidate], cache: Path, *, named: bool) 
     kept = list(ordered)
     for _ in range(MOST_ASKED):
         picks = list(picks_of(kept, named=named).values()) or kept[:1]
-        with ThreadPoolExecutor(max_workers=len(picks) or 1) as pool:
+        if not picks:
+            break
+        with ThreadPoolExecutor(max_workers=len(picks)) as pool:
             answers = list(pool.map(partial(sized, cache=cache), picks))
         known = dict(zip(map(id, picks), answers, strict=True))
         kept = [known.get(id(one), one) for one in kept]

@@ -7,6 +7,8 @@ import pytest
 import tiny_models
 
 from appliance.catalog.compose import composable, write_composed
+from appliance.catalog.from_header import architecture_of
+from appliance.catalog.gguf import read_header_of
 from appliance.catalog.models import load_catalogue
 from appliance.engines.llamacpp.dryrun import Question, dry_run
 from appliance.planner.memory import Setup, compute_mib, kv_mib, output_mib
@@ -124,3 +126,15 @@ def test_formulas_say_what_the_engine_says(name: str, setup: Setup, tmp_path: Pa
     assert kv_mib(a, setup) == pytest.approx(answer.kv_mib, rel=1e-3, abs=0.1)
     asked = max(answer.compute_mib, output_mib(a, setup, on_card=False))
     assert compute_mib(a, setup, on_card=False) > 0.92 * asked - 16
+
+
+@pytest.mark.parametrize("name", ["llama-8b", "qwen3-8b", "deepseek2-671b", "deepseek4-flash"])
+def test_a_header_says_enough_to_ask_the_engine(name: str, tmp_path: Path) -> None:
+    """What a plan for a file outside the catalogue composes is sized as the file itself."""
+    first, second = tmp_path / "first.gguf", tmp_path / "second.gguf"
+    write_composed(first, ARCHITECTURES[name])
+    write_composed(second, architecture_of(read_header_of(first)))
+    question = Question(context=8192)
+    answer = dry_run(first, question)
+    assert answer
+    assert dry_run(second, question) == answer
