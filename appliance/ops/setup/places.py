@@ -9,7 +9,7 @@ from appliance.catalog.models import Catalogue
 from appliance.core.i18n import say
 from appliance.core.inventory import Document, Inventory
 from appliance.core.plan import Choice
-from appliance.core.reference import FileReference, parse_reference
+from appliance.core.reference import FileReference, IndexReference, parse_reference
 from appliance.ops.copies import brought_disks, find_copy
 from appliance.ops.setup.found import HUB_NAMES
 from appliance.ops.sources import hub_sources
@@ -44,7 +44,7 @@ def places(
 ) -> list[Place]:
     """The best place first; a disk and a neighbour can always be named."""
     request = request_for(parse_reference(choice.variant), catalogue)
-    rows = [_store()] if stored else [*_own_file(request), *_copies(request, inventory)]
+    rows = [_store()] if stored else [*_named_place(request), *_copies(request, inventory)]
     return [*rows, *_hubs(answers), *_to_be_named()]
 
 
@@ -53,12 +53,15 @@ def _store() -> Place:
     return Place(source="hubs", title=str(say("this server")), text=str(text))
 
 
-def _own_file(request: PullRequest) -> list[Place]:
-    """A model named by its path is where it is."""
+def _named_place(request: PullRequest) -> list[Place]:
+    """A model that is named by its place is there: a path, or a file of the package index."""
     source = request.sources[0]
-    if not isinstance(source, FileReference):
-        return []
-    return [Place(source="hubs", title=str(say("disk")), text=source.path)]
+    if isinstance(source, FileReference):
+        return [Place(source="hubs", title=str(say("disk")), text=source.path)]
+    if isinstance(source, IndexReference):
+        title = str(say("package index"))
+        return [Place(source="hubs", title=title, text=f"{source.project} {source.version}")]
+    return []
 
 
 def _copies(request: PullRequest, inventory: Inventory) -> list[Place]:

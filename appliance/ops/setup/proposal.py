@@ -50,6 +50,10 @@ class Offers(Document, frozen=True, kw_only=True):
     habits: str = ""
     """What was assumed of the people."""
 
+    def is_self_test(self, choice: Choice) -> bool:
+        """Whether it is the model that only proves the server."""
+        return choice.model == self.ground.catalogue.self_test[0].id
+
     @property
     def wants_consent(self) -> bool:
         """Whether the processor would compute although there are cards."""
@@ -115,9 +119,12 @@ def with_self_test(offered: Offers) -> Offers:
     """Also the self-test model, which proves the server without any hub."""
     ground = offered.ground
     plan = make_plan(Wish(model=ground.catalogue.self_test[1].id, users=DEFAULT_USERS), ground)
-    return msgspec.structs.replace(
-        offered, choices=[*offered.choices, *startable(plan, ground)[:1]]
-    )
+    lacks = str(say("it only proves that this server works: it is not DeepSeek"))
+    proving = [
+        msgspec.structs.replace(choice, pick=None, gives_up=[lacks])
+        for choice in startable(plan, ground)[:1]
+    ]
+    return msgspec.structs.replace(offered, choices=[*offered.choices, *proving])
 
 
 def startable(plan: Plan, ground: Ground) -> list[Choice]:

@@ -169,7 +169,7 @@ def _people(scene: Scene, wizard: Wizard, room: int) -> list[Line]:
 
 
 def _means(scene: Scene, offered: Offers) -> list[Line]:
-    rows = [_preview(choice) for choice in offered.choices]
+    rows = [_preview(offered, choice) for choice in offered.choices]
     return [(Span("  "), *line) for line in whole(_COLUMNS, rows, scene.width - 2)]
 
 
@@ -187,13 +187,13 @@ _COLUMNS = (
 )
 
 
-def _preview(choice: Choice) -> dict[str, Line]:
+def _preview(offered: Offers, choice: Choice) -> dict[str, Line]:
     crowd = choice.people
     first = crowd.first_word_s if crowd else choice.speed.first_token_s
     words = crowd.words_per_s if crowd else None
     people = crowd.users if crowd else None
     return {
-        "pick": (Span(_pick(choice), "strong"),),
+        "pick": (Span(_pick(offered, choice), "strong"),),
         "model": (Span(choice.variant),),
         "first": (Span(unknown() if first is None else f"{figure(first)} s"),),
         "words": (Span(unknown() if words is None else figure(words)),),
@@ -284,8 +284,8 @@ def _choice(scene: Scene, wizard: Wizard, room: int) -> list[Line]:
     choices = wizard.offered.choices
     roomy = room >= _ROOMY + 4
     lines: list[Line] = []
-    for row, choice in enumerate(choices):
-        lines += _offer(scene, wizard, row, choice, roomy=roomy)
+    for row in range(len(choices)):
+        lines += _offer(scene, wizard, row, wizard.offered, roomy=roomy)
         if roomy or room > 4 * len(choices):
             lines.append(BLANK)
     other = _("another: a catalogue id, hf:ORG/NAME, or file:/path/to/model.gguf")
@@ -293,10 +293,11 @@ def _choice(scene: Scene, wizard: Wizard, room: int) -> list[Line]:
     return [*lines, *_build_hint(scene, wizard), *_error(scene, wizard)]
 
 
-def _offer(scene: Scene, wizard: Wizard, row: int, choice: Choice, *, roomy: bool) -> list[Line]:
-    best = wizard.offered is not None and wizard.offered.best == choice
-    left = fit(_pick(choice), _TITLE) + choice.variant
-    lines = [_radio(scene, wizard, row, left, chosen=best, right=_load(choice))]
+def _offer(scene: Scene, wizard: Wizard, row: int, offered: Offers, *, roomy: bool) -> list[Line]:
+    choice = offered.choices[row]
+    left = fit(_pick(offered, choice), _TITLE) + choice.variant
+    chosen = offered.best == choice
+    lines = [_radio(scene, wizard, row, left, chosen=chosen, right=_load(choice))]
     if text := feel(choice):
         lines += _indented(scene, str(text), "")
     told = _("gives up: {what}").format(what="; ".join(choice.gives_up)) if choice.gives_up else ""
@@ -304,10 +305,8 @@ def _offer(scene: Scene, wizard: Wizard, row: int, choice: Choice, *, roomy: boo
     return [*lines, *_bars(scene, choice), *_whys(scene, choice)] if roomy else lines
 
 
-def _pick(choice: Choice) -> str:
-    if choice.model.startswith("self-test"):
-        return _("self-test")
-    return str(PICKS[choice.pick])
+def _pick(offered: Offers, choice: Choice) -> str:
+    return _("self-test") if offered.is_self_test(choice) else str(PICKS[choice.pick])
 
 
 def _load(choice: Choice) -> str:
