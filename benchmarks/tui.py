@@ -22,7 +22,7 @@ FLEET = [APPLIANCE, "demo", "--nodes", "20", "--cards", "mixed"]
 WATCHED_S, WATCHED_SLOW_S = 10.0, 32.0
 SIZE = (120, 40)
 SCREENS = {
-    "home": b"1", "setup": b"2", "cards": b"3", "card": b"3\r", "models": b"4",
+    "home": b"1", "setup": b"2", "cards": b"3", "card": b"3jjj\r", "models": b"4",
     "services": b"5", "chat": b"6", "health": b"7",
 }  # fmt: skip
 _LEAVE = b"\x11"

@@ -77,7 +77,8 @@ class DemoNode:
         found = self._fleet.sample(self._clock(), busy=busy, processes=processes)
         if not processes:
             return found
-        cards = [_with_replica(card, self._replicas()) for card in found.cards]
+        replicas = self._replicas()
+        cards = [_with_replica(card, replicas) for card in found.cards]
         return Sample(time=found.time, cards=cards, host=found.host)
 
     def history(self, card: str, span: str) -> History:

@@ -6,7 +6,6 @@ python docs/images/draw.py
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 from appliance.core.i18n import use_default_language
@@ -20,37 +19,22 @@ SIZE = (112, 36)
 PICTURES = {
     "board": ("en", ("1",)),
     "board-zh": ("zh", ("1",)),
-    "cards": ("en", ("3", "down")),
+    "cards": ("en", ("3", "down", "down", "down")),
+    "card": ("en", ("3", "down", "down", "enter", "w", "w")),
     "services": ("en", ("5",)),
 }
-_HISTORY_S = 120
-
-
-class Clock:
-    """Runs with the wall, from any moment on."""
-
-    def __init__(self) -> None:
-        self.behind = _HISTORY_S
-
-    def __call__(self) -> float:
-        """Seconds."""
-        return time.time() - self.behind
 
 
 async def draw(name: str, language: str, keys: tuple[str, ...]) -> None:
     """One picture."""
     use_default_language(language)
-    clock = Clock()
-    node = DemoNode(8, "nvidia", clock=clock)
+    node = DemoNode(8, "nvidia")
     app = ApplianceApp(Backend(node=node, converse=demo().converse, mark="DEMO"), glyphs=UNICODE)
-    while clock.behind > 0:
-        clock.behind -= 1
-        app.history.add(node.sample(), clock())
     async with app.run_test(size=SIZE) as pilot:
         while app.snapshot.status is None:
             await pilot.pause(0.05)
         await pilot.press(*keys)
-        await pilot.pause(0.3)
+        await pilot.pause(1.0)
         svg = app.export_screenshot(title="appliance", simplify=True)
         (HERE / f"{name}.svg").write_text(svg, encoding="utf-8")
 
