@@ -108,7 +108,8 @@ def why_it_failed(model: str, port: int) -> str | None:
     except OSError as error:
         return f"cannot read the model {path}: {error.strerror}"
     try:
-        with socket.socket() as probe:
+        with socket.socket() as probe:  # as the server binds: connections of before are no reason
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((LOOPBACK, port))
     except OSError as error:
         return f"cannot listen on {LOOPBACK}:{port}: {error.strerror}"
