@@ -19,6 +19,7 @@ from appliance.core.status import SERVING, Hold, ReplicaState
 from appliance.engines.build import command_for
 from appliance.engines.command import EngineCommand
 from appliance.engines.metrics import EngineMetrics, Meter
+from appliance.engines.recipes import recipe
 from appliance.node.canary import Canary, culprit
 from appliance.node.keeper import Keeper
 from appliance.node.restarts import Restarts
@@ -155,7 +156,7 @@ class ReplicaKeeper(Keeper):
             identity = self._record.identity
             if identity is None or not alive(identity):
                 return
-            metrics = Meter(identity.port).read()
+            metrics = self._new_meter(identity).read()
             if not metrics or not (metrics.requests_running or metrics.requests_waiting):
                 return
 
@@ -223,6 +224,12 @@ class ReplicaKeeper(Keeper):
         log_path, cpus = str(self.log_file.path), near_cpus(cards)
         return command_for(request_of(self.deployment, cards, port, log_path, cpus))
 
+    def _answers(self, identity: Identity) -> bool:
+        return answers(identity.port, recipe(self.deployment.recipe).readiness)
+
+    def _new_meter(self, identity: Identity) -> Meter:
+        return Meter(identity.port, recipe(self.deployment.recipe).metrics)
+
     def _loading_from(self, log_start: int) -> Loading:
         model = Path(self.deployment.model_path)
         return Loading(self.log_file.path, log_start, size_of(model))
@@ -230,7 +237,7 @@ class ReplicaKeeper(Keeper):
     def _try(self, identity: Identity) -> None:
         """Ask a starting engine for one token; loading may take minutes, standing still may not."""
         self._look_at_loading(identity)
-        if answers(identity.port) and ready(identity.port, self.deployment.id).ok:
+        if self._answers(identity) and ready(identity.port, self.deployment.id).ok:
             self._serve_if_right(identity)
         elif self._pulse.hung(Signs(answers=False, cpu_ticks=cpu_ticks(identity.pid))):
             self._hang(identity, say("it stood still while it loaded the model"))
@@ -262,12 +269,12 @@ class ReplicaKeeper(Keeper):
     # -- watching ---------------------------------------------------------------------------
 
     def _watch(self, identity: Identity) -> None:
-        self._meter = self._meter or Meter(identity.port)
+        self._meter = self._meter or self._new_meter(identity)
         metrics = self.metrics = self._meter.read()
         running = metrics.requests_running if metrics else None
         progress = (metrics.tokens_total or 0) + (metrics.steps_total or 0) if metrics else None
         signs = Signs(
-            answers=metrics is not None or answers(identity.port),
+            answers=metrics is not None or self._answers(identity),
             progress=progress,
             working=None if running is None else running > 0,
             cpu_ticks=cpu_ticks(identity.pid) if running != 0 else None,

@@ -25,7 +25,8 @@ class Handler(BaseHTTPRequestHandler):
             busy = Path(self.mode.removeprefix("busy:")).exists()
             self._say(200, f"llamacpp:requests_processing {int(busy)}\n")
         else:
-            self._say(200 if self.path == "/health" else 404, '{"status": "ok"}')
+            well = "/v1/models" if self.mode == "no-health" else "/health"
+        self._say(200 if self.path == well else 404, '{"status": "ok"}')
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Collection, Iterator
 
 import pytest
-from node_fakes import CPU, EngineMode, keeper_of, until
+from node_fakes import CPU, EngineMode, deployment, keeper_of, until
 
 from appliance.core.errors import ApplianceError
 from appliance.core.inventory import Card
@@ -55,6 +55,12 @@ def test_an_engine_that_answers_is_ready_and_remembered(keep: Keep, state: State
     (record,) = state.replicas()
     assert (record.state, record.identity) == ("ready", identity)
     assert [e.code for e in state.events()] == ["ENGINE-START", "ENGINE-READY"]
+
+
+def test_an_engine_is_asked_where_its_recipe_says(keep: Keep) -> None:
+    keeper = keep("no-health", work=deployment(recipe="mindie-ascend"))
+
+    ready(keeper)
 
 
 def test_a_killed_engine_is_replaced(keep: Keep, state: State) -> None:
