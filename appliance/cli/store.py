@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from appliance.cli.diagnostics import note
+from appliance.cli.diagnostics import note, tell
 from appliance.cli.hardware import json_option
 from appliance.cli.options import Command, settings_of
 from appliance.cli.output import print_document
 from appliance.cli.progress import ProgressLine
 from appliance.cli.pulls import daemon_of_jobs
-from appliance.core.errors import Interrupted, UsageError
+from appliance.core.errors import Interrupted, UsageError, VerificationFailed
 from appliance.core.i18n import _, say
 from appliance.core.paths import find_paths
 from appliance.core.progress import Cancel, OnProgress
@@ -54,8 +54,13 @@ def verify(names: tuple[str, ...], quick: bool) -> None:
 
     store = Store(find_paths().models)
     chosen = [stored_model_named(name, store) for name in names] or store.models()
+    damaged: list[VerificationFailed] = []
     for model in chosen:
-        result = _with_progress(partial(store.verify, model.id, quick), quiet=False)
+        try:
+            result = _with_progress(partial(store.verify, model.id, quick), quiet=False)
+        except VerificationFailed as error:
+            damaged.append(error)
+            continue
         text = _("{model}: whole ({files} file(s), {gb:.2f} GB read, {seconds:.1f} s)")
         click.echo(
             text.format(
@@ -67,6 +72,10 @@ def verify(names: tuple[str, ...], quick: bool) -> None:
         )
     if not chosen:
         click.echo(_("the store is empty"))
+    for failure in damaged[:-1]:
+        tell(failure.what, failure.hint)
+    if damaged:
+        raise damaged[-1]
 
 
 @click.command("import", cls=Command, changes=True, example="appliance models import /media/usb")

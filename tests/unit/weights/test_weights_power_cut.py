@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,6 @@ from power_cut import Recorder, cut
 from shelf import Shelf, some_bytes
 
 from appliance.node.state import State
-from appliance.weights import chunks, fetch
 from appliance.weights.store import Store
 
 CHUNK = 64 << 10
@@ -32,8 +32,9 @@ def recorder(hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 def history(hub: LoopbackHub, place: Path, monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """A model that is fetched, replaced by a newer revision, and removed."""
-    for module in (chunks, fetch):
-        monkeypatch.setattr(module, "CHUNK_BYTES", CHUNK)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("appliance.weights.") and hasattr(module, "CHUNK_BYTES"):
+            monkeypatch.setattr(module, "CHUNK_BYTES", CHUNK)
     shelf = Shelf(hub, place)
     shelf.store.root.mkdir()
     recorder = Recorder(shelf.store.root)
