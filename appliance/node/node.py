@@ -13,9 +13,11 @@ from appliance.core.i18n import Text, say
 from appliance.core.inventory import Card, Inventory
 from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
+from appliance.core.sample import Sample
 from appliance.core.status import SERVING, DeploymentStatus, Hold
 from appliance.gateway.keys import KeyStore
 from appliance.gateway.process import KEYS_FILE
+from appliance.node import observed
 from appliance.node.adoption import adopt_gateway
 from appliance.node.card_watch import CardWatch
 from appliance.node.gateway import GatewayKeeper
@@ -126,6 +128,10 @@ class Node:
     def inventory(self) -> Inventory:
         """What is in this server, looked at afresh."""
         return self.sampler.inventory(fresh=True)
+
+    def sample(self, *, processes: bool = False) -> Sample:
+        """The newest readings; each process is told by the replica that it belongs to."""
+        return observed.sample(self, processes=processes)
 
     def statuses(self) -> list[DeploymentStatus]:
         """What is deployed, stopped deployments too."""

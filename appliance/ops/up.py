@@ -19,6 +19,7 @@ from appliance.core.paths import Paths
 from appliance.core.plan import Choice, Plan, Style, Wish
 from appliance.core.progress import Cancel
 from appliance.core.reference import CatalogReference, IndexReference, Reference, parse_reference
+from appliance.core.sample import Sample
 from appliance.core.status import SERVING, DeploymentStatus, Note, Seconds, Up
 from appliance.engines.recipes import Recipe, recipe
 from appliance.ops.copies import choice_at
@@ -57,6 +58,10 @@ class Services(Protocol):
 
     def inventory(self) -> Inventory:
         """What is in this server."""
+        ...
+
+    def sample(self, *, processes: bool = False) -> Sample:
+        """How the cards are doing, and who is on them."""
         ...
 
     def statuses(self) -> list[DeploymentStatus]:
@@ -141,7 +146,8 @@ class MainJob:
             return self._finish(serving, proof_s=_SECOND_RUN_PROOF_S)
         self._model = self._named or self._running_model()
         with self._phase("detect", say("looking at this server")):
-            ground = ground_of(self._free_inventory(), self._services.paths)
+            free = self._free_inventory()
+            ground = ground_of(free, self._services.paths, sample=self._beside_ours())
         with self._phase("plan", say("choosing what to serve")):
             plan = self._plan(ground)
         with self._phase("fetch", say("fetching the model")):
@@ -225,11 +231,18 @@ class MainJob:
             raise every_card_is_held(free)
         return usable
 
+    def _beside_ours(self) -> Sample:
+        """The cards that no engine of ours is on, with what others use of them."""
+        ours = {card for s in self._running() for replica in s.replicas for card in replica.cards}
+        sample = self._services.sample(processes=True)
+        cards = [card for card in sample.cards if card.id not in ours]
+        return msgspec.structs.replace(sample, cards=cards)
+
     def _plan(self, ground: Ground) -> Plan:
         reference = self._reference()
         if isinstance(reference, IndexReference) and not stored_model(reference, ground):
             self._pull(reference, ground)
-            ground = ground_of(ground.inventory, self._services.paths)
+            ground = ground_of(ground.inventory, self._services.paths, sample=self._beside_ours())
         wish = Wish(
             model=self._model,
             users=self._request.users or DEFAULT_USERS,

@@ -9,6 +9,7 @@ from appliance.core.documents import to_json
 from appliance.core.inventory import Card, Cpu, Host, Inventory
 from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
+from appliance.core.sample import CardSample, Sample
 from appliance.core.status import DeploymentStatus, Proof, ReplicaStatus, Up
 from appliance.node.wishes import UpOptions
 from appliance.ops import up as up_module
@@ -44,9 +45,14 @@ class FakeServices:
         self.fails: BaseException | None = None
         self.history: list[str] = []
         self.keys = ["a-key"]
+        self.readings: list[CardSample] = []
 
     def inventory(self) -> Inventory:
         return self.box
+
+    def sample(self, *, processes: bool = False) -> Sample:
+        assert processes
+        return Sample(time="2026-11-25T00:00:00Z", cards=self.readings)
 
     def statuses(self) -> list[DeploymentStatus]:
         return [self._status(work) for work in self.running.values()]

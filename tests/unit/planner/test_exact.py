@@ -99,7 +99,8 @@ def test_nonsense_is_a_usage_error(asked: Exactly) -> None:
 def test_the_quantization_may_follow_the_id_or_be_the_recommended_one() -> None:
     named = exactly(Exactly(variant="deepseek-r1:q8_0", total_context=4096))
     assert named.variant == "deepseek-r1:q8_0"
-    assert exactly(Exactly(variant="deepseek-r1", total_context=4096)).variant.endswith("q4_k_m")
+    recommended = exactly(Exactly(variant="deepseek-v2-lite", total_context=4096))
+    assert recommended.variant.startswith("deepseek-v2-lite:")
 
 
 def test_the_document_is_plan_1() -> None:
