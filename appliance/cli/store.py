@@ -172,6 +172,7 @@ def remove(ctx: click.Context, name: str, yes: bool) -> None:
     from appliance.node.pulls import recorded_pulls
     from appliance.node.start import state_file
     from appliance.ops.store import open_store, pulled_models, removable
+    from appliance.weights.disk import show_bytes
 
     paths = find_paths()
     store = open_store(paths)
@@ -188,8 +189,8 @@ def remove(ctx: click.Context, name: str, yes: bool) -> None:
     if not yes:
         _confirm_removal(model_id, store.find(model_id))
     freed = store.remove(model_id)
-    text = _("removed {model}, {gb:.1f} GB are free again")
-    click.echo(text.format(model=model_id, gb=freed.bytes / 1e9))
+    text = _("removed {model}, {size} are free again")
+    click.echo(text.format(model=model_id, size=show_bytes(freed.bytes)))
 
 
 def _confirm_removal(model_id: str, model: StoredModel | None) -> None:
@@ -214,13 +215,14 @@ def gc(ctx: click.Context) -> None:
     from appliance.node.pulls import recorded_pulls
     from appliance.node.start import state_file
     from appliance.ops.store import open_store, pulled_models
+    from appliance.weights.disk import show_bytes
 
     paths = find_paths()
     pulls = [pull.options.model for pull in recorded_pulls(state_file(paths))]
     freed = open_store(paths).gc(keep=pulled_models(pulls))
     for path in freed.removed:
         note(path, settings_of(ctx))
-    click.echo(_("{gb:.2f} GB are free again").format(gb=freed.bytes / 1e9))
+    click.echo(_("{size} are free again").format(size=show_bytes(freed.bytes)))
 
 
 STORE_COMMANDS = (verify, import_models, export, remove, gc)
