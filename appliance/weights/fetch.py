@@ -42,7 +42,8 @@ _END_S = 2.0
 class FetchOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How hard to try. `stall_s`: without bytes (or with a trickle) for so long is a fault.
 
-    `limit`: a ceiling of speed as `parse_limit` reads it.
+    `probe_s`: how long sources may take to say what they have once one has, `trial_s`: how long
+    they are compared by what they send. `limit`: a ceiling of speed as `parse_limit` reads it.
     """
 
     connections: int = 16
@@ -51,6 +52,7 @@ class FetchOptions(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 6
     backoff_s: float = 1.0
     probe_s: float = 2.0
+    trial_s: float = 2.0
     limit: str | None = None
 
 

@@ -323,5 +323,5 @@ class _Pulling:
             attempts=self.options.attempts,
             backoff_s=self.options.backoff_s,
             speeds=self.speeds,
-            trial_s=self.options.probe_s if target.size >= _TRIAL_BYTES else 0.0,
+            trial_s=self.options.trial_s if target.size >= _TRIAL_BYTES else 0.0,
         )

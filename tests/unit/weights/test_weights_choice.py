@@ -18,7 +18,7 @@ SIZE = 20 * CHUNK + 4321
 DATA = some_bytes(SIZE, seed=3)
 NAME = "model.safetensors"
 BOTH = ("hf:deepseek-ai/tiny", "ms:deepseek-ai/tiny")
-PATIENT = msgspec.structs.replace(IMPATIENT, stall_s=10.0, probe_s=1.0)
+PATIENT = msgspec.structs.replace(IMPATIENT, stall_s=20.0, probe_s=20.0, trial_s=1.0)
 
 
 @pytest.fixture
