@@ -184,13 +184,14 @@ def test_an_answer_file_that_cannot_be_meant_is_refused(
 
 
 def test_what_is_typed_goes_before_the_answer_file(tmp_path: Path, monkeypatch: Any) -> None:
-    from appliance.cli.up import _options
+    from appliance.node.wishes import up_options
+    from appliance.ops.setup.answers import answers_of, read_answers
 
     monkeypatch.chdir(tmp_path)
     answers = tmp_path / "answers.toml"
     answers.write_text('model = "file:x.gguf"\nusers = 3\nallow_cpu = true\n')
 
-    options = _options(answers, {"users": 7})
+    options = up_options(answers_of({**read_answers(answers), "users": 7}))
 
     assert (options.model, options.users, options.allow_cpu) == (
         f"file:{tmp_path}/x.gguf",
