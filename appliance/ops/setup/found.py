@@ -115,7 +115,8 @@ def found_outside(answers: Sequence[Probe], hubs: Sequence[str]) -> list[Found]:
 
 
 def _hub(probe: Probe) -> Found:
-    name = HUB_NAMES.get(str(probe.reference).partition(":")[0], str(probe.reference))
+    kind, _, rest = str(probe.reference).partition(":")
+    name = HUB_NAMES.get(kind, rest.partition("/")[0])
     text = say("{hub} answers in {seconds} s", hub=name, seconds=f"{probe.seconds:.1f}")
     return Found(state="found", what=str(say("network")), text=str(text))
 

@@ -9,10 +9,16 @@ from appliance.catalog.models import Catalogue
 from appliance.core.i18n import say
 from appliance.core.inventory import Document, Inventory
 from appliance.core.plan import Choice
-from appliance.core.reference import FileReference, IndexReference, parse_reference
+from appliance.core.reference import (
+    FileReference,
+    IndexReference,
+    PeerReference,
+    Reference,
+    parse_reference,
+)
 from appliance.ops.copies import brought_disks, find_copy
 from appliance.ops.setup.found import HUB_NAMES
-from appliance.ops.sources import hub_sources
+from appliance.ops.sources import hub_sources, neighbours
 from appliance.weights.pull import Probe, PullRequest, probe, request_for
 
 _PATIENCE_S = 4.0
@@ -28,9 +34,11 @@ class Place(Document, frozen=True, kw_only=True):
 
 
 def ask_hubs(choice: Choice, catalogue: Catalogue, hubs: Sequence[str]) -> list[Probe]:
-    """What every hub that may be asked says of a choice, within a few seconds."""
-    sources = request_for(parse_reference(choice.variant), catalogue).sources
-    asked = hub_sources(sources, hubs)
+    """What every known neighbour and every hub that may be asked says of a choice, within a few
+    seconds.
+    """
+    request = request_for(parse_reference(choice.variant), catalogue)
+    asked: list[Reference] = [*neighbours(request), *hub_sources(request.sources, hubs)]
     return probe(asked, timeout_s=_PATIENCE_S) if asked else []
 
 
@@ -74,7 +82,8 @@ def _copies(request: PullRequest, inventory: Inventory) -> list[Place]:
 
 
 def _hubs(answers: Sequence[Probe]) -> list[Place]:
-    rows = [_hub(probe) for probe in answers]
+    """Neighbours and hubs, those that have it first; before them, all that have it together."""
+    rows = [_asked(probe) for probe in answers]
     good = [row for row in rows if row.state == "ok"]
     if len(good) > 1:
         text = say("what one lacks, the other gives")
@@ -83,17 +92,22 @@ def _hubs(answers: Sequence[Probe]) -> list[Place]:
     return sorted(rows, key=lambda row: row.state != "ok")
 
 
-def _hub(probe: Probe) -> Place:
-    hub = str(probe.reference).partition(":")[0]
+def _asked(probe: Probe) -> Place:
+    reference = probe.reference
+    if isinstance(reference, PeerReference):
+        source, title = f"peer:{reference.authority}", reference.host
+    else:
+        source = str(reference).partition(":")[0]
+        title = HUB_NAMES[source]
     if not probe.ok:
-        return Place(source=hub, title=HUB_NAMES[hub], text=probe.why, state="no")
+        return Place(source=source, title=title, text=probe.why, state="no")
     text = say("has it, answers in {seconds} s", seconds=f"{probe.seconds:.1f}")
-    return Place(source=hub, title=HUB_NAMES[hub], text=str(text))
+    return Place(source=source, title=title, text=str(text))
 
 
 def _to_be_named() -> list[Place]:
     disk = say("the path of a file, or of a directory that holds it")
-    neighbour = say("the name or address of an appliance that has it")
+    neighbour = say("its address, once `appliance models peer` has met it")
     return [
         Place(source="file:", title=str(say("another disk")), text=str(disk), state="typed"),
         Place(source="peer:", title=str(say("a neighbour")), text=str(neighbour), state="typed"),

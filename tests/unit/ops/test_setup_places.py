@@ -277,6 +277,29 @@ def test_the_processor_beside_cards_wants_a_yes(session: Session) -> None:
     assert yes.steps[-1].what != "consent"
 
 
+def test_neighbours_and_hubs_that_have_it_come_first_and_together(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def some(sources: Sequence[Any], *, timeout_s: float) -> list[Probe]:
+        return [
+            Probe(
+                reference=s, ok=not str(s).startswith("hf"), reached=True, seconds=0.2, why="gone"
+            )
+            for s in sources
+        ]
+
+    monkeypatch.setattr("appliance.ops.setup.places.probe", some)
+    monkeypatch.setattr("appliance.ops.sources.known_peers", lambda: {"10.0.0.7:8481": None})
+    offered = session.offers(Answers(), server(CPU), [])
+
+    rows = session.places(offered)
+
+    assert [row.source for row in rows[:4]] == ["hubs", "peer:10.0.0.7:8481", "ms", "hf"]
+    assert rows[0].title == "10.0.0.7 + ModelScope"
+    assert (rows[3].state, rows[3].text) == ("no", "gone")
+    assert "10.0.0.7 answers" in session.outside(offered)[0].text
+
+
 def test_places_end_with_what_can_be_named(session: Session) -> None:
     rows = session.places(session.offers(Answers(), server(CPU), []))
 
