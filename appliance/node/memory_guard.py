@@ -46,11 +46,11 @@ class MemoryGuard(Keeper):
         if largest is None or sizes[largest] < _WORTH_MIB:
             self._tell(memory, "server")
             return
+        largest.end_for_memory()
         self._tell(memory, largest.record.id, always=True)
         self._replicas.keep_evidence(
             "MEMORY-LOW", largest.record.cards, say("{mib:.0f} MiB left", mib=memory.available_mib)
         )
-        largest.end_for_memory()
 
     def _tell(self, memory: HostMemory, subject: str, *, always: bool = False) -> None:
         if always or time.monotonic() - self._told_at >= _TELL_EVERY_S:

@@ -160,3 +160,28 @@ def test_what_cannot_be_ended_keeps_no_daemon_from_starting(
     monkeypatch.setattr(adoption, "stop", held)
 
     assert adopted(paths, state) == {}
+
+
+def test_what_was_being_ended_when_the_daemon_died_is_ended_and_forgotten(
+    paths: Paths, state: State, started: Started
+) -> None:
+    identity = started("old-0")
+    state.save_replica(record_of(identity, id="old-0", work=deployment("old")))
+
+    assert adopted(paths, state) == {}
+
+    assert not alive(identity)
+    (record,) = state.replicas()
+    assert (record.identity, record.state) == (None, "stopped")
+
+
+def test_leave_to_adapt_is_no_reason_to_start_afresh(
+    paths: Paths, state: State, started: Started
+) -> None:
+    identity = started("tiny-0")
+    state.save_replica(record_of(identity, work=deployment(adapt=True)))
+
+    (record,) = adopted(paths, state).values()
+
+    assert (record.identity, record.work) == (identity, deployment())
+    assert alive(identity)

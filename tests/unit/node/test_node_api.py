@@ -260,3 +260,13 @@ def test_a_path_too_long_for_a_socket_is_said(
     with pytest.raises(ApplianceError) as refused:
         ensure_daemon(find_paths())
     assert refused.value.code == "PATH-TOO-LONG"
+
+
+def test_cards_that_are_not_there_are_neither_held_nor_released(client: NodeClient) -> None:
+    with pytest.raises(UsageError) as refused:
+        client.hold_card("nvidia0", "a new fan")
+    assert refused.value.code == "NO-SUCH-CARD"
+    with pytest.raises(UsageError) as refused:
+        client.release_card("GPU-1")
+    assert refused.value.code == "CARD-NOT-HELD"
+    assert all(card.hold is None for card in client.status().cards)
