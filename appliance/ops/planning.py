@@ -14,7 +14,7 @@ from appliance.core.config import load_config
 from appliance.core.errors import UsageError
 from appliance.core.holds import without_held
 from appliance.core.i18n import say
-from appliance.core.inventory import Host, Inventory
+from appliance.core.inventory import Card, Host, Inventory
 from appliance.core.measurement import Measurement, load_measurements
 from appliance.core.paths import Paths
 from appliance.core.plan import Plan, Wish
@@ -97,7 +97,7 @@ def ground_of(
         inventory=inventory,
         catalogue=load_catalogue(),
         recipes=load_recipes(),
-        facts={card.id: found for card in inventory.cards if (found := card_facts(card))},
+        facts=_facts(inventory),
         stored=store.models() if here else [],
         disk_free_mib=store.free_bytes() / 2**20 if here else None,
         host_memory_free_mib=_free_memory_mib() if here else None,
@@ -107,6 +107,13 @@ def ground_of(
         used_mib=used_by_others(sample) if sample else {},
         measurements=load_measurements(paths) if here else [],
     )
+
+
+def _facts(inventory: Inventory) -> dict[str, CardFacts]:
+    """What is known about each card, and about the processors beside them."""
+    processors = Card(id="cpu", vendor="cpu", name=inventory.host.cpu.model)
+    every = {card.id: card for card in (processors, *inventory.cards)}
+    return {name: found for name, card in every.items() if (found := card_facts(card))}
 
 
 def used_by_others(sample: Sample) -> dict[str, float]:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from up_fakes import gpu_box
 
+from appliance.core.inventory import Cpu
 from appliance.core.paths import find_paths
 from appliance.core.plan import Wish
 from appliance.core.sample import CardProcess, CardSample, Sample
@@ -42,3 +44,12 @@ def test_a_plan_leaves_the_card_of_others_alone(
     used = {card for choice in found.choices for card in choice.cards}
     assert second in used
     assert first not in used
+
+
+def test_the_processors_beside_cards_are_known_by_their_model() -> None:
+    box = gpu_box(1)
+    cpu = Cpu(model="AMD EPYC 9654 96-Core Processor", sockets=2, cores=192)
+    box = msgspec.structs.replace(box, host=msgspec.structs.replace(box.host, cpu=cpu))
+    facts = ground_of(box, find_paths(), here=False).facts
+    assert facts["cpu"].bandwidth_gbs == 461
+    assert box.cards[0].id in facts
