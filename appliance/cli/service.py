@@ -85,6 +85,10 @@ def _print_deployment(deployment: DeploymentStatus) -> None:
             restarts=replica.restarts,
         )
         click.echo(f"{'':<11} {text}")
+        if replica.load_pct is not None:
+            loaded = _("{pct:.0f} % loaded, about {left:.0f} s left")
+            text = loaded.format(pct=replica.load_pct, left=replica.load_eta_s or 0.0)
+            click.echo(f"{'':<11} {text}")
 
 
 def print_cards(now: Status) -> None:
