@@ -64,7 +64,8 @@ UNFIT = re.compile(
     r"does not fit|spills|power-limited|likely CPU|speculation|not the stock|TOTAL|prefill measured"
 )
 OTHER_ENGINE = re.compile(r"cchuter|b9842|TensorRT")
-"""Not what is planned: a fork, a build from before the indexer's kernel, an engine without recipe."""
+"""Not what is planned: a fork, a build from before the indexer's kernel, an engine without a
+recipe."""
 NO_INDEXER = re.compile(r"no fused indexer|without LIGHTNING_INDEXER")
 GIB = re.compile(r"([\d.]+) ?GiB")
 
