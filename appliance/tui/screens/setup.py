@@ -64,7 +64,18 @@ class SetupScreen(Looking):
         if self.appliance.work_begun:
             self.appliance.work_begun = False
             self.wizard = went(self.wizard, "work")
+        if self.wizard.page != "work":
+            self.look()
         super().on_screen_resume()
+
+    def do_refresh(self) -> None:
+        """Look again at everything: a cable, a disk or a driver may have come."""
+        if self.setup:
+            self.setup.forget()
+        self.wizard = replace(self.wizard, found=None, outside=None, places=None)
+        self.appliance.do_refresh()
+        self.look()
+        self.redraw()
 
     def _page(self, width: int, height: int) -> list[Line]:
         return view.page(self.scene(width, height), self.wizard)

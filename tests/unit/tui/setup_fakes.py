@@ -78,6 +78,7 @@ class FakeSetup:
         self.begun: list[Answers] = []
         self.saved: list[Answers] = []
         self.finished = 0
+        self.forgotten = 0
 
     def draft(self) -> Draft:
         return self.kept
@@ -135,4 +136,4 @@ class FakeSetup:
         self.finished += 1
 
     def forget(self) -> None:
-        """Nothing is remembered."""
+        self.forgotten += 1

@@ -213,6 +213,16 @@ async def test_the_planner_is_asked_again_when_people_change() -> None:
         await until(it.pilot, lambda: it.setup.planned[-1].users == 12)
 
 
+async def test_r_looks_again_and_asks_the_hubs_afresh() -> None:
+    async with opened() as it:
+        await it.to("found")
+        await it.sees("ModelScope answers")
+        planned = len(it.setup.planned)
+        await it.press("r")
+        await until(it.pilot, lambda: it.setup.forgotten == 1 and len(it.setup.planned) > planned)
+        await it.sees("ModelScope answers")
+
+
 async def test_numbers_can_be_typed_and_nonsense_is_refused_with_what_is_allowed() -> None:
     async with opened() as it:
         await it.to("people")
