@@ -60,6 +60,7 @@ _STILL_S = 18.0  # and one round of probes that time out: found within 30 s
 _STILL_LOADING_S = 120.0  # a network file system may stand still for as long
 _LOADING_LOOK_S = 1.0
 _DRAIN_LOOK_S = 0.1
+_CANARY_PATIENCE_S = 300.0
 
 
 class Surroundings(Protocol):
@@ -99,7 +100,7 @@ class ReplicaKeeper(Keeper):
         self._record = record
         self._around = around
         self._restarts = Restarts(Path(work.model_path))
-        self._watch_at = 0.0
+        self._watch_at = self._ready_at = 0.0
         self._meter: Meter | None = None
         self._pulse = Pulse(still_s=_STILL_S)
         self._oom_kills = oom_kills()
@@ -263,6 +264,8 @@ class ReplicaKeeper(Keeper):
         self._offer = None
         self._pulse = Pulse(still_s=_STILL_S)
         self._meter = None
+        self._ready_at = time.monotonic()
+        self._watch_at = self._ready_at + _WATCH_S
         self._event("info", "ENGINE-READY", say("ready"))
         self._become("ready", None)
 
@@ -285,14 +288,16 @@ class ReplicaKeeper(Keeper):
         if metrics and self._record.state in SERVING:
             self._become_if_new("busy" if running else "ready")
         self.log_file.rotate()
-        self._mind_the_canary(identity)
+        self._mind_the_canary(identity, idle=not running)
 
     def _become_if_new(self, state: ReplicaState) -> None:
         if state != self._record.state:
             self._become(state, None)
 
-    def _mind_the_canary(self, identity: Identity) -> None:
-        if self._canary.due():
+    def _mind_the_canary(self, identity: Identity, *, idle: bool) -> None:
+        """Nobody waits for a canary, unless there is always somebody."""
+        waited_s = time.monotonic() - self._ready_at
+        if self._canary.due() and (idle or waited_s > _CANARY_PATIENCE_S):
             self._canary.begin(identity.port)
         fault = self._canary.take_fault()
         if fault and self._record.state in SERVING:
