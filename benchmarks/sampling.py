@@ -103,6 +103,35 @@ def measure(sys_root: Path, seconds: float, hz: float) -> None:
         print(f"| inventory, first | {cold_s * 1000:.0f} ms |")
         print(f"| inventory, again | {warm_s * 1000:.0f} ms |")
 
+        print(f"| keeping history, share of one core | {history_share(sys_root, hz):.3f} % |")
+        for count in (8, 160):
+            print(f"| history of {count} cards on disk | {history_mib(count):.1f} MiB, for ever |")
+
+
+def history_share(sys_root: Path, hz: float) -> float:
+    """Percent of a core that remembering costs, over an hour of samples of these cards."""
+    from appliance.hardware.box import Box
+    from appliance.hardware.sources import LiveSource
+    from appliance.telemetry.history import CardHistory
+
+    with Box(LiveSource(sys_root)) as box, tempfile.TemporaryDirectory() as directory:
+        sample = box.sample()
+        history = CardHistory(Path(directory))
+        samples = int(3600 * hz)
+        began, now = time.process_time(), time.time()
+        for number in range(samples):
+            history.add(sample, now + number / hz)
+        spent = time.process_time() - began
+        history.close()
+    return spent / 3600 * 100
+
+
+def history_mib(cards: int) -> float:
+    """What the files of so many cards take, with those of the server and of all together."""
+    from appliance.telemetry.rings import FILE_BYTES
+
+    return (cards + 2) * FILE_BYTES / 2**20
+
 
 def _children() -> set[int]:
     return {process.pid for process in psutil.Process().children(recursive=True)}

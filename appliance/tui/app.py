@@ -137,8 +137,11 @@ class ApplianceApp(CardWork):
         return self.backend.converse
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Show the first picture, then begin to look: what looking imports must not hold it up."""
         self.go(self._first)
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
         self.feed.start()
         self.set_interval(1.0, self._age)
         if self.backend.start and not self.readonly:

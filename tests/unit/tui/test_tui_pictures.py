@@ -56,8 +56,11 @@ def once(node: FakeNode) -> FakeNode:
     return node
 
 
-def hold(app: ApplianceApp) -> None:
-    """No more pictures, and this one does not grow old."""
+async def hold(pilot: Pilot[int]) -> None:
+    """No more pictures once the board's graphs are there, and this one does not grow old."""
+    app = pilot.app
+    assert isinstance(app, ApplianceApp)
+    await until(pilot, lambda: app.snapshot.history is not None)
     app.feed.stop()
     app.snapshot = replace(app.snapshot, stale_after_s=1e9)
 
@@ -122,7 +125,7 @@ async def test_every_screen_is_drawn_as_it_was(
     app = app_of(once(FakeNode()), glyphs=UNICODE if size[0] > 80 else ASCII)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: MODEL in shown(app))
-        hold(app)
+        await hold(pilot)
         await pilot.pause(0.05)
         for name, keys, landmark in WALK:
             await pilot.press(*keys)
@@ -139,7 +142,7 @@ async def test_chinese_fits_every_screen(size: tuple[int, int]) -> None:
     app = app_of(once(worst()))
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: MODEL in shown(app))
-        hold(app)
+        await hold(pilot)
         for name, keys, landmark in WALK:
             await pilot.press(*keys)
             await until(pilot, lambda mark=landmark: mark in shown(app))  # type: ignore[misc]
@@ -172,7 +175,7 @@ async def test_the_board_in_every_state(state: str, size: tuple[int, int]) -> No
     app = app_of(once(make()), **options)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.snapshot.status is not None)
-        hold(app)
+        await hold(pilot)
         await pilot.press(*keys)
         await until(pilot, lambda: landmark in shown(app))
         await pilot.pause()
@@ -232,7 +235,7 @@ async def models() -> AsyncIterator[tuple[ApplianceApp, Pilot[int]]]:
     app = app_of(once(FakeNode()), offers=lambda inventory: offers(rows, plan))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.snapshot.status is not None)
-        hold(app)
+        await hold(pilot)
         yield app, pilot
 
 
