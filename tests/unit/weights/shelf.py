@@ -14,8 +14,9 @@ from appliance.catalog.gguf_write import header_bytes
 from appliance.catalog.models import Catalogue
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress, Pull
-from appliance.core.reference import FileReference, HubReference, IndexReference, parse_reference
+from appliance.core.reference import parse_reference
 from appliance.weights.pull import FetchOptions, PullRequest, WantedFile, pull, request_for
+from appliance.weights.request import Place
 from appliance.weights.store import Store
 
 MIB = 1 << 20
@@ -54,7 +55,7 @@ class Shelf:
     def request(self, *references: str, files: list[WantedFile] | None = None) -> PullRequest:
         """A model with several sources."""
         first = request_for(parse_reference(references[0]), NO_CATALOGUE)
-        sources: list[HubReference | IndexReference | FileReference] = []
+        sources: list[Place] = []
         for text in references:
             sources += request_for(parse_reference(text), NO_CATALOGUE).sources
         return PullRequest(
