@@ -80,9 +80,10 @@ def list_builds(as_json: bool) -> None:
     if as_json:
         print_documents("appliance.builds/1", "builds", found)
         return
+    archives = [archive_of(one.backend, one.key) for one in found]
     rows = [
-        (one.backend, one.version, _("yes") if one.in_use else "", archive_of(one.backend, one.key))
-        for one in found
+        (one.backend, one.version, _("yes") if one.in_use else "", kept if kept.exists() else None)
+        for one, kept in zip(found, archives, strict=True)
     ]
     print_table((_("BACKEND"), _("VERSION"), _("IN USE"), _("ARCHIVE")), rows)
 

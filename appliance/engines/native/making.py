@@ -113,6 +113,7 @@ def take_over(
         _place(fresh, place)
         switch_to(place)
         _forget_old(root, note.key)
+        _keep_archive(place, archive_of(name, note.key))
     return _read(place, in_use=True)
 
 

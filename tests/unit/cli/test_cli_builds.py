@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from appliance.cli.engines import engines
 from appliance.core.documents import to_json
 from appliance.engines.native.builds import Build, builds_root, switch_to
+from appliance.engines.native.making import archive_of
 
 
 @pytest.fixture
@@ -34,9 +35,12 @@ def test_builds_are_listed(two_builds: None) -> None:
         ("0.3.35", False),
         ("0.3.36", True),
     }
+    archive = archive_of("cpu", "0.3.36-a")
+    archive.parent.mkdir(parents=True)
+    archive.touch()
     table = CliRunner().invoke(engines, ["builds"]).output
-    assert "0.3.36" in table
-    assert "llama.cpp-cpu-0.3.36-a.tar.gz" in table
+    assert str(archive) in table
+    assert "0.3.35-a" not in table
 
 
 def test_nothing_was_built() -> None:

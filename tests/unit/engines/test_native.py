@@ -119,6 +119,7 @@ def test_an_archive_is_taken_over_from_another_server(
     taken = take_over("cpu", made, model=site.model)
 
     assert (taken.key, taken.in_use) == (key, True)
+    assert archive_of("cpu", key).exists()
     assert current_build("cpu").resolve().name == key
     with pytest.raises(UsageError, match="is of the backend cpu"):
         take_over("vulkan", made, model=site.model)
