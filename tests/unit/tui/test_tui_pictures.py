@@ -56,13 +56,18 @@ def once(node: FakeNode) -> FakeNode:
     return node
 
 
-async def hold(pilot: Pilot[int]) -> None:
-    """No more pictures once the board's graphs are there, and this one does not grow old."""
+def hold(app: ApplianceApp) -> None:
+    """No more pictures, and this one does not grow old."""
+    app.feed.stop()
+    app.snapshot = replace(app.snapshot, stale_after_s=1e9)
+
+
+async def hold_whole(pilot: Pilot[int]) -> None:
+    """As `hold`, once the board's graphs are there."""
     app = pilot.app
     assert isinstance(app, ApplianceApp)
     await until(pilot, lambda: app.snapshot.history is not None)
-    app.feed.stop()
-    app.snapshot = replace(app.snapshot, stale_after_s=1e9)
+    hold(app)
 
 
 class WideWords(NullTranslations):
@@ -125,7 +130,7 @@ async def test_every_screen_is_drawn_as_it_was(
     app = app_of(once(FakeNode()), glyphs=UNICODE if size[0] > 80 else ASCII)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: MODEL in shown(app))
-        await hold(pilot)
+        await hold_whole(pilot)
         await pilot.pause(0.05)
         for name, keys, landmark in WALK:
             await pilot.press(*keys)
@@ -142,7 +147,7 @@ async def test_chinese_fits_every_screen(size: tuple[int, int]) -> None:
     app = app_of(once(worst()))
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: MODEL in shown(app))
-        await hold(pilot)
+        await hold_whole(pilot)
         for name, keys, landmark in WALK:
             await pilot.press(*keys)
             await until(pilot, lambda mark=landmark: mark in shown(app))  # type: ignore[misc]
@@ -175,7 +180,7 @@ async def test_the_board_in_every_state(state: str, size: tuple[int, int]) -> No
     app = app_of(once(make()), **options)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.snapshot.status is not None)
-        await hold(pilot)
+        await hold_whole(pilot)
         await pilot.press(*keys)
         await until(pilot, lambda: landmark in shown(app))
         await pilot.pause()
@@ -235,7 +240,7 @@ async def models() -> AsyncIterator[tuple[ApplianceApp, Pilot[int]]]:
     app = app_of(once(FakeNode()), offers=lambda inventory: offers(rows, plan))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.snapshot.status is not None)
-        await hold(pilot)
+        await hold_whole(pilot)
         yield app, pilot
 
 
