@@ -1,9 +1,9 @@
 """The file of one card's history: a ring of fixed records for every span, of one size for ever.
 
 The place of a record is its step's number modulo the length of its ring, and the record carries
-that number and a checksum. So there is no head to lose: whatever a kill or a power cut leaves behind
-is either a whole record or a gap, and what an earlier round left is told from what belongs there.
-The blocks are taken when the file is made: a disk that fills up later costs nothing.
+that number and a checksum. So there is no head to lose: what a kill or a power cut leaves behind is
+a whole record or a gap, and what an earlier round left is told from what belongs there. The blocks
+are taken when the file is made: a disk that fills up later costs nothing.
 """
 
 from __future__ import annotations
@@ -72,10 +72,7 @@ def _records(raw: bytes) -> Iterator[tuple[int, Record]]:
             counts, values = fields[: len(READINGS)], fields[len(READINGS) :]
             yield (
                 number,
-                tuple(
-                    (n, *values[3 * i : 3 * i + 3])
-                    for i, n in enumerate(counts)
-                ),
+                tuple((n, *values[3 * i : 3 * i + 3]) for i, n in enumerate(counts)),
             )
 
 
