@@ -80,6 +80,9 @@ async def test_every_page_is_drawn_as_it_was(
             await pilot.press(*keys)
             await until(pilot, lambda mark=landmark: mark in shown(app))  # type: ignore[misc]
             await pilot.pause(0.4)
+            hold(app)
+            app.redraw()
+            await pilot.pause()
             lines = drawn(app)
             assert max(map(cells, lines)) <= size[0]
             assert any("rgb" in s or "#" in s for line in styles(app) for s in line) == (
