@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,27 @@ class Stream:
         return self.text
 
 
+@contextmanager
+def slowed(engine: int) -> Iterator[None]:
+    """An engine that is held nearly all of the time: a long answer takes minutes."""
+    done = threading.Event()
+
+    def hold() -> None:
+        with suppress(ProcessLookupError):
+            while not done.wait(0.02):
+                os.kill(engine, signal.SIGSTOP)
+                done.wait(1.0)
+                os.kill(engine, signal.SIGCONT)
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    try:
+        yield
+    finally:
+        done.set()
+        holding.join()
+
+
 def test_a_card_that_falls_off_the_bus(staged: Staged, parrot: Path) -> None:
     appliance, stage = staged.appliance, staged.open(cards=2)
     up = appliance.up("--model", f"file:{parrot}")
@@ -202,33 +223,52 @@ def test_a_file_cut_short_under_it_is_named_and_a_whole_one_heals_it(
     assert ask(up["endpoint"], up["key"]).status_code == 200
 
 
-@pytest.mark.parametrize("hurried", [False, True])
-def test_running_answers_end_before_the_engine_unless_it_has_to_be_now(
-    appliance: Appliance, talker: Path, hurried: bool
-) -> None:
+def test_running_answers_end_before_the_engine_does(appliance: Appliance, talker: Path) -> None:
     stream = Stream(appliance.up("--model", f"file:{talker}"))
 
-    down = appliance.run("down", *(["--now"] if hurried else []))
+    down = appliance.run("down")
 
     assert down.returncode == 0, down.stderr
-    whole = stream.end().rstrip().endswith("data: [DONE]")
-    assert whole is not hurried
+    assert stream.end().rstrip().endswith("data: [DONE]")
+    assert appliance.processes() == {}
+
+
+def test_down_now_waits_for_nobody_and_ends_a_down_that_waits(
+    appliance: Appliance, talker: Path
+) -> None:
+    up = appliance.up("--model", f"file:{talker}")
+    (engine,) = appliance.engines()
+    with slowed(engine):
+        stream = Stream(up)
+        waiting = appliance.start("down", "talker.gguf")
+        wait_for(lambda: appliance.status()["deployments"][0]["state"] == "stopped")
+        assert appliance.engines() == [engine]
+
+        down = appliance.run("down", "--now", timeout_s=45)  # a minute is what answers get
+
+        waiting.communicate(timeout=15)
+    stream.end()
+    assert down.returncode == 0, down.stderr
     assert appliance.processes() == {}
 
 
 def test_a_daemon_killed_while_it_waits_for_answers_leaves_no_orphan(
     appliance: Appliance, talker: Path
 ) -> None:
-    stream = Stream(appliance.up("--model", f"file:{talker}"))
+    up = appliance.up("--model", f"file:{talker}")
     daemon = appliance.status()["daemon"]["pid"]
-    down = appliance.start("down", "talker.gguf")
-    wait_for(lambda: appliance.status()["deployments"][0]["state"] == "stopped")
+    (engine,) = appliance.engines()
+    with slowed(engine):
+        stream = Stream(up)
+        down = appliance.start("down", "talker.gguf")
+        wait_for(lambda: appliance.status()["deployments"][0]["state"] == "stopped")
+        assert appliance.engines() == [engine]
 
-    os.kill(daemon, signal.SIGKILL)
-    down.communicate(timeout=30)
-    assert appliance.run("status").returncode == 0
+        os.kill(daemon, signal.SIGKILL)
+        down.communicate(timeout=30)
+        assert appliance.run("status").returncode == 0
 
-    wait_for(lambda: appliance.engines() == [])
+        wait_for(lambda: appliance.engines() == [])
     stream.end()
 
 
