@@ -14,17 +14,18 @@ from appliance.core.pull import Progress
 from appliance.core.sample import Sample
 from appliance.core.status import DeploymentStatus, Proof, Status
 from appliance.node.client import NodeClient
-from appliance.node.wishes import Event
+from appliance.node.wishes import Event, JobStatus
 from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece, stream_chat
 from appliance.ops.setup.session import Session
 from appliance.tui.backend import Backend
+from appliance.tui.shelf import StoreShelf
 
 _PATIENCE_S = 4.0
 
 
 def backend(paths: Paths) -> Backend:
     """Everything here is imported when it is first needed: the first picture does not wait."""
-    prepare(Status, Inventory, Sample, list[Event], Progress, Proof)
+    prepare(Status, Inventory, Sample, list[Event], list[JobStatus], Progress, Proof)
 
     def converse(
         messages: Sequence[Message], model: str | None, manner: Manner = AS_IT_IS
@@ -32,7 +33,7 @@ def backend(paths: Paths) -> Backend:
         whole = [*manner.opening(), *messages]
         return stream_chat(paths.gateway_socket, whole, model=model, options=manner.options())
 
-    def start() -> object:
+    def start() -> None:
         from appliance.node.start import ensure_daemon
 
         ensure_daemon(paths).close()
@@ -44,6 +45,7 @@ def backend(paths: Paths) -> Backend:
         offers=lambda inventory: _offers(paths, inventory),
         command=_command,
         setup=Session(paths),
+        shelf=StoreShelf(paths),
     )
 
 
