@@ -12,6 +12,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from appliance.core.history import STEPS, History, HistoryPoint, Range, Span
+from appliance.core.i18n import _
 from appliance.core.inventory import Card, Disk, Host, Inventory, Problem
 from appliance.core.sample import CardProcess, CardSample, HostSample, Sample
 from appliance.core.topology import CardPlace, Topology
@@ -96,8 +97,8 @@ class Fleet:
                 code="CARD-LOST",
                 severity="fail",
                 card=self.places[self.lost].card.id,
-                text="the card was here at the last start and is gone from the bus",
-                advice="look at its power and seat; the kernel log names the slot",
+                text=_("the card was here at the last start and is gone from the bus"),
+                advice=_("look at its power and seat; the kernel log names the slot"),
             )
         ]
 
