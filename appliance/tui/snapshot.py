@@ -15,6 +15,8 @@ from appliance.core.status import CardStatus, DeploymentStatus, Hold, Status
 from appliance.node.wishes import Event, JobStatus
 from appliance.tui.words import CARD_STATES, HEALTH_WORDS, HOLDS, HOT, STALE, UNKNOWN, Word
 
+_START_S = 20.0
+
 
 @dataclass(frozen=True)
 class CardRow:
@@ -103,6 +105,11 @@ class Snapshot:
     stale_after_s: float = 3.0
     history: History | None = None
     """Of what the screen in front draws as graphs."""
+
+    @property
+    def starting(self) -> bool:
+        """Never seen yet, and no longer silent than a daemon takes to start on a busy server."""
+        return self.status is None and (self.down_s or 0.0) < _START_S
 
     @property
     def deployments(self) -> list[DeploymentStatus]:

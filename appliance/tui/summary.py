@@ -29,12 +29,12 @@ def sentence(snapshot: Snapshot, glyphs: Glyphs, width: int = 200) -> tuple[str,
 
     Its later parts are left out where `width` cells do not hold them.
     """
+    if snapshot.starting:
+        return "info", _("asking the daemon")
     if snapshot.down_s is not None:
         return "fail", _("the daemon has not answered for {time}").format(
             time=duration(snapshot.down_s)
         )
-    if snapshot.status is None:
-        return "info", _("asking the daemon")
     parts = [_age(snapshot), _serving(snapshot), _cards(snapshot), _hottest(snapshot, glyphs)]
     parts = [part for part in parts if part]
     while len(parts) > 1 and cells(_("; ").join(parts)) > width:
@@ -99,6 +99,8 @@ def _hottest(snapshot: Snapshot, glyphs: Glyphs) -> str:
 
 def notices(snapshot: Snapshot) -> list[Notice]:
     """What is wrong now: the daemon, deployments, problems of the inventory, cards."""
+    if snapshot.starting:
+        return []
     if snapshot.down_s is not None:
         return [_daemon_down(snapshot)]
     found = [n for d in snapshot.deployments if (n := _of_deployment(d))]

@@ -33,7 +33,7 @@ class Work(App[int]):
     jobs: dict[str, JobState]
     deployment: str | None
     work_begun = False
-    """Whether the main job was begun elsewhere than on the setup screen, and not shown there yet."""
+    """Whether the main job was begun from another screen than setup, and not shown there yet."""
 
     @property
     def node(self) -> Node:

@@ -65,7 +65,7 @@ def key_bar(scene: Scene, screen: str) -> Line:
     """At most six keys of this screen, then where to find the others."""
     shown = [a for a in actions_of(screen) if a.bar and not (scene.readonly and a.writes)]
     shown.sort(key=lambda action: action.bar)
-    if scene.snapshot.down_s is not None:
+    if scene.snapshot.down_s is not None and not scene.snapshot.starting:
         shown = [a for a in shown if a.bar >= 7 or not a.writes]
         shown.insert(0, replace(BY_ID["start_daemon"], bar=1))
     left = [action for action in shown if action.bar < 7][:BAR_MOST]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from appliance.core.i18n import Text, _, say
+from appliance.core.i18n import Text, _, current_language, say
 from appliance.core.plan import Choice
 from appliance.ops.setup import options
 from appliance.ops.setup.found import WORDS, Found
@@ -81,7 +81,7 @@ def body(scene: Scene, wizard: Wizard, room: int) -> list[Line]:
 
 def _language(scene: Scene, wizard: Wizard, room: int) -> list[Line]:
     names = ("English", "中文")
-    given = wizard.answers.language
+    given = wizard.answers.language or current_language()
     rows = [
         [pieces.radio(scene, wizard, row, names[row], chosen=given == option)]
         for row, option in enumerate(BY_NAME["language"].presets)
