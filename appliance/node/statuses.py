@@ -48,6 +48,7 @@ def deployment_status(
         slots=deployment.slots,
         requests_total=traffic.requests if traffic else None,
         first_token_s=traffic.first_token_s if traffic else None,
+        served_as=deployment.served_as,
     )
 
 
@@ -87,9 +88,18 @@ def replica_status(keeper: ReplicaKeeper) -> ReplicaStatus:
 def card_statuses(
     inventory: Inventory, sample: Sample, holds: Mapping[str, Hold]
 ) -> list[CardStatus]:
-    """Every card with its newest readings, and why it is not to be used where it is held."""
+    """Every card with its newest readings, and why it is not to be used where it is held.
+
+    A held card that the inventory has lost sight of is told all the same: it can be released.
+    """
     readings = {card.id: card for card in sample.cards}
-    return [
+    present = {card.id for card in inventory.cards}
+    gone = [
+        CardStatus(id=card, vendor="unknown", name=None, state="lost", hold=hold)
+        for card, hold in holds.items()
+        if card not in present
+    ]
+    return gone + [
         CardStatus(
             id=card.id,
             vendor=card.vendor,

@@ -12,7 +12,7 @@ from node_fakes import deployment, keeper_of
 from appliance.core.inventory import Card, Host, Inventory
 from appliance.core.paths import Paths
 from appliance.core.sample import CardSample, Sample
-from appliance.core.status import SERVING, ReplicaState, ReplicaStatus
+from appliance.core.status import SERVING, Hold, ReplicaState, ReplicaStatus
 from appliance.node.state import ReplicaRecord, State
 from appliance.node.statuses import card_statuses, deployment_status, overall
 from appliance.supervisor.identity import Identity
@@ -72,3 +72,12 @@ def test_every_card_is_told_with_its_readings() -> None:
 
     assert (first.sample, first.index) == (sample.cards[0], 0)
     assert (second.sample, second.state) == (None, "lost")
+
+
+def test_a_held_card_is_told_also_when_nothing_shows_it_any_more() -> None:
+    hold = Hold(kind="quarantine", since="t", code="CARD-LOST", reason="the card is missing")
+    inventory = Inventory(host=Host(), cards=[Card(id="a", vendor="nvidia")])
+
+    told = {c.id: c.hold for c in card_statuses(inventory, Sample(time="t", cards=[]), {"b": hold})}
+
+    assert told == {"a": None, "b": hold}
