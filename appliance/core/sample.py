@@ -30,7 +30,7 @@ class CardProcess(Document, frozen=True, kw_only=True):
 class CardSample(Document, frozen=True, kw_only=True):
     """Readings of one card; what cannot be read is `None`, a 0 was read.
 
-    `temp_warn_c` is where the card slows itself down, `temp_critical_c` where it switches itself off.
+    `temp_warn_c` is where the card slows itself down, `temp_critical_c` where it switches off.
     """
 
     id: str
