@@ -20,8 +20,10 @@ def why(candidate: Candidate, people: People | None, roles: list[Text]) -> list[
 
 def pace(tps: float) -> str:
     """Tokens a second as people read them: words, in Chinese characters."""
-    template = "{count} characters/s" if current_language() == "zh" else "{count} words/s"
-    return str(say(template, count=pace_number(tps)))
+    count = pace_number(tps)
+    if current_language() == "zh":
+        return str(say("{count} characters/s", count=count))
+    return str(say("{count} words/s", count=count))
 
 
 def pace_number(tps: float) -> float:
