@@ -20,7 +20,7 @@ from appliance.tui.views import models as view
 from appliance.tui.views.models import Offer
 from appliance.tui.widgets import Canvas, Rows
 
-_DETAILS = 9
+_DETAILS = 11
 
 
 class ModelsScreen(Place):

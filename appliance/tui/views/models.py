@@ -96,6 +96,8 @@ def details(scene: Scene, offer: Offer | None) -> list[Line]:
         lines += _paragraph(scene, offer.rejection.advice, "dim")
     if offer.choice:
         lines += _memory(scene, offer.choice)
+        lines += _speed(offer.choice)
+        lines += _disk(offer)
         for why in offer.choice.why:
             lines += _paragraph(scene, why, "dim")
     return lines
@@ -121,6 +123,28 @@ def _memory(scene: Scene, choice: Choice) -> list[Line]:
         name = Span("  " + fit(_("memory") if card is choice.memory.per_card[0] else "", 10), "dim")
         lines.append((name, *bar, Span(f"  {text}")))
     return lines
+
+
+def _speed(choice: Choice) -> list[Line]:
+    """With the range that such predictions end up in, unless it was measured."""
+    speed = choice.speed
+    if speed.decode_tps_one is None:
+        return []
+    text = tokens_per_second(speed.decode_tps_one)
+    if speed.predicted_tps_one is not None:
+        text += _(", measured here (foretold {value:.0f})").format(value=speed.predicted_tps_one)
+    elif speed.decode_tps_one_range:
+        low, high = speed.decode_tps_one_range
+        text += _(" ({low:.0f} to {high:.0f})").format(low=low, high=high)
+    if speed.decode_tps_all is not None:
+        text += _("; together {speed}").format(speed=tokens_per_second(speed.decode_tps_all))
+    return [named(_("speed"), text)]
+
+
+def _disk(offer: Offer) -> list[Line]:
+    if offer.model.stored:
+        return [named(_("disk"), _("{size}, here").format(size=size(offer.model.bytes)))]
+    return [named(_("disk"), _("{size} to fetch").format(size=size(offer.model.bytes)))]
 
 
 def waiting(what: str) -> list[Line]:
