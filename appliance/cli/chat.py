@@ -53,13 +53,13 @@ def _served_model(model: str | None, now: Status) -> str:
             say("no model is being served here"), hint=say("run `appliance up` first")
         )
     if model is None:
-        return serving[0].id
+        return serving[0].name
     for deployment in serving:
         if model in (deployment.id, deployment.model, deployment.variant):
-            return deployment.id
+            return deployment.name
     raise UsageError(
         say("{model} is not served here", model=model),
-        hint=say("served: {names}", names=", ".join(d.id for d in serving)),
+        hint=say("served: {names}", names=", ".join(sorted({d.name for d in serving}))),
         code="NOT-SERVED",
     )
 

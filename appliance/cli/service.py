@@ -70,7 +70,8 @@ def print_status(now: Status) -> None:
 
 def _print_deployment(deployment: DeploymentStatus) -> None:
     state = pad(state_word(deployment.state).upper(), 11)
-    click.echo(f"{state} {deployment.variant} ({deployment.engine})")
+    beside = _(", served as {name}").format(name=deployment.name) if deployment.served_as else ""
+    click.echo(f"{state} {deployment.variant} ({deployment.engine}{beside})")
     if deployment.reason:
         click.echo(f"{'':<11} {deployment.reason}")
     if deployment.endpoint:
@@ -147,7 +148,9 @@ def down(ctx: click.Context, deployment: str | None, now: bool) -> int:
 
 
 def _answers_running(now: Status, deployment: str | None) -> int:
-    concerned = [d for d in now.deployments if deployment in (None, d.id, d.model, d.variant)]
+    concerned = [
+        d for d in now.deployments if deployment in (None, d.id, d.name, d.model, d.variant)
+    ]
     return sum(r.requests_running or 0 for d in concerned for r in d.replicas)
 
 

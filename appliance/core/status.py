@@ -51,6 +51,8 @@ class DeploymentStatus(Document, frozen=True, kw_only=True):
     """One wish and what became of it.
 
     `requests_total` counts since the gateway started; `first_token_s` is the last minute's mean.
+    `served_as` is the model name that clients ask for, where it is another deployment's: the
+    counts of that name are told there.
     """
 
     id: str
@@ -65,6 +67,12 @@ class DeploymentStatus(Document, frozen=True, kw_only=True):
     slots: int | None = None
     requests_total: int | None = None
     first_token_s: float | None = None
+    served_as: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The model name that clients ask for."""
+        return self.served_as or self.id
 
 
 class Hold(Document, frozen=True, kw_only=True):

@@ -149,8 +149,22 @@ def _pull(node: Node, _request: Request, raw: bytes) -> Response:
 def _tune(node: Node, request: Request, raw: bytes) -> Response:
     options = _body(raw, TuneOptions)
     name = node.known(request.path_params["deployment"]).id
+    _refuse_shared_name(node, name)
     work = partial(_do_tune, node, name, options)
     return _follow(node.jobs.run(("tune", name), work, kind="tune", subject=name))
+
+
+def _refuse_shared_name(node: Node, deployment_id: str) -> None:
+    """Who answers in turn with others cannot be measured by its name."""
+    name = node.known(deployment_id).name
+    others = [w.id for w in node.replicas.wanted().values()
+              if w.name == name and w.id not in (deployment_id, name)]  # fmt: skip
+    if others or name != deployment_id:
+        raise UsageError(
+            say("several deployments answer as {name}: none can be measured alone", name=name),
+            hint=say("appliance down {id}", id=next(iter(others), deployment_id)),
+            code="SHARED-NAME",
+        )
 
 
 def _do_tune(

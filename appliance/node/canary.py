@@ -74,7 +74,7 @@ class Canary:
         self._asked = self._clock.now()
         fault = None
         for _try in range(2):
-            answer = canary.ask(port, self._work.id)
+            answer = canary.ask(port, self._work.name)
             if answer is None:
                 return None
             fault = self._fault_in(answer)

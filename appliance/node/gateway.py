@@ -228,7 +228,7 @@ def port_taken(port: int) -> ApplianceError:
     )
 
 
-def model_route(deployment_id: str, aliases: list[str], ports: dict[str, int]) -> ModelRoute:
-    """The route of a deployment; `ports` by replica id."""
+def model_route(name: str, aliases: list[str], ports: dict[str, int]) -> ModelRoute:
+    """The route of a model name; `ports` by replica id."""
     workers = [Worker(id=rid, url=f"http://{LOOPBACK}:{port}") for rid, port in ports.items()]
-    return ModelRoute(id=deployment_id, aliases=aliases, workers=workers)
+    return ModelRoute(id=name, aliases=aliases, workers=workers)

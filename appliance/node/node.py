@@ -49,7 +49,7 @@ _ON_TRIAL = "deployment.on_trial"
 
 
 class Node:
-    """Owns the state, the keepers and the jobs. Implements `appliance.ops.up.Services`."""
+    """Owns the state, the keepers and the jobs. Implements `appliance.ops.services.Services`."""
 
     def __init__(self, paths: Paths) -> None:
         self.paths = paths
@@ -223,13 +223,25 @@ class Node:
     # -- what front ends ask for ------------------------------------------------------------
 
     def stop_deployment(self, name: str, *, drain: bool = True) -> None:
-        """Stop one deployment. Raises `UsageError` for an unknown one."""
-        deployment = self.known(name)
-        self._end_hurriedly(drain, deployment.id)
-        self.state.unwant(deployment.id)
-        self.state.forget_displaced(deployment.id)
+        """Stop what is served under a model name, or one deployment of that name by its own id.
+
+        Raises `UsageError` for an unknown one.
+        """
+        ending = self._to_stop(name)
+        for deployment in ending:
+            self._end_hurriedly(drain, deployment.id)
+            self.state.unwant(deployment.id)
+            self.state.forget_displaced(deployment.id)
         self.replicas.reconcile(drain_s=_drain_s(drain))
-        self.state.record("info", "STOPPED", deployment.id, say("stopped"))
+        for deployment in ending:
+            self.state.record("info", "STOPPED", deployment.id, say("stopped"))
+
+    def _to_stop(self, name: str) -> list[Deployment]:
+        named = self.known(name)
+        if named.served_as and name == named.id:
+            return [named]
+        others = self.replicas.wanted().values()
+        return [named, *(w for w in others if w.name == named.name and w.id != named.id)]
 
     def restart_deployment(self, name: str) -> None:
         """Stop the engines of a deployment and start them afresh."""
@@ -273,9 +285,12 @@ class Node:
             self.replicas.hurry(deployment_id)
 
     def known(self, name: str) -> Deployment:
-        """The deployment with this id, model or variant. Raises `UsageError` for an unknown one."""
+        """The deployment with this id, else of this model or variant.
+
+        Raises `UsageError` for an unknown one.
+        """
         known = [d.deployment for d in self.state.deployments()]
-        for deployment in known:
+        for deployment in sorted(known, key=lambda each: each.id != name):
             if name in (deployment.id, deployment.model, deployment.variant):
                 return deployment
         raise UsageError(

@@ -238,7 +238,7 @@ class ReplicaKeeper(Keeper):
     def _try(self, identity: Identity) -> None:
         """Ask a starting engine for one token; loading may take minutes, standing still may not."""
         self._look_at_loading(identity)
-        if self._answers(identity) and ready(identity.port, self.deployment.id).ok:
+        if self._answers(identity) and ready(identity.port, self.deployment.name).ok:
             self._serve_if_right(identity)
         elif self._pulse.hung(Signs(answers=False, cpu_ticks=cpu_ticks(identity.pid))):
             self._hang(identity, say("it stood still while it loaded the model"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -13,6 +13,7 @@ from appliance.core.i18n import Text, say
 from appliance.core.inventory import Card, Inventory
 from appliance.core.paths import Paths
 from appliance.core.status import SERVING, Hold
+from appliance.gateway.routes import ModelRoute
 from appliance.node.adoption import adopt_replicas
 from appliance.node.evidence import case_of, keep_evidence
 from appliance.node.gateway import GatewayKeeper, model_route
@@ -173,14 +174,19 @@ class Replicas:
         """Tell the gateway who serves. A wanted model without a ready replica stays: requests wait.
 
         A replica with a held card is left out at once, whatever its keeper is busy with.
+        Deployments that are served under one name are one model with the workers of them all.
         """
-        wanted = self.wanted()
+        named: dict[str, list[Deployment]] = {}
+        for work in self.wanted().values():
+            named.setdefault(work.name, []).append(work)
         with self._lock:
-            routes = [
-                model_route(work.id, [work.variant, work.model], self._ports_of(work.id))
-                for work in wanted.values()
-            ]
-            self._gateway.route(routes)
+            self._gateway.route([self._route(name, works) for name, works in named.items()])
+
+    def _route(self, name: str, works: Sequence[Deployment]) -> ModelRoute:
+        ports: dict[str, int] = {}
+        for work in works:
+            ports |= self._ports_of(work.id)
+        return model_route(name, shared_names(works), ports)
 
     def _ports_of(self, deployment_id: str) -> dict[str, int]:
         ports = {}
@@ -190,6 +196,17 @@ class Replicas:
             if mine and serves and record.identity:
                 ports[replica_id] = record.identity.port
         return ports
+
+
+def shared_names(works: Sequence[Deployment]) -> list[str]:
+    """What else clients may call deployments of one name: only what is true of each of them."""
+    first, *others = works
+    names = ("variant", "model")
+    return [
+        getattr(first, kind)
+        for kind in names
+        if all(getattr(work, kind) == getattr(first, kind) for work in others)
+    ]
 
 
 def _present(card_ids: Collection[str], inventory: Inventory) -> list[Card]:

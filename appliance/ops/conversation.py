@@ -13,6 +13,7 @@ import msgspec
 from appliance.core.errors import ApplianceError, TimedOut, Unreachable
 from appliance.core.i18n import say
 from appliance.core.loopback import no_tls
+from appliance.supervisor.ports import LOOPBACK
 
 _SHORTEST_S = 0.05
 Role = Literal["system", "user", "assistant"]
@@ -89,14 +90,15 @@ _DECODER = msgspec.json.Decoder(_Event)
 
 
 def stream_chat(
-    socket: Path,
+    where: Path | int,
     messages: Sequence[Message],
     *,
     model: str | None = None,
     options: dict[str, Any] | None = None,
     timeout_s: float = 300.0,
 ) -> Generator[Piece | Finish, None, None]:
-    """Ask through the gateway's local socket and yield pieces until the `Finish`.
+    """Ask through the gateway's local socket, or the engine at a port, and yield pieces until the
+    `Finish`.
 
     `options` goes into the request as it is (`temperature`, `max_tokens`, …). Closing the iterator
     ends the generation. Raises `Unreachable` when nothing answers, `ApplianceError` when the
@@ -112,11 +114,13 @@ def stream_chat(
     }
     if model:
         body["model"] = model
-    transport = httpx.HTTPTransport(uds=str(socket), verify=no_tls())
+    uds = str(where) if isinstance(where, Path) else None
+    url = "http://gateway" if uds else f"http://{LOOPBACK}:{where}"
+    transport = httpx.HTTPTransport(uds=uds, verify=no_tls())
     try:
         with (
             httpx.Client(transport=transport, timeout=timeout_s, trust_env=False) as client,
-            client.stream("POST", "http://gateway/v1/chat/completions", json=body) as response,
+            client.stream("POST", f"{url}/v1/chat/completions", json=body) as response,
         ):
             if response.status_code != 200:
                 response.read()

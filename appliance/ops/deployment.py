@@ -14,8 +14,10 @@ from appliance.engines.request import EngineRequest
 
 
 class Deployment(Document, frozen=True, kw_only=True):
-    """`id` is also the model name that clients ask for; `context` is one conversation's tokens.
+    """`context` is one conversation's tokens.
 
+    `served_as` is the model name that clients ask for (`None`: the `id`); deployments of one name
+    answer in turn, each on cards of its own kind.
     `adapt` is the operator's leave to serve a smaller plan where this one cannot run.
     """
 
@@ -40,6 +42,12 @@ class Deployment(Document, frozen=True, kw_only=True):
     quant: str | None = None
     self_test: bool = False
     adapt: bool = False
+    served_as: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The model name that clients ask for."""
+        return self.served_as or self.id
 
     def replica_cards(self) -> dict[str, list[str]]:
         """Every replica by its id, with its own share of the cards."""
@@ -100,7 +108,7 @@ def request_of(
     return EngineRequest(
         recipe=work.recipe,
         model_path=work.model_path,
-        alias=work.id,
+        alias=work.name,
         port=port,
         context=work.context,
         slots=work.slots,

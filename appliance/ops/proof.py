@@ -17,16 +17,16 @@ _ENOUGH_TOKENS = 256
 
 
 def prove(
-    socket: Path, model: str, *, limit_s: float = 20.0, cancel: Cancel | None = None
+    where: Path | int, model: str, *, limit_s: float = 20.0, cancel: Cancel | None = None
 ) -> Proof:
-    """Ask `model` and give back what it said and how fast.
+    """Ask `model` at the gateway's socket, or at an engine's port; what it said, and how fast.
 
     `limit_s` bounds the listening after the first piece: a reasoning model on a slow card may think
     for minutes, and what it thinks proves as much. Raises `ApplianceError` for an empty answer.
     """
     hearing = _Hearing()
     options = {"max_tokens": _ENOUGH_TOKENS, "temperature": 0.0}
-    stream = stream_chat(socket, [Message("user", PROMPT)], model=model, options=options)
+    stream = stream_chat(where, [Message("user", PROMPT)], model=model, options=options)
     with closing(stream):
         for item in stream:
             if cancel:

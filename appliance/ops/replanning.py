@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from appliance.core.errors import ApplianceError
-from appliance.core.inventory import Card, Inventory
+from appliance.core.inventory import Inventory
 from appliance.core.paths import Paths
 from appliance.core.plan import Choice, Wish
 from appliance.core.reference import CatalogReference, parse_reference
 from appliance.ops.deployment import Deployment, deployment_of
+from appliance.ops.mixed import kind_of
 from appliance.ops.planning import Ground, ground_of, make_plan, stored_model
 
 _LEAST_CONTEXT = 2048
@@ -47,11 +48,11 @@ def spare_card(
 
     `free` is what may be used, `known` the server with the cards of `work`, the lost ones too.
     """
-    kinds = {_kind(card) for card in known.cards if card.id in work.cards}
+    kinds = {kind_of(card) for card in known.cards if card.id in work.cards}
     spare = iter(
         card.id
         for card in free.accelerators()
-        if card.id not in work.cards and card.state == "ok" and {_kind(card)} == kinds
+        if card.id not in work.cards and card.state == "ok" and {kind_of(card)} == kinds
     )
     cards = [next(spare, "") if card in lost else card for card in work.cards]
     if "" in cards:
@@ -127,14 +128,10 @@ def _way(work: Deployment, choice: Choice, ground: Ground) -> Way | None:
         return None
     found = deployment_of(choice, str(stored.entry), ground.catalogue)
     return Way(
-        work=msgspec.structs.replace(found, id=work.id, adapt=work.adapt),
+        work=msgspec.structs.replace(found, id=work.id, adapt=work.adapt, served_as=work.served_as),
         same_model=choice.variant == work.variant,
     )
 
 
 def _mib(choice: Choice) -> float:
     return sum(card.total_mib for card in choice.memory.per_card)
-
-
-def _kind(card: Card) -> tuple[str, str | None, int | None]:
-    return card.vendor, card.name, card.memory_mib

@@ -163,7 +163,7 @@ class TuneJob:
     def _listen(self, users: int) -> Heard:
         return listen(
             self._services.paths.gateway_socket,
-            self._before.id,
+            self._before.name,
             users=users,
             window_s=_WINDOW_S,
             cancel=self._cancel,

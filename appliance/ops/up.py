@@ -6,26 +6,24 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 import msgspec
 
 from appliance.catalog.models import load_catalogue
-from appliance.core.errors import ApplianceError, DoesNotFit, Unreachable, UsageError
+from appliance.core.errors import ApplianceError, Interrupted, UsageError
 from appliance.core.holds import without_held
-from appliance.core.i18n import Text, say
+from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
-from appliance.core.paths import Paths
-from appliance.core.plan import Choice, Plan, Style, Wish
+from appliance.core.plan import Choice, Plan, Wish
 from appliance.core.progress import Cancel
 from appliance.core.reference import CatalogReference, IndexReference, Reference, parse_reference
 from appliance.core.sample import Sample
 from appliance.core.status import SERVING, DeploymentStatus, Note, Seconds, Up
-from appliance.engines.recipes import Recipe, recipe
 from appliance.ops.copies import choice_at
 from appliance.ops.deployment import Deployment, deployment_of
 from appliance.ops.events import Emit, Notice, Phase, PhaseName
 from appliance.ops.hubs import Reach, hub_within_reach
+from appliance.ops.mixed import Beside, able_beside, beside
 from appliance.ops.picks import PICKS, picked
 from appliance.ops.planning import (
     DEFAULT_USERS,
@@ -35,11 +33,13 @@ from appliance.ops.planning import (
     stored_model,
 )
 from appliance.ops.proof import prove
+from appliance.ops.refusals import instead_of_the_processor, nothing_fits
 from appliance.ops.replanning import with_less_memory
+from appliance.ops.services import Request, Services
 from appliance.ops.sources import from_source, hubs_of
 from appliance.ops.store import fetch_options, open_store
 from appliance.ops.tuning import tuned
-from appliance.ops.usable import every_card_is_held, free_inventory
+from appliance.ops.usable import HOLDING, every_card_is_held, free_inventory
 from appliance.supervisor.diagnosis import way_out_of
 from appliance.weights.pull import pull, request_for
 from appliance.weights.store import StoredModel
@@ -47,78 +47,6 @@ from appliance.weights.store import StoredModel
 _PROOF_S = 20.0
 _SECOND_RUN_PROOF_S = 1.0
 _HUB_PATIENCE_S = 4.5
-_HOLDING = SERVING | {"starting", "degraded"}
-"""States in which a deployment needs its cards."""
-
-
-class Services(Protocol):
-    """What the main job needs of whoever keeps engines running."""
-
-    paths: Paths
-
-    def inventory(self) -> Inventory:
-        """What is in this server."""
-        ...
-
-    def sample(self, *, processes: bool = False) -> Sample:
-        """How the cards are doing, and who is on them."""
-        ...
-
-    def statuses(self) -> list[DeploymentStatus]:
-        """What is deployed, in whatever state."""
-        ...
-
-    def deploy(self, deployment: Deployment) -> Deployment | None:
-        """Make this run, from now on and after every restart; returns what it replaces."""
-        ...
-
-    def withdraw(self, deployment_id: str, before: Deployment | None) -> None:
-        """Undo `deploy`."""
-        ...
-
-    def await_ready(self, deployment_id: str, cancel: Cancel) -> None:
-        """Return when it serves; raise, with the engine's own last words, when it will not."""
-        ...
-
-    def let_adapt(self, deployment_id: str) -> None:
-        """From now on a smaller plan may take its place where this one cannot run."""
-        ...
-
-    def endpoint(self) -> str:
-        """The base URL people use; raises when the gateway cannot listen."""
-        ...
-
-    def first_key(self, name: str | None = None) -> str | None:
-        """A new key, called `name`, if there is none yet; `None` otherwise."""
-        ...
-
-
-class Request(Protocol):
-    """The options of `up`."""
-
-    @property
-    def model(self) -> str | None: ...  # noqa: D102
-
-    @property
-    def users(self) -> int | None: ...  # noqa: D102
-
-    @property
-    def context(self) -> int | None: ...  # noqa: D102
-
-    @property
-    def allow_cpu(self) -> bool: ...  # noqa: D102
-
-    @property
-    def style(self) -> Style: ...  # noqa: D102
-
-    @property
-    def source(self) -> str: ...  # noqa: D102
-
-    @property
-    def key_name(self) -> str | None: ...  # noqa: D102
-
-    @property
-    def adapt(self) -> bool: ...  # noqa: D102
 
 
 class MainJob:
@@ -143,7 +71,7 @@ class MainJob:
             self._note_self_test(serving.model)
             if self._request.adapt:
                 self._services.let_adapt(serving.id)
-            return self._finish(serving, proof_s=_SECOND_RUN_PROOF_S)
+            return self._with_others(self._finish(serving, proof_s=_SECOND_RUN_PROOF_S))
         self._model = self._named or self._running_model()
         with self._phase("detect", say("looking at this server")):
             free = self._free_inventory()
@@ -152,7 +80,7 @@ class MainJob:
             plan = self._plan(ground)
         with self._phase("fetch", say("fetching the model")):
             choice, stored = self._fetch(plan, ground)
-        return self._serve(self._deployment(choice, stored, ground))
+        return self._with_others(self._serve(self._deployment(choice, stored, ground)))
 
     def _serve(self, deployment: Deployment) -> Up:
         """Start it; where it lacks memory and that is allowed, something smaller."""
@@ -206,10 +134,16 @@ class MainJob:
                 )
 
     def _already_serving(self) -> DeploymentStatus | None:
-        for status in self._services.statuses():
-            if status.state in SERVING and self._meets_request(status):
-                return status
-        return None
+        """What meets the wish; one beside a first only while that one is not to be mended."""
+        statuses = self._services.statuses()
+        failed = {status.id for status in statuses if status.state == "failed"}
+        found = [
+            status
+            for status in statuses
+            if status.state in SERVING and self._meets_request(status)
+            if status.served_as not in failed
+        ]
+        return min(found, key=lambda status: status.served_as is not None, default=None)
 
     def _meets_request(self, status: DeploymentStatus) -> bool:
         wanted = self._request
@@ -218,7 +152,7 @@ class MainJob:
         return named and roomy and (wanted.users is None or (status.slots or 0) >= wanted.users)
 
     def _running(self) -> list[DeploymentStatus]:
-        return [s for s in self._services.statuses() if s.state in _HOLDING]
+        return [s for s in self._services.statuses() if s.state in HOLDING]
 
     def _running_model(self) -> str | None:
         """Who asks for more without a name means what is there."""
@@ -271,16 +205,19 @@ class MainJob:
         choices = [best, *(choice for choice in choices if choice is not best)]
         if ":" in self._request.source:
             return choice_at(self._request.source, choices, ground.catalogue) or best
-        reach = hub_within_reach(
+        reach = self._reach(choices, ground)
+        if reference or reach.choice:
+            return reach.choice or best
+        return self._self_test(reach, ground)
+
+    def _reach(self, choices: Sequence[Choice], ground: Ground) -> Reach:
+        return hub_within_reach(
             choices,
             ground.catalogue,
             {model.id for model in ground.stored},
             hubs_of(self._request.source, ground.hubs),
             patience_s=_HUB_PATIENCE_S,
         )
-        if reference or reach.choice:
-            return reach.choice or best
-        return self._self_test(reach, ground)
 
     def _self_test(self, reach: Reach, ground: Ground) -> Choice:
         why = (
@@ -318,7 +255,7 @@ class MainJob:
         if not self._request.allow_cpu:
             raise ApplianceError(
                 text,
-                hint=_instead_of_the_processor(ground),
+                hint=instead_of_the_processor(ground),
                 code="ENGINE-ON-CPU",
             )
         self._note("ENGINE-ON-CPU", text)
@@ -385,16 +322,16 @@ class MainJob:
         return found[0]
 
     def _finish(self, status: DeploymentStatus, *, proof_s: float) -> Up:
-        with self._phase("prove", say("asking {model} a question", model=status.id)):
+        with self._phase("prove", say("asking {model} a question", model=status.name)):
             proof = prove(
                 self._services.paths.gateway_socket,
-                status.id,
+                status.name,
                 limit_s=proof_s,
                 cancel=self._cancel,
             )
         cards = [card for replica in status.replicas for card in replica.cards]
         return Up(
-            deployment=status.id,
+            deployment=status.name,
             model=status.model,
             variant=status.variant,
             engine=status.engine,
@@ -402,9 +339,82 @@ class MainJob:
             endpoint=self._services.endpoint(),
             key=self._services.first_key(self._request.key_name),
             proof=proof,
-            seconds=Seconds(**{k: v for k, v in self._seconds.items() if k != "prove"}),
+            seconds=self._took(),
             notes=self._notes,
         )
+
+    def _took(self) -> Seconds:
+        return Seconds(**{k: v for k, v in self._seconds.items() if k != "prove"})
+
+    # -- cards of other kinds ----------------------------------------------------------------
+
+    def _with_others(self, up: Up) -> Up:
+        """Free cards of other kinds serve the same model under the same name, where they can.
+
+        What goes wrong there is told, and leaves what serves already alone.
+        """
+        first = self._status_of(up.deployment)
+        for place in self._places_beside(first):
+            try:
+                self._serve_beside(place, first)
+            except Interrupted:
+                raise
+            except ApplianceError as error:
+                text = say("the {cards} do not serve {model}, too: {why}",
+                           cards=place.cards, model=first.name, why=str(error))  # fmt: skip
+                self._note("MIXED-CARDS", text)
+        return msgspec.structs.replace(up, seconds=self._took(), notes=self._notes)
+
+    def _places_beside(self, first: DeploymentStatus) -> list[Beside]:
+        asked, served = self._reference(), parse_reference(first.variant)
+        open_to_others = isinstance(served, CatalogReference) and (
+            asked is None or isinstance(asked, CatalogReference)
+        )
+        if not open_to_others or first.model == load_catalogue().self_test[0].id:
+            return []
+        exactly = first.variant if asked and not _leaves_choice(asked) else None
+        known = self._services.inventory()
+        usable = without_held(known, self._services.paths)
+        return beside(first, self._services.statuses(), known, usable, exactly)
+
+    def _serve_beside(self, place: Beside, first: DeploymentStatus) -> None:
+        ground = ground_of(place.inventory, self._services.paths, sample=self._beside_ours())
+        wish = Wish(
+            model=place.model,
+            users=self._request.users or DEFAULT_USERS,
+            context=first.context,
+            style=self._request.style,
+        )
+        choices = able_beside(make_plan(wish, ground).choices, first, ground)
+        choice = self._obtainable(choices, ground)
+        if choice is None:
+            return
+        with self._phase("fetch", say("fetching the model for the {cards}", cards=place.cards)):
+            stored = self._stored(choice, ground)
+        plain = self._deployment(choice, stored, ground)
+        self._try_beside(msgspec.structs.replace(plain, id=place.id, served_as=first.name))
+        text = say("the {cards} serve {model}, too: {variant} by {engine}",
+                   cards=place.cards, model=first.name, variant=choice.variant,
+                   engine=choice.engine)  # fmt: skip
+        self._note("MIXED-CARDS", text)
+
+    def _obtainable(self, choices: Sequence[Choice], ground: Ground) -> Choice | None:
+        """The first choice that is here or can be fetched."""
+        if not choices or stored_model(parse_reference(choices[0].variant), ground):
+            return next(iter(choices), None)
+        if ":" in self._request.source:
+            return choice_at(self._request.source, choices, ground.catalogue)
+        return self._reach(choices, ground).choice
+
+    def _try_beside(self, deployment: Deployment) -> None:
+        """Start it and ask this very engine: under its name another might answer."""
+        with self._on_trial(deployment):
+            with self._phase("load", say("loading {model}", model=deployment.variant)):
+                self._services.await_ready(deployment.id, self._cancel)
+            with self._phase("prove", say("asking {model} a question", model=deployment.id)):
+                ports = [r.port for r in self._status_of(deployment.id).replicas if r.port]
+                for port in ports:
+                    prove(port, deployment.name, limit_s=_PROOF_S, cancel=self._cancel)
 
     def _note(self, code: str, text: object) -> None:
         note = Note(code=code, text=str(text))
@@ -417,54 +427,11 @@ class MainJob:
         self._emit(Phase(phase=name, done=False, text=str(text)))
         started = time.monotonic()
         yield
-        self._seconds[name] = round(time.monotonic() - started, 3)
+        took_s = self._seconds.get(name, 0.0) + time.monotonic() - started
+        self._seconds[name] = round(took_s, 3)
         self._emit(Phase(phase=name, done=True, text=str(text)))
 
 
 def _leaves_choice(reference: Reference) -> bool:
     """Whether a family was named, not one of its variants."""
     return isinstance(reference, CatalogReference) and reference.quant is None
-
-
-def _instead_of_the_processor(ground: Ground) -> Text:
-    backends = ground.buildable()
-    if not backends:
-        return say("to use the processor all the same, run `appliance up --yes`")
-    return say(
-        "build an engine for the cards with `appliance engines build llama.cpp --backend "
-        "{backend}`; to use the processor all the same, run `appliance up --yes`",
-        backend=backends[0],
-    )
-
-
-def _way_to_have(missing: Recipe) -> Text:
-    """How the engine of this recipe comes to this server."""
-    if missing.build:
-        return say("appliance engines build llama.cpp --backend {backend}", backend=missing.build)
-    return say(
-        "fetch its image with `appliance engines pull {recipe}`, or bring it along as a file: "
-        "`appliance engines load FILE.tar --recipe {recipe}`",
-        recipe=missing.id,
-    )
-
-
-def nothing_fits(plan: Plan, model: str | None) -> ApplianceError:
-    """Why nothing of this plan can be started here."""
-    subject = model or say("any model of the catalogue")
-    why = plan.rejected[0] if plan.rejected else None
-    if plan.choices and all(c.fits for c in plan.choices):
-        return Unreachable(
-            say("this appliance cannot start an engine for {model} here yet", model=subject),
-            hint=_way_to_have(recipe(plan.choices[0].recipe)),
-            code="ENGINE-NOT-HERE",
-        )
-    if why:
-        return DoesNotFit(
-            say("{model} does not run here: {reason}", model=subject, reason=why.reason),
-            hint=why.advice or say("`appliance plan` shows what fits"),
-            code=why.code,
-        )
-    return DoesNotFit(
-        say("{model} does not fit into this server's memory", model=subject),
-        hint=say("`appliance plan` shows what fits; fewer --users or less --context may help"),
-    )

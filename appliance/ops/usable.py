@@ -11,20 +11,29 @@ from appliance.core.holds import load_holds
 from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
 from appliance.core.paths import Paths
-from appliance.core.status import DeploymentStatus
+from appliance.core.status import SERVING, DeploymentStatus
+
+HOLDING = SERVING | {"starting", "degraded"}
+"""States in which a deployment needs its cards."""
 
 
 def free_inventory(
     inventory: Inventory, running: Sequence[DeploymentStatus], model: str | None
 ) -> Inventory:
-    """The server without the cards that others than `model` hold. Raises when none is left."""
-    others = [s for s in running if model not in (s.id, s.model, s.variant)]
+    """The server without the cards that others than `model` hold. Raises when none is left.
+
+    What serves `model` on cards of another kind, beside the first, is one of the others.
+    """
+    others = [s for s in running if s.served_as or model not in (s.id, s.model, s.variant)]
     held = {card for s in others for replica in s.replicas for card in replica.cards}
     free = [card for card in inventory.cards if card.id not in held or card.vendor == "cpu"]
     if inventory.cards and not free:
         raise DoesNotFit(
-            say("every card is in use by {names}", names=", ".join(s.id for s in others)),
-            hint=say("appliance down {name}", name=others[0].id),
+            say(
+                "every card is in use by {names}",
+                names=", ".join(dict.fromkeys(s.name for s in others)),
+            ),
+            hint=say("appliance down {name}", name=others[0].name),
             code="CARDS-IN-USE",
         )
     return msgspec.structs.replace(inventory, cards=free)

@@ -191,12 +191,12 @@ class Prompts:
         if deployment is None:
             return
         told = _("{model} answers. An empty line ends the conversation.")
-        self._tell(told.format(model=deployment.id))
+        self._tell(told.format(model=deployment.name))
         messages: list[Message] = []
         while question := self._ask(_("You: ")):
             messages.append(Message("user", question))
             with suppress(KeyboardInterrupt):
-                messages.append(Message("assistant", self._answer(messages, deployment.id)))
+                messages.append(Message("assistant", self._answer(messages, deployment.name)))
 
     def _answer(self, messages: list[Message], model: str) -> str:
         answer = ""

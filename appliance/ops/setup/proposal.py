@@ -16,10 +16,10 @@ from appliance.core.reference import parse_reference
 from appliance.core.status import DeploymentStatus
 from appliance.ops.picks import picked, three
 from appliance.ops.planning import DEFAULT_USERS, Ground, ground_of, make_plan, stored_model
+from appliance.ops.refusals import nothing_fits
 from appliance.ops.setup.answers import Answers
 from appliance.ops.setup.found import HUB_NAMES
 from appliance.ops.setup.words import STYLES, feel
-from appliance.ops.up import nothing_fits
 from appliance.ops.usable import every_card_is_held, free_inventory
 from appliance.planner.people import habits_of
 

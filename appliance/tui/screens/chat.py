@@ -88,10 +88,14 @@ class ChatScreen(Place):
 
     @property
     def model(self) -> str | None:
-        """The deployment that answers: the chosen one if it serves, else the first that does."""
-        serving = [d.id for d in self.appliance.snapshot.deployments if d.state in SERVING]
-        chosen = self.appliance.deployment
-        return chosen if chosen in serving else next(iter(serving), None)
+        """The name that answers: that of the chosen deployment, else the first that serves."""
+        every, serving = self.appliance.snapshot.deployments, self._serving()
+        chosen = [d.name for d in every if d.id == self.appliance.deployment]
+        return next((name for name in [*chosen, *serving] if name in serving), None)
+
+    def _serving(self) -> list[str]:
+        every = self.appliance.snapshot.deployments
+        return list(dict.fromkeys(d.name for d in every if d.state in SERVING))
 
     def _heading(self, width: int, height: int) -> list[Line]:
         last = self.turns[-1] if self.turns else None
@@ -211,8 +215,8 @@ class ChatScreen(Place):
         self.redraw()
 
     def do_model(self) -> None:
-        """The next deployment that serves."""
-        serving = [d.id for d in self.appliance.snapshot.deployments if d.state in SERVING]
+        """The next model that is served."""
+        serving = self._serving()
         if self.model in serving:
             at = serving.index(self.model)
             self.appliance.deployment = serving[(at + 1) % len(serving)]
