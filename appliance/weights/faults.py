@@ -5,6 +5,11 @@ from __future__ import annotations
 from appliance.core.errors import ApplianceError, NeedsRights, Unreachable, UsageError
 from appliance.core.i18n import Text, say
 
+BAD_DISK = say(
+    "the disk or the copy on it is bad: see `dmesg`; copy it again, or name a second copy as well: "
+    "`appliance models import DIR DIR`"
+)
+
 
 class SourceFault(Exception):
     """A source did not deliver; `error` is what the operator is told if no other one can.
@@ -56,6 +61,16 @@ def busy(what: str, status: int, wait_s: float) -> SourceFault:
         code="HUB-BUSY",
     )
     return SourceFault(error, wait_s=wait_s, refused=status == 429 or wait_s > 0)
+
+
+def bad_medium(what: str, why: Text | str, *, lasting: bool = False) -> SourceFault:
+    """A disk or a directory of this server does not give the bytes that it should have."""
+    error = Unreachable(
+        say("cannot read {what}: {why}", what=what, why=why),
+        hint=BAD_DISK,
+        code="BAD-MEDIUM",
+    )
+    return SourceFault(error, lasting=lasting)
 
 
 def missing(what: str, where: str, hint: Text | None = None) -> SourceFault:

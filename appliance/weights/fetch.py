@@ -28,6 +28,7 @@ from appliance.weights.limit import Limit
 from appliance.weights.meter import Meter
 from appliance.weights.pace import Pace
 from appliance.weights.partial import Partial
+from appliance.weights.sources.base import Source
 from appliance.weights.speeds import Speeds
 from appliance.weights.transfer import Transfer
 
@@ -260,7 +261,7 @@ class Fetch:
             ranges = show_ranges(byte_ranges([index], self.wanted.size))
             logger.warning("%s sent wrong %s of %s", label, ranges, self.wanted.name)
             self.meter.reuse(-self._size(index))
-            raise _wrong_bytes(label, self.wanted.name, ranges)
+            raise _wrong_bytes(offer.source, self.wanted.name, ranges)
         self.partial.record(index, digest)
         self._senders[index] = label
         self._chunks.put(index, digest)
@@ -299,10 +300,12 @@ def affordable(size: int) -> int:
     return 4 + size // 100 // CHUNK_BYTES
 
 
-def _wrong_bytes(label: str, name: str, ranges: str) -> SourceFault:
+def _wrong_bytes(source: Source, name: str, ranges: str) -> SourceFault:
     error = VerificationFailed(
-        say("{source} sent wrong {ranges} of {name}", source=label, ranges=ranges, name=name),
-        hint=say("use another source or mirror, or look for a fault of the network"),
+        say(
+            "{source} sent wrong {ranges} of {name}", source=source.label, ranges=ranges, name=name
+        ),
+        hint=source.remedy,
         code="WRONG-BYTES",
     )
     return SourceFault(error, wrong=True)

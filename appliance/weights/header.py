@@ -11,7 +11,7 @@ from typing import Any
 
 from appliance.catalog.gguf import GgufHeader, read_header
 from appliance.core.errors import UsageError, VerificationFailed
-from appliance.core.i18n import say
+from appliance.core.i18n import current_language, say
 from appliance.core.reference import HubReference, PeerReference
 from appliance.weights.faults import SourceFault
 from appliance.weights.http import Http
@@ -89,10 +89,11 @@ def check_header(path: Path, name: str) -> None:
 
 
 def _inspected(path: Path, name: str) -> dict[str, Any]:
+    language = current_language()
     with path.open("rb") as stream:
         try:
             done = subprocess.run(
-                [sys.executable, "-P", "-m", "appliance.weights.inspector", name],
+                [sys.executable, "-P", "-m", "appliance.weights.inspector", name, language],
                 stdin=stream,
                 capture_output=True,
                 timeout=_INSPECTION_S,

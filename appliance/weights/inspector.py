@@ -1,8 +1,8 @@
 """Looks at a model file's header in a process without rights.
 
-`python -m appliance.weights.inspector NAME`: the file is standard input, already open; the name
-decides the format. Before the first byte is read the process gives up its rights: files, network,
-other processes, memory above a limit (see `sandbox`). Prints one JSON object:
+`python -m appliance.weights.inspector NAME LANGUAGE`: the file is standard input, already open; the
+name decides the format. Before the first byte is read the process gives up its rights: files,
+network, other processes, memory above a limit (see `sandbox`). Prints one JSON object:
 `{"split": [number, count] | null}`, or `{"error": …, "hint": …, "code": …}`.
 """
 
@@ -14,7 +14,7 @@ import sys
 
 from appliance.catalog.gguf import GgufHeader, read_header
 from appliance.core.errors import ApplianceError, VerificationFailed
-from appliance.core.i18n import say
+from appliance.core.i18n import _, say, use_default_language
 from appliance.weights.safetensors import check_safetensors
 from appliance.weights.sandbox import give_up_rights
 from appliance.weights.template import objection
@@ -25,6 +25,8 @@ _EVERYTHING = "{% set a = ['\\n', 1, 2.5] %}{% for b in a %}{{ b | tojson }}{% b
 def main() -> None:
     """Inspect standard input under the name given."""
     objection(_EVERYTHING)  # imports what it needs while we may still read where that is
+    use_default_language(sys.argv[2])
+    too_large = _("its header asks for too much memory")  # reads the translations, likewise
     size = os.fstat(0).st_size
     give_up_rights()
     try:
@@ -32,7 +34,7 @@ def main() -> None:
     except ApplianceError as error:
         print(json.dumps({"error": str(error), "hint": str(error.hint), "code": error.code}))  # noqa: T201
     except (MemoryError, RecursionError):
-        print(json.dumps({"error": "its header asks for too much memory", "code": "BAD-HEADER"}))  # noqa: T201
+        print(json.dumps({"error": too_large, "code": "BAD-HEADER"}))  # noqa: T201
 
 
 def _inspect(name: str, size: int) -> list[int] | None:

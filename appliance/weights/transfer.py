@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from appliance.core.i18n import say
 from appliance.weights.chain import Offer
 from appliance.weights.chunks import CHUNK_BYTES, chunk_range
-from appliance.weights.faults import SourceFault, no_answer
+from appliance.weights.faults import SourceFault
 
 if TYPE_CHECKING:
     from appliance.weights.fetch import Fetch
@@ -55,7 +55,7 @@ class Transfer:
             finally:
                 self._put()
         if self._left and not self._left_alone:
-            raise no_answer(source.label, say("the transfer ended early"))
+            raise source.broke_off(say("the transfer ended early"))
 
     def give_back(self) -> None:
         """The chunks that did not come; the half one goes on where it is."""
@@ -120,5 +120,5 @@ class Transfer:
                     return
             if now - since >= stall_s:
                 if got < _MIN_BPS * stall_s:
-                    raise no_answer(self._offer.source.label, say("it only sends a trickle"))
+                    raise self._offer.source.broke_off(say("it only sends a trickle"))
                 since, got = now, 0

@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 
 import msgspec
 
-from appliance.core.i18n import say
+from appliance.core.i18n import Text, say
 from appliance.weights.chunks import ChunkDigests
-from appliance.weights.faults import not_the_file
+from appliance.weights.faults import SourceFault, no_answer, not_the_file
 
 
 class RemoteFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +47,9 @@ class Source(ABC):
     sequential = False
     """Whether a read that does not start at the beginning costs what lies before it."""
 
+    remedy: Text = say("use another source or mirror, or look for a fault of the network")
+    """What the operator can do when it sends wrong bytes."""
+
     def __init__(self, label: str) -> None:
         self.label = label
 
@@ -59,6 +62,10 @@ class Source(ABC):
         self, file: RemoteFile, start: int, end: int
     ) -> AbstractContextManager[Iterator[bytes]]:
         """Bytes [start, end) of a file; raises `SourceFault` at once or when it breaks off."""
+
+    def broke_off(self, why: Text) -> SourceFault:
+        """What the operator is told when the bytes of a file stop coming."""
+        return no_answer(self.label, why)
 
     def measure(self, file: RemoteFile) -> int:
         """Size of a file whose listing does not say it. Raises `SourceFault`."""

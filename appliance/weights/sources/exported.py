@@ -14,23 +14,17 @@ from appliance.core.documents import from_json
 from appliance.core.errors import VerificationFailed
 from appliance.core.i18n import say
 from appliance.weights.chunks import load_chunks
-from appliance.weights.faults import SourceFault, not_the_file
+from appliance.weights.faults import SourceFault, bad_medium
 from appliance.weights.manifest import MANIFEST, Manifest
 from appliance.weights.names import is_safe_name
-from appliance.weights.sources.base import Listing, RemoteFile, Source
-from appliance.weights.sources.files import read_range
+from appliance.weights.sources.base import Listing, RemoteFile
+from appliance.weights.sources.files import DiskSource, read_range
 
 _PART = re.compile(r"\.part-(\d{4})")
 
 
-class ExportedSource(Source):
+class ExportedSource(DiskSource):
     """One model on a disk; a file may lie there in parts, for file systems with small files."""
-
-    connections = 2
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"file:{path}")
-        self.path = path.absolute()
 
     @cached_property
     def manifest(self) -> Manifest:
@@ -73,7 +67,7 @@ class ExportedSource(Source):
             try:
                 size = part.stat().st_size
             except OSError as error:
-                raise not_the_file(str(part), str(error), lasting=True) from error
+                raise bad_medium(str(part), error.strerror or str(error), lasting=True) from error
             if start < offset + size and end > offset:
                 yield from read_range(part, max(0, start - offset), min(size, end - offset))
             offset += size

@@ -9,23 +9,32 @@ from functools import cached_property
 from pathlib import Path
 
 from appliance.core.errors import UsageError
-from appliance.core.i18n import say
+from appliance.core.i18n import Text, say
 from appliance.weights.disk import disk_errors
-from appliance.weights.faults import SourceFault, not_the_file
+from appliance.weights.faults import BAD_DISK, SourceFault, bad_medium
 from appliance.weights.sources.base import Listing, RemoteFile, Source
 from appliance.weights.sources.caches import Located, located_files
 
 _BLOCK_BYTES = 1 << 20
 
 
-class DirectorySource(Source):
-    """A file or a directory; names are relative to it."""
+class DiskSource(Source):
+    """A place on a disk of this server."""
 
     connections = 2
+    remedy = BAD_DISK
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"file:{path}")
         self.path = path.absolute()
+
+    def broke_off(self, why: Text) -> SourceFault:
+        """It is the disk, and not the network."""
+        return bad_medium(str(self.path), why)
+
+
+class DirectorySource(DiskSource):
+    """A file or a directory; names are relative to it."""
 
     @cached_property
     def _found(self) -> dict[str, Located]:
@@ -66,7 +75,7 @@ def read_range(path: Path, start: int, end: int) -> Iterator[bytes]:
     except OSError as error:
         lasting = isinstance(error, FileNotFoundError | PermissionError)
         why = error.strerror or str(error)
-        raise not_the_file(str(path), why, lasting=lasting) from error
+        raise bad_medium(str(path), why, lasting=lasting) from error
 
 
 def _not_there(path: Path) -> SourceFault:

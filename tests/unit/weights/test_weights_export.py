@@ -64,6 +64,21 @@ def test_what_goes_out_comes_in_again_elsewhere(
     other.verify(MODEL)
 
 
+def assert_it_is_the_disk(error: ApplianceError) -> None:
+    """Nobody is sent to look at the network."""
+    assert "dmesg" in str(error.hint)
+    assert "network" not in str(error.hint)
+
+
+def test_a_missing_part_of_a_medium_is_named(shelf: Shelf, tmp_path: Path) -> None:
+    out = export_model(shelf.store, MODEL, tmp_path / "usb")
+    Path(out.directory, NAME).unlink()
+    with pytest.raises(ApplianceError) as caught:
+        bring_in(Store(tmp_path / "other", floor_bytes=0), tmp_path / "usb")
+    assert NAME in str(caught.value)
+    assert_it_is_the_disk(caught.value)
+
+
 def test_a_damaged_medium_is_named_with_file_and_range(shelf: Shelf, tmp_path: Path) -> None:
     out = export_model(shelf.store, MODEL, tmp_path / "usb")
     with Path(out.directory, NAME).open("r+b") as stream:
@@ -76,6 +91,7 @@ def test_a_damaged_medium_is_named_with_file_and_range(shelf: Shelf, tmp_path: P
 
     assert NAME in str(caught.value)
     assert f"bytes {CHUNK}-{2 * CHUNK - 1}" in str(caught.value)
+    assert_it_is_the_disk(caught.value)
     assert other.models() == []
 
 
@@ -99,8 +115,11 @@ def test_a_half_copied_medium_is_gone_on_with_from_another(shelf: Shelf, tmp_pat
     export_model(shelf.store, MODEL, tmp_path / "usb2")
     Path(first.directory, NAME).write_bytes(DATA[: 2 * CHUNK + 5])
     other = Store(tmp_path / "other", floor_bytes=0)
-    with pytest.raises(ApplianceError):
+    with pytest.raises(ApplianceError) as caught:
         bring_in(other, tmp_path / "usb1")
+    assert caught.value.code == "BAD-MEDIUM"
+    assert first.directory in str(caught.value)
+    assert_it_is_the_disk(caught.value)
 
     pulled = bring_in(other, tmp_path / "usb2")
 

@@ -19,6 +19,7 @@ from shelf import MIB, Shelf, small_gguf, some_bytes
 
 from appliance.catalog.gguf_write import header_bytes
 from appliance.core.errors import Unreachable, UsageError, VerificationFailed
+from appliance.core.i18n import use_language
 from appliance.core.reference import HubReference
 from appliance.weights.header import check_header, remote_header
 from appliance.weights.safetensors import check_safetensors
@@ -154,6 +155,14 @@ def test_without_rights_a_header_is_still_read(tmp_path: Path) -> None:
     check_header(path, "a.gguf")
     path.write_bytes(gguf_with(tokenizer__chat_template="{{ x.__class__ }}"))
     with pytest.raises(VerificationFailed, match="reaches for __class__"):
+        check_header(path, "a.gguf")
+
+
+def test_a_refusal_is_in_the_language_of_the_reader(tmp_path: Path) -> None:
+    path = tmp_path / "a.gguf"
+    path.write_bytes(gguf_with(tokenizer__chat_template="{{ x.__class__ }}"))
+    use_language("zh")
+    with pytest.raises(VerificationFailed, match="不是可用的 GGUF 文件"):
         check_header(path, "a.gguf")
 
 
