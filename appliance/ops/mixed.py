@@ -39,9 +39,9 @@ def beside(
 
     `known` is the whole server, `usable` what of it is not held; `exactly` a variant that has to be
     kept to. A kind on which it is served already, as well as by `first`, is left out; so are all
-    of them beside what is itself beside another.
+    of them while `first` does not serve.
     """
-    if first.served_as:
+    if first.state not in HOLDING:
         return []
     return list(_beside(first, statuses, known, usable, exactly))
 

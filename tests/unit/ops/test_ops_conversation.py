@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
@@ -30,8 +30,18 @@ class Server(ThreadingMixIn, UnixStreamServer):
     requests: list[dict[str, Any]]
 
 
+class Engine(ThreadingHTTPServer):
+    """The same without a gateway, at a port."""
+
+    daemon_threads = True
+    block_on_close = False
+    script: Script
+    status = 200
+    requests: list[dict[str, Any]]
+
+
 class Handler(BaseHTTPRequestHandler):
-    server: Server
+    server: Server | Engine
 
     def address_string(self) -> str:
         return "unix"
@@ -57,6 +67,17 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     with Server(str(tmp_path / "gateway.sock"), Handler) as running:
+        running.requests = []
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    with Engine(("127.0.0.1", 0), Handler) as running:
         running.requests = []
         thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -206,3 +227,12 @@ def test_a_cancel_ends_the_hearing(server: Server, tmp_path: Path) -> None:
 
     with pytest.raises(Interrupted):
         prove(tmp_path / "gateway.sock", "m", cancel=cancel)
+
+
+def test_an_engine_is_asked_at_its_own_port(engine: Engine) -> None:
+    engine.script = saying(event(content="Paris."), END, DONE)
+
+    proof = prove(engine.server_address[1], "m")
+
+    assert proof.answer == "Paris."
+    assert [request["model"] for request in engine.requests] == ["m"]

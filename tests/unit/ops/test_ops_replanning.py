@@ -125,6 +125,17 @@ def test_what_is_left_serves_the_same_or_the_next_smaller_thing_that_is_here(
     assert way.command.startswith(f"appliance up --model {SMALL} --users ")
 
 
+def test_another_plan_keeps_the_name_that_several_answer_to(paths: Paths) -> None:
+    store(paths, BIG, SMALL)
+    box = gpu_box(2)
+    alone = planned(paths, BIG, box, users=2)
+    work = msgspec.structs.replace(alone, id=f"{alone.id}@nvidia", served_as=alone.id)
+
+    way = next(on_what_is_left(work, without(box, work.cards[0]), paths))
+
+    assert (way.work.id, way.work.name) == (work.id, alone.id)
+
+
 def test_nothing_is_taken_that_would_have_to_be_fetched(paths: Paths) -> None:
     store(paths, BIG)
     box = gpu_box(2)

@@ -63,7 +63,7 @@ class FakeServices:
         return DeploymentStatus(
             id=work.id, model=work.model, variant=work.variant, engine=work.engine, state=state,
             reason=None, replicas=[replica], endpoint="http://127.0.0.1:1/v1",
-            context=work.context, slots=work.slots,
+            context=work.context, slots=work.slots, served_as=work.served_as,
         )  # fmt: skip
 
     def deploy(self, deployment: Deployment) -> Deployment | None:
