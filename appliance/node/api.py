@@ -162,7 +162,7 @@ def _refuse_shared_name(node: Node, deployment_id: str) -> None:
     if others or name != deployment_id:
         raise UsageError(
             say("several deployments answer as {name}: none can be measured alone", name=name),
-            hint=say("appliance down {id}", id=next(iter(others), deployment_id)),
+            hint=say("appliance down {name}", name=next(iter(others), deployment_id)),
             code="SHARED-NAME",
         )
 

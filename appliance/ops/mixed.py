@@ -12,6 +12,7 @@ from appliance.core.status import DeploymentStatus
 from appliance.ops.deployment import deployment_id
 from appliance.ops.planning import Ground
 from appliance.ops.usable import HOLDING
+from appliance.planner.rules import rules
 
 Kind = tuple[str, str | None, int | None]
 
@@ -72,13 +73,18 @@ def _beside(
 
 
 def able_beside(choices: Sequence[Choice], first: DeploymentStatus, ground: Ground) -> list[Choice]:
-    """What starts on those cards alone and takes conversations as long; the same variant first."""
+    """What starts on those cards alone and is good enough to share a name; the same variant first.
+
+    It takes conversations as long, and its cards are known to be fast enough to be waited for:
+    requests are spread evenly, and a weak card would be felt by every other person.
+    """
     able = [
         choice
         for choice in choices
         if choice.fits and ground.startable(choice.recipe)
         if choice.cards != ["cpu"] and not choice.host_layers
         if choice.context >= (first.context or 0)
+        if (choice.speed.decode_tps_one or 0.0) >= rules().speed.usable_tps
     ]
     return sorted(able, key=lambda choice: choice.variant != first.variant)
 

@@ -13,10 +13,13 @@ from appliance.core.errors import ApplianceError, DoesNotFit, Interrupted
 from appliance.core.holds import save_holds
 from appliance.core.inventory import Card, Inventory
 from appliance.core.paths import Paths, find_paths
+from appliance.core.plan import Speed, Wish
 from appliance.core.progress import Cancel
 from appliance.core.reference import parse_reference
 from appliance.core.status import Hold, Proof
 from appliance.ops import up as up_module
+from appliance.ops.mixed import able_beside
+from appliance.ops.planning import ground_of, make_plan
 from appliance.weights.pull import request_for
 from appliance.weights.store import Store
 
@@ -267,3 +270,27 @@ def test_two_kinds_of_one_vendor_are_told_apart(up: Job) -> None:
     assert first.id == FAMILY
     assert other.id.startswith(f"{FAMILY}@nvidia-nvidia-")
     assert not set(first.cards) & set(other.cards)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"speed": Speed(decode_tps_one=2.0)},
+        {"speed": Speed()},
+        {"context": 1024},
+        {"cards": ["cpu"]},
+        {"host_layers": 3},
+        {"fits": False},
+    ],
+)
+def test_who_would_be_felt_by_every_other_person_does_not_share_the_name(
+    up: Job, paths: Paths, change: dict[str, Any]
+) -> None:
+    up(f"{FAMILY}:q8_0")
+    first = up.services.statuses()[0]
+    ground = ground_of(mixed_box(), paths)
+    choices = make_plan(Wish(model=FAMILY, users=4), ground).choices
+    (good, *_) = able_beside(choices, first, ground)
+    assert good.variant == first.variant, "the same variant goes first"
+
+    assert able_beside([msgspec.structs.replace(good, **change)], first, ground) == []
