@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from appliance.catalog.gguf import GgufHeader, read_header
 from appliance.core.errors import UsageError, VerificationFailed
-from appliance.core.i18n import current_language, say
+from appliance.core.i18n import say
 from appliance.core.reference import HubReference, PeerReference
 from appliance.weights.faults import SourceFault
 from appliance.weights.http import Http
+from appliance.weights.inspector import Verdict
 from appliance.weights.names import entry_name, needed_files, split_set
 from appliance.weights.probe import source_for
 from appliance.weights.sources.base import RemoteFile, Source
@@ -68,14 +67,12 @@ def check_header(path: Path, name: str) -> None:
     if not name.lower().endswith((".gguf", ".safetensors")):
         return
     verdict = _inspected(path, name)
-    if "error" in verdict:
+    if verdict.error is not None:
         raise VerificationFailed(
-            say("{name}: {why}", name=name, why=verdict["error"]),
-            hint=str(verdict.get("hint", "")),
-            code=str(verdict["code"]),
+            say("{name}: {why}", name=name, why=verdict.error), hint=verdict.hint, code=verdict.code
         )
-    part, split = split_set(name), verdict.get("split")
-    if part and split and [part[1], part[2]] != split:
+    part, split = split_set(name), verdict.split
+    if part and split and (part[1], part[2]) != split:
         raise VerificationFailed(
             say(
                 "{name} says inside that it is part {no} of {count}",
@@ -88,22 +85,20 @@ def check_header(path: Path, name: str) -> None:
         )
 
 
-def _inspected(path: Path, name: str) -> dict[str, Any]:
-    language = current_language()
+def _inspected(path: Path, name: str) -> Verdict:
     with path.open("rb") as stream:
         try:
             done = subprocess.run(
-                [sys.executable, "-P", "-m", "appliance.weights.inspector", name, language],
+                [sys.executable, "-P", "-m", "appliance.weights.inspector", name],
                 stdin=stream,
                 capture_output=True,
                 timeout=_INSPECTION_S,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return {"error": say("its header takes too long to read"), "code": "BAD-HEADER"}
+            return Verdict(error=say("its header takes too long to read"))
     try:
-        verdict: dict[str, Any] = json.loads(done.stdout)
+        return Verdict.read(done.stdout)
     except ValueError:
         logger.warning("inspecting %s: exit %s, %s", path, done.returncode, done.stderr[-500:])
-        return {"error": say("its header cannot be read"), "code": "BAD-HEADER"}
-    return verdict
+        return Verdict(error=say("its header cannot be read"))

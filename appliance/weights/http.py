@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import email.utils
 import json
+import os
 import re
 import socket
 import ssl
@@ -25,6 +26,7 @@ import msgspec
 from appliance.core.i18n import say
 from appliance.weights.faults import SourceFault, no_answer, not_the_file
 from appliance.weights.peers import known_peers
+from appliance.weights.proxy import proxy_refused, unreached_proxy, usable_proxy
 
 _MAX_REDIRECTS = 10
 _MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
@@ -57,9 +59,8 @@ class Http:
     """
 
     def __init__(self, *, stall_s: float = 30.0, connect_s: float = 10.0) -> None:
-        timeout = httpx.Timeout(stall_s, connect=connect_s)
-        self._client = _client(timeout, http2=False)
-        self._documents = _client(timeout, http2=True)
+        self._timeout = httpx.Timeout(stall_s, connect=connect_s)
+        self._clients: dict[bool, httpx.Client] = {}
         self._turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._live: set[httpx.Response] = set()
         self._lock = threading.Lock()
@@ -70,12 +71,12 @@ class Http:
 
     def __exit__(self, *_: object) -> None:
         self.cut()
-        self._client.close()
-        self._documents.close()
+        for client in self._clients.values():
+            client.close()
 
     def document(self, url: str, headers: dict[str, str]) -> tuple[Answer, Any]:
         """GET a JSON document; the document is `None` when the body is not JSON."""
-        with self._turns[_host(url)], self._open(self._documents, url, headers) as response:
+        with self._turns[_host(url)], self._open(url, headers, http2=True) as response:
             raw = bytearray()
             for block in _blocks(response):
                 raw += block
@@ -96,7 +97,7 @@ class Http:
         Raises `SourceFault` when there is no answer or when it breaks off.
         """
         wanted = {**headers, "Range": f"bytes={start}-{end - 1}"}
-        with self._open(self._client, url, wanted) as response:
+        with self._open(url, wanted, http2=False) as response:
             yield _answer_of(response), _blocks(response)
 
     def cut(self) -> None:
@@ -108,10 +109,11 @@ class Http:
             _shut(response)
 
     @contextlib.contextmanager
-    def _open(
-        self, client: httpx.Client, url: str, headers: dict[str, str]
-    ) -> Iterator[httpx.Response]:
+    def _open(self, url: str, headers: dict[str, str], *, http2: bool) -> Iterator[httpx.Response]:
+        client = self._client(url, http2=http2)
         with _explained(url), client.stream("GET", url, headers=headers) as response:
+            if response.status_code == 407:
+                raise proxy_refused(_host(url), f"407 {response.reason_phrase}")
             with self._lock:
                 self._live.add(response)
                 if self._is_cut:
@@ -121,6 +123,14 @@ class Http:
             finally:
                 with self._lock:
                     self._live.discard(response)
+
+    def _client(self, url: str, *, http2: bool) -> httpx.Client:
+        """Made when it is first needed: what needs no hub needs no good proxy either."""
+        with self._lock:
+            if http2 not in self._clients:
+                with usable_proxy(_host(url)):
+                    self._clients[http2] = _client(self._timeout, http2=http2)
+            return self._clients[http2]
 
 
 def _client(timeout: httpx.Timeout, *, http2: bool) -> httpx.Client:
@@ -182,11 +192,9 @@ def _explained(url: str) -> Iterator[None]:
     except httpx.TooManyRedirects as error:
         raise not_the_file(host, say("it redirects for ever"), lasting=True) from error
     except httpx.ProxyError as error:
-        raise no_answer(
-            host,
-            say("the proxy refused ({why})", why=error),
-            say("check HTTPS_PROXY and NO_PROXY"),
-        ) from error
+        raise proxy_refused(host, error) from error
+    except httpx.ConnectError as error:
+        raise unreached_proxy(url, error) or _no_connection(host, error) from error
     except httpx.TimeoutException as error:
         raise no_answer(host, say("no bytes for too long")) from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
@@ -201,7 +209,10 @@ def _no_connection(host: str, error: Exception) -> SourceFault:
     why = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" not in why:
         return no_answer(host, why)
-    if "not yet valid" in why or "expired" in why:
+    named = os.environ.get("SSL_CERT_FILE")
+    if named and not os.access(named, os.R_OK):
+        hint = say("SSL_CERT_FILE is {path}, which cannot be read", path=named)
+    elif "not yet valid" in why or "expired" in why:
         hint = say("is the clock of this server right? see `date`")
     else:
         hint = say(

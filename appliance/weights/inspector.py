@@ -1,20 +1,21 @@
 """Looks at a model file's header in a process without rights.
 
-`python -m appliance.weights.inspector NAME LANGUAGE`: the file is standard input, already open; the
-name decides the format. Before the first byte is read the process gives up its rights: files,
-network, other processes, memory above a limit (see `sandbox`). Prints one JSON object:
-`{"split": [number, count] | null}`, or `{"error": …, "hint": …, "code": …}`.
+`python -m appliance.weights.inspector NAME`: the file is standard input, already open; the name
+decides the format. Before the first byte is read the process gives up its rights: files, network,
+other processes, memory above a limit (see `sandbox`). Prints one `Verdict` as JSON.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import re
 import sys
+
+import msgspec
 
 from appliance.catalog.gguf import GgufHeader, read_header
 from appliance.core.errors import ApplianceError, VerificationFailed
-from appliance.core.i18n import _, say, use_default_language
+from appliance.core.i18n import Text, say
 from appliance.weights.safetensors import check_safetensors
 from appliance.weights.sandbox import give_up_rights
 from appliance.weights.template import objection
@@ -22,22 +23,52 @@ from appliance.weights.template import objection
 _EVERYTHING = "{% set a = ['\\n', 1, 2.5] %}{% for b in a %}{{ b | tojson }}{% break %}{% endfor %}"
 
 
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What there is to object to, if anything, and which part of which split set the file is."""
+
+    error: Text | str | None = None
+    hint: Text | str = ""
+    code: str = "BAD-HEADER"
+    split: tuple[int, int] | None = None
+
+    @staticmethod
+    def read(raw: bytes) -> Verdict:
+        """The verdict as it was printed. Raises `ValueError` for what none of ours would print.
+
+        Whatever the file made of the process, its texts must not be able to harm their reader.
+        """
+        verdict = msgspec.json.decode(raw, type=Verdict)
+        if not (_is_plain(verdict.error) and _is_plain(verdict.hint)):
+            raise ValueError("a text with placeholders that nobody fills")
+        return verdict
+
+
+def _is_plain(text: Text | str | int | float | None) -> bool:
+    """Whether every placeholder is a bare name that has a value."""
+    if not isinstance(text, Text):
+        return True
+    rest = re.sub(r"\{(\w+)\}", lambda name: "{" * (name[1] not in text.values), text.template)
+    return not set(rest) & set("{}") and all(map(_is_plain, text.values.values()))
+
+
 def main() -> None:
     """Inspect standard input under the name given."""
     objection(_EVERYTHING)  # imports what it needs while we may still read where that is
-    use_default_language(sys.argv[2])
-    too_large = _("its header asks for too much memory")  # reads the translations, likewise
     size = os.fstat(0).st_size
     give_up_rights()
+    print(msgspec.json.encode(_verdict(sys.argv[1], size)).decode())  # noqa: T201
+
+
+def _verdict(name: str, size: int) -> Verdict:
     try:
-        print(json.dumps({"split": _inspect(sys.argv[1], size)}))  # noqa: T201
+        return Verdict(split=_inspect(name, size))
     except ApplianceError as error:
-        print(json.dumps({"error": str(error), "hint": str(error.hint), "code": error.code}))  # noqa: T201
+        return Verdict(error=error.what, hint=error.hint, code=error.code)
     except (MemoryError, RecursionError):
-        print(json.dumps({"error": too_large, "code": "BAD-HEADER"}))  # noqa: T201
+        return Verdict(error=say("its header asks for too much memory"))
 
 
-def _inspect(name: str, size: int) -> list[int] | None:
+def _inspect(name: str, size: int) -> tuple[int, int] | None:
     def read_at(offset: int, length: int) -> bytes:
         return os.pread(0, length, offset)
 
@@ -46,7 +77,7 @@ def _inspect(name: str, size: int) -> list[int] | None:
         return None
     header = read_header(read_at, size)
     _check_template(header)
-    return [header.split.number + 1, header.split.count] if header.split else None
+    return (header.split.number + 1, header.split.count) if header.split else None
 
 
 def _check_template(header: GgufHeader) -> None:

@@ -13,7 +13,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -290,6 +290,72 @@ def test_a_proxy_that_refuses_is_named(shelf: Shelf, monkeypatch: pytest.MonkeyP
     with pytest.raises(Unreachable) as caught:
         shelf.pull()
     assert "proxy" in str(caught.value).lower()
+
+
+@pytest.fixture
+def behind(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts this machine behind a proxy."""
+
+    def set_proxy(url: str) -> None:
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, "")
+        for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
+            monkeypatch.setenv(name, url)
+
+    return set_proxy
+
+
+@pytest.mark.parametrize(
+    ("proxy", "word"),
+    [
+        ("http://user:secret@127.0.0.1:9", "the proxy 127.0.0.1:9 cannot be reached"),
+        ("socks5://127.0.0.1:9", "the proxy that is set cannot be used"),
+        ("ftp://127.0.0.1:9", "the proxy that is set cannot be used"),
+    ],
+)
+def test_a_proxy_that_is_no_use_is_named_and_not_the_hub(
+    shelf: Shelf, behind: Callable[[str], None], proxy: str, word: str
+) -> None:
+    behind(proxy)
+    with pytest.raises(Unreachable, match=word) as caught:
+        shelf.pull()
+    assert "HTTPS_PROXY" in str(caught.value.hint)
+    assert "secret" not in str(caught.value)
+    assert_refused(shelf, caught.value, ExitCode.UNREACHABLE)
+
+
+def test_a_proxy_that_wants_a_password_is_named(
+    shelf: Shelf, behind: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain address: its refusal looks like the hub's own answer."""
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
+    behind(shelf.hub.url)
+    shelf.hub.faults.add("status", where="api", status=407)
+    with pytest.raises(Unreachable, match="the proxy refused") as caught:
+        shelf.pull()
+    assert "HTTPS_PROXY" in str(caught.value.hint)
+
+
+def test_a_disk_needs_no_good_proxy(
+    shelf: Shelf, behind: Callable[[str], None], tmp_path: Path
+) -> None:
+    behind("socks5://127.0.0.1:9")
+    path = tmp_path / NAME
+    path.write_bytes(DATA)
+    assert shelf.content(shelf.pull(f"file:{path}"), NAME) == DATA
+
+
+def test_a_certificate_file_that_is_not_there_is_named(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*self_signed(tmp_path))
+    with LoopbackHub(shelf.hub.root, tls=context) as secure:
+        monkeypatch.setenv("HF_ENDPOINT", secure.hf_endpoint)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+        with pytest.raises(Unreachable, match="not trusted") as caught:
+            shelf.pull()
+    assert "none.pem" in str(caught.value.hint)
 
 
 def test_a_bad_source_is_left_for_the_next_without_losing_bytes(shelf: Shelf) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from header_fuzz import KINDS, cases
 from header_fuzz import check as check_case
@@ -19,9 +21,10 @@ from shelf import MIB, Shelf, small_gguf, some_bytes
 
 from appliance.catalog.gguf_write import header_bytes
 from appliance.core.errors import Unreachable, UsageError, VerificationFailed
-from appliance.core.i18n import use_language
+from appliance.core.i18n import Text, use_language
 from appliance.core.reference import HubReference
 from appliance.weights.header import check_header, remote_header
+from appliance.weights.inspector import Verdict
 from appliance.weights.safetensors import check_safetensors
 from appliance.weights.template import objection
 
@@ -161,9 +164,32 @@ def test_without_rights_a_header_is_still_read(tmp_path: Path) -> None:
 def test_a_refusal_is_in_the_language_of_the_reader(tmp_path: Path) -> None:
     path = tmp_path / "a.gguf"
     path.write_bytes(gguf_with(tokenizer__chat_template="{{ x.__class__ }}"))
-    use_language("zh")
-    with pytest.raises(VerificationFailed, match="不是可用的 GGUF 文件"):
+    with pytest.raises(VerificationFailed) as caught:
         check_header(path, "a.gguf")
+    use_language("zh")
+    assert "不是可用的 GGUF 文件" in str(caught.value)
+    assert "请使用" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        Text("{size:>999999999999}", {"size": 1}),
+        Text("{size.__class__}", {"size": 1}),
+        Text("{no_such_value}", {}),
+        Text("{", {"size": 1}),
+        Text("{inner}", {"inner": Text("{size!r}", {"size": 1})}),
+    ],
+)
+def test_a_verdict_cannot_harm_who_reads_it(text: Text) -> None:
+    with pytest.raises(ValueError, match="placeholders"):
+        Verdict.read(msgspec.json.encode(Verdict(error=text)))
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_may_stand_for_a_verdict(raw: bytes) -> None:
+    with suppress(ValueError):
+        assert isinstance(str(Verdict.read(raw).error), str)
 
 
 @pytest.mark.parametrize("kind", KINDS)
