@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import subprocess
@@ -82,22 +83,31 @@ def check_socket_path(paths: Paths) -> None:
 def make_directories(paths: Paths) -> None:
     """Create state and log directories for their owner only. Raises `NeedsRights`, …"""
     for path in (paths.state, paths.logs):
-        try:
+        with _writing(path):
             private_directory(path)
-        except PermissionError as error:
-            raise NeedsRights(
-                say("cannot write to {path}", path=path),
-                hint=say("set APPLIANCE_HOME to a directory of yours, or run as its owner"),
-            ) from error
-        except OSError as error:
-            raise ApplianceError(
-                say("cannot create {path}: {error}", path=path, error=error.strerror),
-                hint=say("set APPLIANCE_HOME to a directory that can be written"),
-            ) from error
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turn what the operating system says about writing there into an error for people."""
+    try:
+        yield
+    except OSError as error:
+        text = say("cannot write to {path}: {error}", path=path, error=error.strerror)
+        if error.errno == errno.EROFS:
+            hint = say("a disk fault may have made it so: see `dmesg`; then remount it writable")
+            raise NeedsRights(text, hint=hint, code="DISK-READONLY") from error
+        if isinstance(error, PermissionError):
+            hint = say("set APPLIANCE_HOME to a directory of yours, or run as its owner")
+            raise NeedsRights(text, hint=hint) from error
+        hint = say("set APPLIANCE_HOME to a directory that can be written")
+        raise ApplianceError(text, hint=hint) from error
 
 
 def _spawn(paths: Paths) -> subprocess.Popen[bytes]:
-    with (paths.logs / "daemon.out").open("wb") as out:
+    with _writing(paths.logs):
+        out = (paths.logs / "daemon.out").open("wb")
+    with out:
         return subprocess.Popen(
             [sys.executable, "-m", "appliance.cli.main", "daemon"],
             stdin=subprocess.DEVNULL,

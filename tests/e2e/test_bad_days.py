@@ -188,6 +188,27 @@ def test_a_full_disk_is_refused_before_the_first_byte(
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
+def test_a_disk_that_became_read_only_is_said(
+    appliance: Appliance, parrot: Path, tmp_path: Path
+) -> None:
+    small = mount_small_disk(tmp_path / "small", mib=40)
+    appliance.home = small / "home"
+    appliance.environment["APPLIANCE_HOME"] = str(appliance.home)
+    try:
+        assert appliance.run("status").returncode == 0
+        for name in ("state", "logs"):
+            (appliance.home / name).mkdir(parents=True, exist_ok=True)
+        subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+
+        refused = appliance.run("models", "pull", f"file:{parrot}")
+
+        assert_refused(refused, 5)
+        assert "Read-only" in refused.stderr
+        assert "dmesg" in refused.stderr
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
 def mount_small_disk(where: Path, *, mib: int) -> Path:
     """A tmpfs; skips where mounting is not allowed."""
     where.mkdir()
