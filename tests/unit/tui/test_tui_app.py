@@ -613,3 +613,14 @@ async def test_the_chat_is_held_in_the_manner_that_was_given() -> None:
         assert model.questions == [[Message("system", "Be brief."), Message("user", "hi")]]
         await pilot.press("ctrl+o", "escape")
         assert "system prompt" in shown(pilot.app)
+
+
+async def test_a_name_that_several_answer_to_is_asked_by_that_name() -> None:
+    node, model = FakeNode(), FakeModel()
+    other = deployment(f"{MODEL}@ascend", served_as=MODEL)
+    node.deployments = [other, *node.deployments]
+    async with app_of(node, model).run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: MODEL in shown(pilot.app))
+        await pilot.press("6", *"hi", "enter")
+        await until(pilot, lambda: "number 1." in shown(pilot.app))
+        assert model.models == [MODEL]
