@@ -25,7 +25,7 @@ import msgspec
 
 from appliance.core.i18n import say
 from appliance.weights.faults import SourceFault, no_answer, not_the_file
-from appliance.weights.peers import known_peers
+from appliance.weights.peers import known_peers, no_peer
 from appliance.weights.proxy import proxy_refused, unreached_proxy, usable_proxy
 
 _MAX_REDIRECTS = 10
@@ -194,7 +194,7 @@ def _explained(url: str) -> Iterator[None]:
     except httpx.ProxyError as error:
         raise proxy_refused(host, error) from error
     except httpx.ConnectError as error:
-        raise unreached_proxy(url, error) or _no_connection(host, error) from error
+        raise _not_reached(url, error) from error
     except httpx.TimeoutException as error:
         raise no_answer(host, say("no bytes for too long")) from error
     except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
@@ -203,6 +203,13 @@ def _explained(url: str) -> Iterator[None]:
         ) from error
     except (httpx.TransportError, httpx.StreamError, OSError) as error:
         raise _no_connection(host, error) from error
+
+
+def _not_reached(url: str, error: httpx.ConnectError) -> SourceFault:
+    host = _host(url)
+    if host in known_peers():
+        return SourceFault(no_peer(host, error))
+    return unreached_proxy(url, error) or _no_connection(host, error)
 
 
 def _no_connection(host: str, error: Exception) -> SourceFault:

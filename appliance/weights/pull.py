@@ -47,6 +47,7 @@ __all__ = [
 ]
 logger = logging.getLogger(__name__)
 _FILES_AT_ONCE = 4
+_NOBODY_THERE = ("NO-HUB", "NO-PEER")
 _TRIAL_BYTES = 64 * 1024 * 1024
 """A smaller file is fetched before it is known which source is faster."""
 
@@ -145,7 +146,7 @@ class _Pulling:
             )
         except SourceFault as fault:
             stored = self.store.find(self.request.model)
-            if stored and self.store.is_whole(stored) and fault.error.code == "NO-HUB":
+            if stored and self.store.is_whole(stored) and fault.error.code in _NOBODY_THERE:
                 logger.warning("%s; what is stored is used", fault)
                 return stored, 0
             raise

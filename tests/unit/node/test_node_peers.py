@@ -221,6 +221,21 @@ def test_nobody_there_is_an_error() -> None:
     assert caught.value.code == "NO-PEER"
 
 
+def test_a_neighbour_that_is_away_is_named_and_no_proxy(
+    shared: Shared, sharing: Sharing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meet("127.0.0.1", shared.port, shared.key)
+    sharing.set(ShareOptions(on=False))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(Unreachable) as caught:
+        fetch(shared, mine(tmp_path))
+    assert caught.value.code == "NO-PEER"
+    assert "share" in str(caught.value.hint)
+    assert "PROXY" not in str(caught.value.hint)
+
+
 @pytest.mark.parametrize(
     ("text", "status", "length"),
     [
