@@ -144,7 +144,7 @@ def model_card(text: str) -> ModelCard:
         id=text,
         title=header.name,
         architecture=header.architecture,
-        parameters_b=header.parameters and round(header.parameters / 1e9, 3),
+        parameters_b=round(header.parameters * header.parts / 1e9, 3) or None,
         quantization=header.quant,
         context_max=header.context_length,
         tokenizer=header.tokenizer.model,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import msgspec
 
 from appliance.core.errors import ApplianceError, VerificationFailed
-from appliance.core.i18n import say
+from appliance.core.i18n import Text, say
 from appliance.core.progress import Cancel
 from appliance.weights.chain import Chain
 from appliance.weights.chunks import ChunkDigests, byte_ranges, chunk_count, show_ranges
@@ -108,8 +108,8 @@ def wrong_ranges(wrong: Fetched, right: Fetched) -> dict[str, str]:
     return {label: show_ranges(byte_ranges(found, size)) for label, found in by_sender.items()}
 
 
-def _names(fetched: Fetched) -> str:
-    return ", ".join(fetched.sources) or "an earlier run"
+def _names(fetched: Fetched) -> Text | str:
+    return ", ".join(fetched.sources) or say("an earlier run")
 
 
 def _mismatch(wanted: Wanted, first: Fetched, second: Fetched) -> ApplianceError:
