@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 _BY_ID = {action.id: action for action in ACTIONS}
 _KEYS = sorted({key for action in ACTIONS for key in action.keys})
 SLOW_INTERVAL_S = 8.0
+START_S = 20.0
+"""What a daemon may take to start on a busy server before it is called silent."""
 
 
 def _home() -> Screen[None]:
@@ -125,7 +127,7 @@ class ApplianceApp(CardWork):
         self.paused = False
         self.palette: dict[str, Style] = {}
         interval = SLOW_INTERVAL_S if slow else 1.0
-        self.feed = Feed(backend.node, self._looked, interval_s=interval)
+        self.feed = Feed(backend.node, self._looked, interval_s=interval, start_s=START_S)
         for known in themes():
             self.register_theme(known)
         self._use_theme(theme)

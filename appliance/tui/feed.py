@@ -38,11 +38,17 @@ class Feed:
     """One thread that nobody waits for: a daemon that hangs costs pictures, never the exit."""
 
     def __init__(
-        self, node: Node, tell: Callable[[Snapshot], object], *, interval_s: float = 1.0
+        self,
+        node: Node,
+        tell: Callable[[Snapshot], object],
+        *,
+        interval_s: float = 1.0,
+        start_s: float = 0.0,
     ) -> None:
         self._node = node
         self._tell = tell
         self._interval_s = interval_s
+        self._start_s = start_s
         self._wake = threading.Event()
         self._ended = False
         self._afresh = False
@@ -155,4 +161,5 @@ class Feed:
             events=tuple(self._events),
             error=error,
             down_s=time.monotonic() - self._answered_at,
+            start_s=self._start_s,
         )

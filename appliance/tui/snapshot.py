@@ -15,8 +15,6 @@ from appliance.core.status import CardStatus, DeploymentStatus, Hold, Status
 from appliance.node.wishes import Event, JobStatus
 from appliance.tui.words import CARD_STATES, HEALTH_WORDS, HOLDS, HOT, STALE, UNKNOWN, Word
 
-_START_S = 20.0
-
 
 @dataclass(frozen=True)
 class CardRow:
@@ -102,14 +100,15 @@ class Snapshot:
     jobs: tuple[JobStatus, ...] = ()
     error: ApplianceError | None = None
     down_s: float | None = None
+    start_s: float = 0.0
     stale_after_s: float = 3.0
     history: History | None = None
     """Of what the screen in front draws as graphs."""
 
     @property
     def starting(self) -> bool:
-        """Never seen yet, and no longer silent than a daemon takes to start on a busy server."""
-        return self.status is None and (self.down_s or 0.0) < _START_S
+        """Never seen yet, and no longer silent than it may take to start."""
+        return self.status is None and (self.down_s is None or self.down_s < self.start_s)
 
     @property
     def deployments(self) -> list[DeploymentStatus]:
