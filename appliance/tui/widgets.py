@@ -206,6 +206,11 @@ class Rows(Canvas, can_focus=True):
         self._show(self.cursor)
         self.post_message(self.Chosen(self.chosen))
 
+    def on_resize(self) -> None:
+        """The chosen row stays in view when the table gets lower, or knew its length too late."""
+        if self.chosen is not None:
+            self.call_after_refresh(lambda: self._show(self.cursor))
+
     def on_click(self, event: object) -> None:
         """A click chooses."""
         row = getattr(event, "y", 0)
