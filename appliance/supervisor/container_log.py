@@ -18,27 +18,33 @@ from appliance.supervisor.identity import Identity
 
 _RETRY_S = 1.0
 _LAST_WORDS_S = 3.0
+_Key = tuple[str | None, str | None, str]
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d) ")
-_followers: dict[str, _Follower] = {}
+_followers: dict[_Key, _Follower] = {}
 _table = threading.Lock()
 
 
 def follow(identity: Identity, log_path: Path, *, since: float | None = None) -> None:
     """Begin to write the container's output to `log_path`, from `since` (seconds since 1970)."""
-    name = identity.name or ""
+    key = _key(identity)
     with _table:
-        before = _followers.get(name)
+        before = _followers.get(key)
         if before is None or not before.is_alive():
-            _followers[name] = _Follower(identity, log_path, since)
-            _followers[name].start()
+            _followers[key] = _Follower(identity, log_path, since)
+            _followers[key].start()
 
 
 def settled(identity: Identity) -> None:
     """Return when all that an ended container said is in the log, or a little later."""
     with _table:
-        follower = _followers.pop(identity.name or "", None)
+        follower = _followers.pop(_key(identity), None)
     if follower:
         follower.join(_LAST_WORDS_S)
+
+
+def _key(identity: Identity) -> _Key:
+    """The name alone is not enough: the next container of a replica has it, too."""
+    return identity.where, identity.name, identity.started
 
 
 class _Follower(threading.Thread):

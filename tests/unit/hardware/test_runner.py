@@ -54,7 +54,7 @@ def test_killed_by_a_signal_is_told_as_a_shell_would(tools: Tools) -> None:
 STUBBORN = """
 trap '' TERM INT HUP
 echo said before
-(trap '' TERM; echo $$ > {pids}; exec /bin/sleep 600) &
+(trap '' TERM; echo $$ >> {pids}; exec /bin/sleep 600) &
 /bin/sh -c 'set -m; /bin/sleep 600 & echo $! >> {pids}; wait' &
 echo $! >> {pids}
 while :; do /bin/sleep 600; done
