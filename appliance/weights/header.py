@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from appliance.catalog.gguf import GgufHeader, read_header
 from appliance.core.errors import UsageError, VerificationFailed
@@ -33,21 +36,32 @@ def remote_header(reference: HubReference | PeerReference) -> GgufHeader:
             source = source_for(reference, http)
             glob = reference.glob if isinstance(reference, HubReference) else None
             files = needed_files(source.listing().files, glob, source.label)
-            name = entry_name([file.name for file in files])
-            file = next((file for file in files if file.name == name), None)
+            file = gguf_of(files)
             if file is None:
                 raise UsageError(
                     say("{where} holds no GGUF file", where=source.label),
                     hint=say("name one that does, for example of the publisher's -GGUF repository"),
                     code="NO-GGUF-THERE",
                 )
-            size = file.bytes if file.bytes is not None else source.measure(file)
-            return read_header(lambda offset, length: _read(source, file, offset, length), size)
+            return header_at(source, file)
     except SourceFault as fault:
         raise fault.error from fault
 
 
-def _read(source: Source, file: RemoteFile, offset: int, length: int) -> bytes:
+def gguf_of(files: Sequence[RemoteFile]) -> RemoteFile | None:
+    """The GGUF of a model, or its first part; `None` where it is of another form."""
+    name = entry_name([file.name for file in files])
+    return next((file for file in files if file.name == name), None)
+
+
+def header_at(source: Source, file: RemoteFile) -> GgufHeader:
+    """The header of a GGUF at a source. Raises `SourceFault`, `VerificationFailed`."""
+    size = file.bytes if file.bytes is not None else source.measure(file)
+    return read_header(lambda offset, length: read_range(source, file, offset, length), size)
+
+
+def read_range(source: Source, file: RemoteFile, offset: int, length: int) -> bytes:
+    """At most `length` bytes of a file from `offset`, whatever is sent. Raises `SourceFault`."""
     end = offset + length if file.bytes is None else min(offset + length, file.bytes)
     got = bytearray()
     if end > offset:
@@ -66,11 +80,8 @@ def check_header(path: Path, name: str) -> None:
     """
     if not name.lower().endswith((".gguf", ".safetensors")):
         return
-    verdict = _inspected(path, name)
-    if verdict.error is not None:
-        raise VerificationFailed(
-            say("{name}: {why}", name=name, why=verdict.error), hint=verdict.hint, code=verdict.code
-        )
+    with path.open("rb") as stream:
+        verdict = _good(_inspected(stream, name), name)
     part, split = split_set(name), verdict.split
     if part and split and (part[1], part[2]) != split:
         raise VerificationFailed(
@@ -85,20 +96,38 @@ def check_header(path: Path, name: str) -> None:
         )
 
 
-def _inspected(path: Path, name: str) -> Verdict:
-    with path.open("rb") as stream:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-P", "-m", "appliance.weights.inspector", name],
-                stdin=stream,
-                capture_output=True,
-                timeout=_INSPECTION_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return Verdict(error=say("its header takes too long to read"))
+def check_template(template: str, name: str) -> None:
+    """Refuse the chat template that file `name` holds, read in a process without rights.
+
+    Raises `VerificationFailed`.
+    """
+    with tempfile.TemporaryFile() as stream:
+        stream.write(template.encode(errors="replace"))
+        stream.seek(0)
+        _good(_inspected(stream, "chat_template.jinja"), name)
+
+
+def _good(verdict: Verdict, name: str) -> Verdict:
+    if verdict.error is None:
+        return verdict
+    raise VerificationFailed(
+        say("{name}: {why}", name=name, why=verdict.error), hint=verdict.hint, code=verdict.code
+    )
+
+
+def _inspected(stream: IO[bytes], name: str) -> Verdict:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "appliance.weights.inspector", name],
+            stdin=stream,
+            capture_output=True,
+            timeout=_INSPECTION_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return Verdict(error=say("its header takes too long to read"))
     try:
         return Verdict.read(done.stdout)
     except ValueError:
-        logger.warning("inspecting %s: exit %s, %s", path, done.returncode, done.stderr[-500:])
+        logger.warning("inspecting %s: exit %s, %s", name, done.returncode, done.stderr[-500:])
         return Verdict(error=say("its header cannot be read"))

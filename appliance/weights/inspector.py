@@ -1,7 +1,7 @@
 """Looks at a model file's header in a process without rights.
 
 `python -m appliance.weights.inspector NAME`: the file is standard input, already open; the name
-decides the format. Before the first byte is read the process gives up its rights: files, network,
+decides the format; `*.jinja` is a chat template alone. Before the first byte is read the process gives up its rights: files, network,
 other processes, memory above a limit (see `sandbox`). Prints one `Verdict` as JSON.
 """
 
@@ -75,12 +75,22 @@ def _inspect(name: str, size: int) -> tuple[int, int] | None:
     if name.lower().endswith(".safetensors"):
         check_safetensors(read_at, size)
         return None
+    if name.lower().endswith(".jinja"):
+        _check_template(read_at(0, size).decode(errors="replace"))
+        return None
     header = read_header(read_at, size)
-    _check_template(header)
+    _check_gguf_template(header)
     return (header.split.number + 1, header.split.count) if header.split else None
 
 
-def _check_template(header: GgufHeader) -> None:
+def _check_template(template: str) -> None:
+    why = objection(template)
+    if why is not None:
+        hint = say("use a model from a publisher you trust")
+        raise VerificationFailed(why, hint=hint, code="BAD-TEMPLATE")
+
+
+def _check_gguf_template(header: GgufHeader) -> None:
     why = objection(header.chat_template) if header.chat_template else None
     if why is not None:
         raise VerificationFailed(

@@ -22,14 +22,30 @@ _BITS = {
 }  # fmt: skip
 
 
+OnTensor = Callable[[str, str, list[int]], None]
+"""Told the name, type and shape of a tensor."""
+
+
 class _Tensor(msgspec.Struct):
     dtype: str
     shape: list[int]
     data_offsets: tuple[int, int]
 
 
-def check_safetensors(read_at: Callable[[int, int], bytes], size: int) -> int:
-    """The number of tensors. Raises `VerificationFailed` for a header an engine could trip over."""
+def bits_of(dtype: str) -> int | None:
+    """Bits of one element; `None` for a type that is not known."""
+    return _BITS.get(dtype)
+
+
+def check_safetensors(
+    read_at: Callable[[int, int], bytes],
+    size: int,
+    on_tensor: OnTensor = lambda name, dtype, shape: None,
+) -> int:
+    """The number of tensors. Raises `VerificationFailed` for a header an engine could trip over.
+
+    `on_tensor` is told of each, before the header as a whole has been found good.
+    """
     length = int.from_bytes(read_at(0, 8), "little")
     if size < 8 or not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
         raise _refused(say("its header has {length} bytes", length=length))
@@ -38,7 +54,10 @@ def check_safetensors(read_at: Callable[[int, int], bytes], size: int) -> int:
         entries.pop("__metadata__", None)
         places = array("Q")
         while entries:
-            places.extend(_place(msgspec.json.decode(entries.popitem()[1], type=_Tensor)))
+            name, raw = entries.popitem()
+            tensor = msgspec.json.decode(raw, type=_Tensor)
+            places.extend(_place(tensor))
+            on_tensor(name, tensor.dtype, tensor.shape)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _refused(say("its header is damaged ({why})", why=error)) from error
     _check_places(places, size - 8 - length)
