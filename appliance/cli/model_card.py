@@ -1,4 +1,4 @@
-"""`models show`: what a model is, from the catalogue or from its GGUF header."""
+"""`models show`: what a model is, from the catalogue or from what its files say of it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from appliance.planner.wording import pace
 
 if TYPE_CHECKING:
     from appliance.ops.models import ModelRow
+    from appliance.weights.repository import Look
 
 _WIDEST = 80
 _WORDS = {
@@ -56,6 +57,7 @@ class ModelCard(Document, frozen=True, kw_only=True, tag_field="schema", tag="ap
     """What is not certain, and why."""
     checked: str | None = None
     mark: str | None = None
+    files: int | None = None
     bytes: int | None = None
     sources: list[str] = []
     variants: list[str] = []
@@ -98,34 +100,41 @@ def _form_cells(row: ModelRow) -> tuple[object, ...]:
 
 
 def card_lines(card: ModelCard) -> list[tuple[str, str]]:
-    """What is known, as label and text."""
+    """What is known, as label and text; of files also what they do not say."""
+    unknown = None if card.kind else "-"
     size = None if card.bytes is None else f"{card.bytes / 1e9:.2f} GB"
     template = None if card.chat_template is None else (_("yes") if card.chat_template else _("no"))
     pairs: list[tuple[str, object]] = [
         (_("model"), card.id),
         (_("title"), card.title),
-        (_("architecture"), card.architecture),
-        (_("parameters"), card.parameters_b and f"{card.parameters_b:g} B"),
+        (_("architecture"), card.architecture or unknown),
+        (_("parameters"), f"{card.parameters_b:g} B" if card.parameters_b else unknown),
         (_("active"), card.active_b and f"{card.active_b:g} B"),
-        (_("quantization"), card.quantization),
-        (_("context"), card.context_max),
+        (_("quantization"), card.quantization or unknown),
+        (_("context"), card.context_max or unknown),
         (_("released"), card.released),
         (_("native form"), card.native),
         (_("thinks"), card.reasoning and _WORDS.get(card.reasoning)),
         (_("sampling"), card.sampling and _pairs(card.sampling)),
         (_("parsers"), card.parsers and _pairs(card.parsers)),
         (_("engines from"), card.engines and _pairs(card.engines)),
-        (_("licence"), card.licence),
+        (_("licence"), card.licence or unknown),
         *((_("not certain"), f"{name}: {text}") for name, text in card.marks.items()),
         (_("read at"), card.checked),
         (_("certainty"), card.mark and _WORDS.get(card.mark)),
-        (_("tokenizer"), card.tokenizer),
-        (_("template"), template),
-        (_("size"), size),
+        (_("tokenizer"), card.tokenizer or unknown),
+        (_("template"), template or unknown),
+        (_("files"), card.files),
+        (_("size"), size or unknown),
         (_("stored at"), card.path),
         *((_("source"), source) for source in card.sources),
     ]
-    return [(label, str(value)) for label, value in pairs if value not in (None, "")]
+    return [(label, _shown(str(value))) for label, value in pairs if value not in (None, "")]
+
+
+def _shown(text: str) -> str:
+    """What a file says of itself cannot steer the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def _pairs(values: Mapping[str, object]) -> str:
@@ -133,24 +142,46 @@ def _pairs(values: Mapping[str, object]) -> str:
 
 
 def model_card(text: str) -> ModelCard:
-    """The card of a catalogue id, or of a file on a hub or a disk, from its header alone."""
+    """The card of a catalogue id, or of files on a hub or a disk, without their weights."""
     reference = parse_reference(text)
     if isinstance(reference, CatalogReference):
         return _from_catalogue(reference)
-    from appliance.ops.planning import empty_ground, header_of
+    from appliance.ops.planning import empty_ground, look_at
 
-    header = header_of(reference, empty_ground(find_paths()))
-    return ModelCard(
-        id=text,
-        title=header.name,
-        architecture=header.architecture,
-        parameters_b=round(header.parameters * header.parts / 1e9, 3) or None,
-        quantization=header.quant,
-        context_max=header.context_length,
-        tokenizer=header.tokenizer.model,
-        chat_template=header.chat_template is not None,
-        licence=header.licence,
+    return _from_files(text, look_at(reference, empty_ground(find_paths())))
+
+
+def _from_files(text: str, seen: Look) -> ModelCard:
+    from appliance.catalog.gguf import GgufHeader
+
+    card = ModelCard(id=text, files=seen.files, bytes=seen.bytes)
+    about = seen.about
+    if isinstance(about, GgufHeader):
+        return msgspec.structs.replace(
+            card,
+            title=about.name,
+            architecture=about.architecture,
+            parameters_b=_billions(about.parameters * about.parts),
+            quantization=about.quant,
+            context_max=about.context_length,
+            tokenizer=about.tokenizer.model,
+            chat_template=about.chat_template is not None,
+            licence=about.licence,
+        )
+    return msgspec.structs.replace(
+        card,
+        architecture=about.architecture,
+        parameters_b=_billions(about.parameters),
+        quantization=about.quantization,
+        context_max=about.context_length,
+        tokenizer=about.tokenizer,
+        chat_template=about.chat_template,
+        licence=about.licence,
     )
+
+
+def _billions(parameters: float | None) -> float | None:
+    return round(parameters / 1e9, 3) or None if parameters else None
 
 
 def _from_catalogue(reference: CatalogReference) -> ModelCard:

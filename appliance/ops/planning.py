@@ -35,6 +35,7 @@ from appliance.ops.sources import permitted
 from appliance.planner.exact import Exactly, plan_exact
 from appliance.planner.plan import plan, plan_header
 from appliance.weights.pull import remote_header, request_for
+from appliance.weights.repository import Look, look
 from appliance.weights.store import Store, StoredModel
 
 DEFAULT_USERS = 4
@@ -221,7 +222,24 @@ def header_of(reference: Reference, ground: Ground) -> GgufHeader:
     if isinstance(reference, HubReference | PeerReference):
         permitted(request_for(reference, ground.catalogue), ground.hubs)
         return remote_header(reference)
-    raise UsageError(
+    raise _not_stored(reference)
+
+
+def look_at(reference: Reference, ground: Ground) -> Look:
+    """What `reference` names, without its weights: from the store, the disk, or the hub."""
+    kept = stored_model(reference, ground)
+    if kept:
+        return look(FileReference(kept.directory))
+    if isinstance(reference, HubReference | PeerReference):
+        permitted(request_for(reference, ground.catalogue), ground.hubs)
+        return look(reference)
+    if isinstance(reference, FileReference):
+        return look(reference)
+    raise _not_stored(reference)
+
+
+def _not_stored(reference: Reference) -> UsageError:
+    return UsageError(
         say("{reference} is not in the store yet", reference=reference),
         hint=say("fetch it first: appliance models pull {reference}", reference=reference),
         code="NOT-STORED",

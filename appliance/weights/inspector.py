@@ -1,8 +1,9 @@
 """Looks at a model file's header in a process without rights.
 
 `python -m appliance.weights.inspector NAME`: the file is standard input, already open; the name
-decides the format; `*.jinja` is a chat template alone. Before the first byte is read the process gives up its rights: files, network,
-other processes, memory above a limit (see `sandbox`). Prints one `Verdict` as JSON.
+decides the format, `*.jinja` is a chat template alone. Before the first byte is read the process
+gives up its rights: files, network, other processes, memory above a limit (see `sandbox`). Prints
+one `Verdict` as JSON.
 """
 
 from __future__ import annotations

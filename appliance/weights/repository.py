@@ -1,0 +1,245 @@
+"""What a model is that is not here, of either form, without its weights: headers and documents.
+
+Whoever runs the hub may be hostile: every document has a limit, and so have all headers together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import PurePosixPath
+from threading import Lock
+from typing import Any
+
+import msgspec
+
+from appliance.catalog.gguf import GgufHeader
+from appliance.core.errors import VerificationFailed
+from appliance.core.i18n import Text, say
+from appliance.core.reference import FileReference, HubReference, PeerReference
+from appliance.weights.faults import SourceFault
+from appliance.weights.header import check_template, gguf_of, header_at, read_range
+from appliance.weights.http import Http
+from appliance.weights.model_facts import (
+    SafetensorsModel,
+    architecture_of,
+    context_of,
+    licence_of,
+    parameters_of,
+    plain,
+    quantization_of,
+    templates_in,
+)
+from appliance.weights.names import needed_files
+from appliance.weights.probe import source_for
+from appliance.weights.safetensors import MAX_HEADER_BYTES, check_safetensors
+from appliance.weights.sources.base import Listing, RemoteFile, Source
+from appliance.weights.tally import Tally
+
+_INDEX = "model.safetensors.index.json"
+_MAX_INDEX_BYTES = 32 << 20
+"""That of DeepSeek V3 has 9 MB."""
+_MAX_DOCUMENT_BYTES = 4 << 20
+_MAX_README_BYTES = 64 << 10
+"""The front matter is at its beginning."""
+_MAX_TEMPLATES = 16
+_MAX_PARTS = 2000
+_MAX_HEADERS_BYTES = 64 << 20
+_FIRST_BYTES = 64 << 10
+"""Holds the whole header of most parts, so that one request does."""
+_AT_ONCE = 8
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """A model from afar: the files that a pull would fetch, their size, and what they say."""
+
+    files: int
+    bytes: int | None
+    about: GgufHeader | SafetensorsModel
+
+
+def look(reference: HubReference | PeerReference | FileReference) -> Look:
+    """What `reference` names, from a few MB of it at most where nobody wishes us ill.
+
+    Raises `UsageError` where there is no model, `VerificationFailed` for pickle files and for what
+    an engine could trip over (a header, a document, a chat template), `Unreachable`.
+    """
+    try:
+        with Http() as http:
+            source = source_for(reference, http)
+            listing = source.listing()
+            glob = reference.glob if isinstance(reference, HubReference) else None
+            files = needed_files(listing.files, glob, source.label)
+            sizes = [file.bytes for file in files if file.bytes is not None]
+            return Look(
+                files=len(files),
+                bytes=sum(sizes) if len(sizes) == len(files) else None,
+                about=_about(source, listing, files),
+            )
+    except SourceFault as fault:
+        raise fault.error from fault
+
+
+def _about(
+    source: Source, listing: Listing, files: Sequence[RemoteFile]
+) -> GgufHeader | SafetensorsModel:
+    gguf = gguf_of(files)
+    if gguf is None:
+        return _Repository(source, listing, files).describe()
+    header = header_at(source, gguf)
+    if header.chat_template:
+        check_template(header.chat_template, gguf.name)
+    return header
+
+
+class _Repository:
+    """A repository of safetensors; its documents lie beside the first of them."""
+
+    def __init__(self, source: Source, listing: Listing, files: Sequence[RemoteFile]) -> None:
+        self._source = source
+        self._label = source.label
+        self._files = {file.name: file for file in listing.files}
+        self._tensors = [file for file in files if file.name.lower().endswith(".safetensors")]
+        self._folder = PurePosixPath(self._tensors[0].name if self._tensors else "").parent
+
+    def describe(self) -> SafetensorsModel:
+        """Everything that can be known without the weights."""
+        config, described = self._values("config.json"), self._values("hf_quant_config.json")
+        tokenizer = self._values("tokenizer_config.json")
+        tally = self._tally()
+        return SafetensorsModel(
+            architecture=architecture_of(config),
+            parameters=parameters_of(config, described, tally),
+            quantization=quantization_of(config, described, tally),
+            context_length=context_of(config),
+            tokenizer=plain(tokenizer.get("tokenizer_class")),
+            chat_template=self._has_template(tokenizer),
+            licence=licence_of(self._readme()),
+        )
+
+    def _beside(self, name: str) -> RemoteFile | None:
+        return self._files.get((self._folder / name).as_posix())
+
+    def _document(self, name: str, limit: int = _MAX_DOCUMENT_BYTES) -> bytes | None:
+        file = self._beside(name)
+        if file is None:
+            return None
+        size = file.bytes if file.bytes is not None else self._source.measure(file)
+        if size > limit:
+            raise _refused(
+                name, say("it has {size} bytes of at most {most}", size=size, most=limit)
+            )
+        return read_range(self._source, file, 0, size) if size else b""
+
+    def _values(self, name: str) -> dict[str, Any]:
+        raw = self._document(name)
+        return {} if raw is None else _decoded(raw, name, dict[str, Any])
+
+    def _readme(self) -> str:
+        file = self._beside("README.md") or self._files.get("README.md")
+        if file is None:
+            return ""
+        return read_range(self._source, file, 0, _MAX_README_BYTES).decode(errors="replace")
+
+    def _has_template(self, tokenizer: dict[str, Any]) -> bool | None:
+        """Whether there is a chat template; `None` where that would be said is not there."""
+        count = 0
+        for name, template in self._templates(tokenizer):
+            count += 1
+            if count > _MAX_TEMPLATES:
+                raise _refused(name, say("it has too many chat templates"))
+            check_template(template, name)
+        return True if count else (False if tokenizer else None)
+
+    def _templates(self, tokenizer: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        raw = self._document("chat_template.jinja")
+        if raw:
+            yield "chat_template.jinja", raw.decode(errors="replace")
+        for template in templates_in(self._values("chat_template.json")):
+            yield "chat_template.json", template
+        for template in templates_in(tokenizer):
+            yield "tokenizer_config.json", template
+
+    def _parts(self) -> list[RemoteFile]:
+        """What an engine would load: the files that the index names, else all."""
+        raw = self._document(_INDEX, _MAX_INDEX_BYTES)
+        if raw is None:
+            return self._tensors
+        folder = self._folder
+        names = {(folder / name).as_posix() for name in set(_decoded(raw, _INDEX, _Index).places())}
+        absent = sorted(names - self._files.keys())
+        if absent:
+            name = plain(absent[0]) or "?"
+            raise _refused(_INDEX, say("it names {name}, which is not there", name=name))
+        return [self._files[name] for name in sorted(names)]
+
+    def _tally(self) -> Tally:
+        """All tensors by their headers, fetched side by side and read one after the other."""
+        parts, tally, budget = self._parts(), Tally(), _Budget()
+        if len(parts) > _MAX_PARTS:
+            raise _refused(_INDEX, say("it has {count} parts", count=len(parts)))
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="weights-header") as pool:
+            heads = pool.map(partial(_head, self._source, budget), parts)
+            for part, (raw, size) in zip(parts, heads, strict=True):
+                _count(part.name, raw, size, tally)
+        return tally
+
+
+class _Index(msgspec.Struct):
+    weight_map: dict[str, str]
+
+    def places(self) -> list[str]:
+        """The files that hold a tensor."""
+        return list(self.weight_map.values())
+
+
+class _Budget:
+    """How many bytes of headers may still be fetched."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_HEADERS_BYTES
+        self._lock = Lock()
+
+    def take(self, name: str, length: int) -> None:
+        """Raises `VerificationFailed` where the headers together become too long."""
+        with self._lock:
+            self._left -= length
+            if self._left < 0:
+                most = _MAX_HEADERS_BYTES
+                raise _refused(name, say("the headers have more than {most} bytes", most=most))
+
+
+def _head(source: Source, budget: _Budget, file: RemoteFile) -> tuple[bytes, int]:
+    """The beginning of a part up to the end of its header, and its size."""
+    size = file.bytes if file.bytes is not None else source.measure(file)
+    raw = read_range(source, file, 0, min(size, _FIRST_BYTES))
+    length = 8 + int.from_bytes(raw[:8], "little")
+    budget.take(file.name, min(length, _FIRST_BYTES))
+    if len(raw) < length <= min(size, 8 + MAX_HEADER_BYTES):
+        budget.take(file.name, length - len(raw))
+        raw += read_range(source, file, len(raw), length - len(raw))
+    return raw[:length], size
+
+
+def _count(name: str, raw: bytes, size: int, tally: Tally) -> None:
+    try:
+        check_safetensors(lambda offset, length: raw[offset : offset + length], size, tally.add)
+    except VerificationFailed as error:
+        text = say("{name}: {why}", name=name, why=error.what)
+        raise VerificationFailed(text, hint=error.hint, code=error.code) from error
+
+
+def _decoded(raw: bytes, name: str, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _refused(name, say("it is damaged ({why})", why=error)) from error
+
+
+def _refused(name: str, why: Text) -> VerificationFailed:
+    return VerificationFailed(
+        say("{name}: {why}", name=name, why=why),
+        hint=say("fetch it again, or use the files of a publisher you trust"),
+        code="BAD-DOCUMENT",
+    )
