@@ -13,8 +13,11 @@ import pytest
 from appliance_box import ANSWER, THOUGHT, Appliance
 from hub import LoopbackHub
 from tiny_models import build_parrot
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from appliance.core import i18n
+
+_OF_THE_RUNNER = ("HF_", "MODELSCOPE_", "CI", "NO_COLOR")
 
 
 def pytest_configure() -> None:
@@ -23,13 +26,18 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers a file stays with one of them, and all end-to-end tests do: each takes
-    the first free port and expects to find it free again.
+class Apart(LoadFileScheduling):  # type: ignore[misc]
+    """With several workers a file stays with one of them, and all that start gateways stay
+    together: each takes the first free port and expects to find it free again.
     """
-    for item in items:
-        group = "e2e" if "e2e" in item.path.parts else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "gateways" if file.startswith(("tests/e2e/", "tests/unit/node/")) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Apart:
+    return Apart(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +86,7 @@ def appliance() -> Iterator[Appliance]:
     """An appliance whose home has a path short enough for sockets, and no hub to ask."""
     home = Path(tempfile.mkdtemp(prefix="appliance-"))
     environment = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("HF_", "MODELSCOPE_"))},
+        **{k: v for k, v in os.environ.items() if not k.startswith(_OF_THE_RUNNER)},
         "APPLIANCE_HOME": str(home),
         "APPLIANCE_LANG": "en",
         "HF_ENDPOINT": "http://127.0.0.1:9",
