@@ -24,6 +24,10 @@ class CardFacts(Document, frozen=True, kw_only=True):
     dies: int = 1
     """Devices that the driver counts on one board; the figures are the whole board's."""
     interconnect: str | None = None
+    host_share: float | None = None
+    """Of the host's memory, what a card may take that computes in it; `None`: it has its own."""
+    carve_out: bool = False
+    """Whether firmware can set memory aside for it, which the host then does not have."""
     arch: str | None = None
     """Family as the vendor's toolchain names it: `sm_90`, `gfx942`, `ascend910b`, `mp_22` …"""
     formats: list[str] = []

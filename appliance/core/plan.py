@@ -91,6 +91,7 @@ class Choice(Document, frozen=True, kw_only=True):
     recipe: str
     cards: list[str]
     tensor_parallel: int = 1
+    """Cards that compute together; where a recipe shares a layer by fewer, in groups of them."""
     pipeline_parallel: int = 1
     replicas: int = 1
     context: int

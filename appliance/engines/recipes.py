@@ -33,6 +33,20 @@ class Limits(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     prompt_cache_mib: int = 0
     """Host memory in which the engine keeps prompts of idle conversations."""
 
+    def ranks(self, cards: int, *, experts: bool) -> int | None:
+        """How many of `cards` share each layer, others in groups beside; `None`: not with these.
+
+        Experts are dealt out to all of them either way.
+        """
+        most = self.max_tensor_parallel
+        if cards == 1:
+            return 1
+        if not self.tensor_parallel:
+            return None
+        if not experts or most is None or cards <= most:
+            return cards
+        return most if cards % most == 0 else None
+
 
 class Recipe(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to serve. `mark` says how sure it is, `source` where it was read.

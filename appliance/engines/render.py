@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.engines.classes import ModelClass, class_of
+from appliance.engines.classes import class_of
 from appliance.engines.llamacpp.threads import usable_threads
 from appliance.engines.recipes import Recipe, command_parts
 from appliance.engines.request import EngineRequest
@@ -30,7 +30,8 @@ def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dic
     """The values of all words for one request."""
     kind = class_of(request.family)
     first = request.cards[0] if request.cards else None
-    groups = _groups(request, chosen, kind)
+    cards = request.tensor_parallel
+    ranks = chosen.limits.ranks(cards, experts=kind.experts) or cards
     words = {
         "model": request.model_path,
         "alias": request.alias,
@@ -42,8 +43,8 @@ def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dic
         "ubatch": request.ubatch,
         "threads": request.threads,
         "cores": min(usable_threads(), len(request.cpus) or usable_threads()),
-        "tp": request.tensor_parallel // groups,
-        "dp": groups,
+        "tp": ranks,
+        "dp": cards // ranks,
         "pp": request.pipeline_parallel,
         "host_layers": request.host_layers,
         "cards": request.cards,
@@ -60,13 +61,6 @@ def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dic
         "build": build,
     }
     return words | {"draft": fill_command(kind.draft.get(chosen.engine, ""), words)}
-
-
-def _groups(request: EngineRequest, chosen: Recipe, kind: ModelClass) -> int:
-    """In how many groups the cards answer side by side, experts over all of them."""
-    most = chosen.limits.max_tensor_parallel
-    cards = request.tensor_parallel
-    return cards // most if kind.experts and most and cards % most == 0 else 1
 
 
 def fill_command(template: str, words: dict[str, Any]) -> list[str]:

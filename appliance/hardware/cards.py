@@ -89,7 +89,7 @@ class _Fit(NamedTuple):
 
 def _fit(row: CardFacts, memory_gib: float | None, exact: bool) -> _Fit | None:
     """The row, or one die's share of it, if the memory agrees."""
-    if row.memory_gib is None or (row.interconnect or "").startswith("unified memory"):
+    if row.memory_gib is None or row.host_share is not None:
         return _Fit(0, row)
     if memory_gib is None:
         return _Fit(0, row) if exact else None

@@ -27,6 +27,8 @@ def improvements(
     if best.place.is_host:
         return []
     found = list(_other_cards(wish, models, recipes, where, best))
+    if best.place.shares_host:
+        return found
     for more in (1, len(best.place.cards)):
         place = _with_more(best.place, more)
         bought = _bought(wish, models, recipes, place, best)

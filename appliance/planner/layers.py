@@ -50,7 +50,7 @@ def output_mib(a: Architecture, quant: str, tied_mib: float) -> float:
 def layers_of(a: Architecture, quant: str) -> tuple[Layer, ...]:
     """All layers, first to last. Equal ones where the architecture's tensors are not known."""
     if not composable(a):
-        routed = _routed_share(a)
+        routed = routed_share(a)
         return tuple(Layer(1 / a.layers, routed / a.layers) for _ in range(a.layers))
     return _weighed(_Key(a, quant))
 
@@ -100,7 +100,7 @@ def _has_more_bits(layer: int, layers: int) -> bool:
     return layer < eighth or layer >= 7 * layers // 8 or (layer - eighth) % 3 == 2
 
 
-def _routed_share(a: Architecture) -> float:
+def routed_share(a: Architecture) -> float:
     """The part of all weights that routed experts are, from the active parameters."""
     if not (a.experts and a.experts_used):
         return 0.0

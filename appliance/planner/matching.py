@@ -95,7 +95,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
         """One card, and as many layers' experts in host memory as the card has no room for."""
         a, host_mib = self.model.architecture, self.place.host_available_mib or math.inf
         together = (self.place.available_mib or 0.0) + host_mib
-        if not (a.is_moe and self.recipe.limits.host_experts and self.model.tensor_mib < together):
+        able = self.recipe.limits.host_experts and not self.place.shares_host
+        if not (a.is_moe and able and self.model.tensor_mib < together):
             return None
         for setup in self._setups(self._load(1, a.layers).slots):
             wide = msgspec.structs.replace(setup, ubatch=HOST_UBATCH)
@@ -117,7 +118,10 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
     def _host_has_room(self, memory: Memory) -> bool:
         has = self.place.host_available_mib
-        return self.place.is_host or has is None or memory.host_mib <= has
+        if self.place.is_host or has is None:
+            return True
+        shared = sum(card.total_mib for card in memory.per_card) if self.place.shares_host else 0.0
+        return memory.host_mib + shared <= has
 
     def _is_whole(self, fit: Fit) -> bool:
         slots, context = fit.setup.slots, fit.setup.context
@@ -142,7 +146,9 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
                 yield count
 
     def _divides(self, ranks: int) -> bool:
-        return ranks in RANKS and divides(self.model, ranks)
+        moe = self.model.architecture.is_moe
+        shared = self.recipe.limits.ranks(ranks, experts=moe) if ranks in RANKS else None
+        return shared is not None and divides(self.model, shared)
 
     def fits_undivided(self) -> bool:
         """Whether all cards together had room, if only the heads could be dealt out to them."""

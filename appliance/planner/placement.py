@@ -31,6 +31,8 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     host: Host
     host_available_mib: float | None = None
     host_facts: CardFacts | None = None
+    shares_host: bool = False
+    """Whether the cards compute in the host's memory, so that nothing of it is there twice."""
     measurements: tuple[Measurement, ...] = ()
     """What was measured in this server, on whatever cards."""
 
@@ -119,15 +121,35 @@ def _card_places(
         sold = known.memory_gib * 1024 if known and known.memory_gib else None
         most = memory_mib or sold
         used = max(used_mib.get(card.id, 0.0) for card in free)
+        own = max(0.0, most - used) if most is not None else None
+        shared = _shared_mib(known, memory_mib, len(cards), host)
         yield Place(
             vendor=vendor,
             cards=tuple(card for island in islands(free) for card in island),
             facts=known,
-            available_mib=max(0.0, most - used) if most is not None else None,
+            available_mib=own if shared is None else shared,
             host=inventory.host,
             host_available_mib=host.available_mib,
             host_facts=host.facts,
+            shares_host=shared is not None,
         )
+
+
+def _shared_mib(
+    facts: CardFacts | None, card_mib: float | None, cards: int, host: Place
+) -> float | None:
+    """What each of so many cards has of the host's memory; `None` where they have their own.
+
+    What others use of it is not free in the host either.
+    """
+    total = host.host.memory_mib or card_mib
+    if facts is None or facts.host_share is None or total is None:
+        return None
+    share = facts.host_share * total
+    if facts.carve_out and (card_mib or 0.0) >= share:
+        return None
+    free = host.available_mib if host.available_mib is not None else total
+    return max(0.0, min(share, free - rules().memory.shared_reserve_mib)) / cards
 
 
 def islands(cards: Sequence[Card]) -> list[list[Card]]:

@@ -129,6 +129,7 @@ class MemoryRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     cpu_overhead_mib: float
     cpu_reserve_mib: float
+    shared_reserve_mib: float
     margin_pct: float
     v4_margin_pct: float
     v4_margin_mib: float

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from appliance.catalog.architecture import Architecture
 from appliance.catalog.models import MIB
+from appliance.planner.layers import routed_share
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model
 from appliance.planner.rules import rules
@@ -32,11 +33,15 @@ SAMPLED_ROWS = 256
 """Requests whose scores the profiling run samples from, in F32 and a sorted copy."""
 
 
-def rank_weights_mib(model: Model, ranks: int) -> float:
-    """Weights of one rank: of what is on every rank the whole, of the rest its part."""
-    a = model.architecture
+def rank_weights_mib(model: Model, ranks: int, cards: int | None = None) -> float:
+    """Weights of one rank: of what is on every rank the whole, of the rest its part.
+
+    Of more `cards` than ranks each group of them has the same, and all together the experts.
+    """
+    a, everywhere = model.architecture, cards or ranks
     share = replicated_b(a) / a.parameters_b
-    return model.tensor_mib * (share + (1 - share) / ranks)
+    routed = routed_share(a) if everywhere > ranks else 0.0
+    return model.tensor_mib * (share + (1 - share - routed) / ranks + routed / everywhere)
 
 
 def replicated_b(a: Architecture) -> float:

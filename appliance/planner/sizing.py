@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 from functools import cache
 from itertools import pairwise
 
+import msgspec
+
 from appliance.core.plan import CardMemory, Memory
 from appliance.engines.recipes import Recipe
 from appliance.planner import safetensors
@@ -33,7 +35,7 @@ def size(
     if place.is_host:
         return _on_host(model, recipe, place, setup)
     if model.is_tensor_parallel:
-        return _on_ranks(model, place, setup, cards)
+        return _on_ranks(model, recipe, place, setup, cards)
     return _in_layers(model, recipe, place, setup, cards, host_layers)
 
 
@@ -109,19 +111,27 @@ def experts_mib(model: Model, layers: int) -> float:
     return _parts_mib(model)[1] * sum(layer.experts for layer in known)
 
 
-def _on_ranks(model: Model, place: Place, setup: Setup, cards: int) -> Memory:
+def _on_ranks(model: Model, recipe: Recipe, place: Place, setup: Setup, cards: int) -> Memory:
     """Tensor parallel: every card has the same; what is left over becomes cache, too."""
     a = model.architecture
+    ranks = recipe.limits.ranks(cards, experts=a.is_moe) or cards
     unusable = (place.available_mib or 0.0) * (1 - rules().memory.gpu_memory_utilization)
-    weights = safetensors.rank_weights_mib(model, cards)
-    kv = safetensors.rank_kv_mib(a, setup, cards)
-    compute = safetensors.activation_mib(a, place.available_mib, cards)
+    weights = safetensors.rank_weights_mib(model, ranks, cards)
+    kv = safetensors.rank_kv_mib(a, _of_group(setup, cards // ranks), ranks)
+    compute = safetensors.activation_mib(a, place.available_mib, ranks)
     overhead = unusable + _context_mib(place.vendor, place.arch)
     entries = [
         _card_memory(place, index, weights=weights, kv=kv, compute=compute, overhead=overhead)
         for index in range(cards)
     ]
     return Memory(per_card=entries, host_mib=PROCESS_MIB * (1 + cards), method="formula")
+
+
+def _of_group(setup: Setup, groups: int) -> Setup:
+    """The conversations that one of several groups of cards answers."""
+    slots = -(-setup.slots // groups)
+    context = setup.context * slots // setup.slots
+    return msgspec.structs.replace(setup, slots=slots, context=context)
 
 
 @cache

@@ -46,6 +46,7 @@ def _place(candidate: Candidate) -> Iterator[Text]:
         yield say("runs on the processor and needs no card")
     elif cards > 1:
         yield say("spread over {count} cards", count=cards)
+    yield from _groups(candidate, cards)
     if choice.host_layers:
         yield say(
             "the experts of {layers} layers are in the server's memory: {host:.0f} GiB of it",
@@ -62,6 +63,16 @@ def _place(candidate: Candidate) -> Iterator[Text]:
             else say("takes {needs:.1f} of {has:.1f} GiB on each card", needs=needs, has=has)
         )
         yield text
+    if candidate.place.shares_host:
+        yield say("the card has no memory of its own: it takes the server's, of which some is left "
+                  "to the system")  # fmt: skip
+
+
+def _groups(candidate: Candidate, cards: int) -> Iterator[Text]:
+    ranks = candidate.recipe.limits.ranks(cards, experts=candidate.model.architecture.is_moe)
+    if candidate.model.is_tensor_parallel and ranks and ranks < cards:
+        yield say("in {groups} groups of {ranks} cards, the experts over all of them",
+                  groups=cards // ranks, ranks=ranks)  # fmt: skip
 
 
 def _experience(candidate: Candidate, people: People | None) -> Iterator[Text]:

@@ -71,6 +71,8 @@ def test_rows_are_told_apart_and_have_a_source_or_say_so() -> None:
         ("NVIDIA GeForce RTX 3060", 8192, None),
         ("Tesla T4", 15360, "T4"),
         ("NVIDIA GB10", 122570, "GB10 (DGX Spark)"),
+        ("NVIDIA Thor", None, "Jetson AGX Thor"),
+        ("Orin (nvgpu)", None, "Jetson Orin"),
     ],
 )
 def test_close_relatives_are_told_apart(name: str, memory_mib: int, row: str | None) -> None:
@@ -132,10 +134,18 @@ def test_any_name_is_looked_up_without_harm(vendor: VendorName, name: str, memor
     assert row is None or row.vendor == vendor
 
 
+def test_what_shares_the_host_s_memory_says_how_much_of_it() -> None:
+    for row in all_facts():
+        unified = (row.interconnect or "").startswith("unified memory")
+        assert (row.host_share is not None) == unified, row.name
+        assert row.host_share is None or 0.4 < row.host_share < 1
+        assert unified or not row.carve_out
+
+
 @given(pair=st.sampled_from(SPELLINGS), factor=st.sampled_from([0.1, 0.24, 0.7, 1.3, 4.0]))
 def test_memory_that_disagrees_is_another_card(pair: tuple[CardFacts, str], factor: float) -> None:
     row, spelling = pair
-    if row.memory_gib and not (row.interconnect or "").startswith("unified memory"):
+    if row.memory_gib and row.host_share is None:
         assert found(row.vendor, spelling, round(row.memory_gib * 1024 * factor)) != row.name
 
 

@@ -194,6 +194,15 @@ def test_every_rejection_says_why_and_what_to_do(name: str) -> None:
         assert rejected.advice
 
 
+def test_groups_of_cards_are_told() -> None:
+    choices = planned("two times eight Ascend 910B").choices
+    grouped = [one for one in choices if one.tensor_parallel == 16 and "v3.2" in one.model]
+    assert grouped
+    for one in grouped:
+        by_vllm = one.engine == "vLLM"
+        assert any("2 groups of 8 cards" in text for text in one.why) == by_vllm
+
+
 def test_each_vendor_of_a_mixed_server_gets_its_own_engine() -> None:
     engines = {
         (choice.cards[0].partition("-")[0], choice.engine)

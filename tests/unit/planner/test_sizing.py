@@ -1,5 +1,6 @@
 """Memory per card: layers dealt out, ranks, experts in the host."""
 
+import msgspec
 import pytest
 from boxes import box
 
@@ -151,3 +152,48 @@ def test_a_host_without_room_is_no_place_for_experts() -> None:
     assert fits(fit.memory, one)
     one_less = size(one, LLAMA, where, fit.setup, 1, fit.host_layers - 1)
     assert not fits(one_less, one)
+
+
+ASCEND = recipe("vllm-ascend")
+
+
+def in_groups(slots: int, by: Recipe = ASCEND) -> Memory:
+    """V3.2 on sixteen dies that share a layer among eight."""
+    one, where = model("deepseek-v3.2", "w8a8-ascend"), place("Ascend 910B (Atlas 800T A2)", 16)
+    return size(one, by, where, Setup(context=8192 * slots, slots=slots), 16)
+
+
+def test_groups_of_cards_have_all_of_a_layer_but_its_experts() -> None:
+    undivided = msgspec.structs.replace(ASCEND.limits, max_tensor_parallel=None)
+    alone = in_groups(16, msgspec.structs.replace(ASCEND, limits=undivided)).per_card[0]
+    grouped = in_groups(16).per_card[0]
+    assert alone.weights_mib < grouped.weights_mib < 1.5 * alone.weights_mib
+
+
+def test_each_group_of_cards_keeps_the_conversations_that_it_answers() -> None:
+    sixteen, eight = in_groups(16).per_card[0].kv_mib, in_groups(8).per_card[0].kv_mib
+    assert sixteen == pytest.approx(2 * eight, abs=0.1)
+    assert in_groups(3).per_card[0].kv_mib == in_groups(4).per_card[0].kv_mib
+
+
+@pytest.mark.parametrize(
+    ("cards", "experts", "ranks"),
+    [(1, True, 1), (8, True, 8), (16, True, 8), (12, True, None), (16, False, 16)],
+)
+def test_a_recipe_says_how_many_cards_share_a_layer(
+    cards: int, experts: bool, ranks: int | None
+) -> None:
+    assert ASCEND.limits.ranks(cards, experts=experts) == ranks
+
+
+def test_only_as_many_cards_as_the_recipe_can_deal_with_are_planned_for() -> None:
+    one, where = model("deepseek-v3.2", "w8a8-ascend"), place("Ascend 910B (Atlas 800T A2)", 16)
+
+    def counts(by: Recipe) -> list[int]:
+        return list(Match(wish=Wish(), model=one, recipe=by, place=where).card_counts())
+
+    assert counts(ASCEND) == [16]
+    odd = msgspec.structs.replace(ASCEND.limits, max_tensor_parallel=6)
+    assert counts(msgspec.structs.replace(ASCEND, limits=odd)) == []
+    alone = msgspec.structs.replace(ASCEND.limits, tensor_parallel=False)
+    assert counts(msgspec.structs.replace(ASCEND, limits=alone)) == []
