@@ -52,6 +52,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     wished_context: int
     wished_first_word_s: float
     stored: bool = False
+    everywhere: bool = False
+    """Whether every one of several kinds of cards here could serve its family."""
 
     @property
     def order(self) -> tuple[bool, bool, bool, bool, bool, float]:
@@ -69,16 +71,20 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def worth(self) -> float:
-        """Capability, and a little for noticeable speed, for being here, for being official."""
+        """Capability, and a little for noticeable speed, for being here, for being official, for
+        leaving no card idle.
+        """
         speed = rules().speed
         tps = min(self.choice.speed.decode_tps_one or 0.0, speed.enough_tps)
         gain = speed.worth_of_twice * math.log2(max(tps, 0.1) / speed.usable_tps)
         people = rules().people
         stored = people.worth_of_stored if self.stored else 0.0
         official = people.worth_of_official if self.model.official else 0.0
+        shared = people.worth_of_every_card if self.everywhere else 0.0
         late = math.log2(max(1.0, self.crowd.first_word_s / people.first_word_s))
         cache = rules().quality.get(f"cache-{self.choice.kv_type}", 0.0)
-        return self.model.score - cache + gain + stored + official - late * people.worth_of_wait
+        score = self.model.score - cache + gain + stored + official + shared
+        return score - late * people.worth_of_wait
 
 
 def candidate(wish: Wish, model: Model, recipe: Recipe, place: Place) -> Candidate | Rejection:

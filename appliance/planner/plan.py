@@ -21,6 +21,7 @@ from appliance.core.reference import CatalogReference, parse_reference
 from appliance.engines.recipes import Recipe
 from appliance.planner.candidates import Candidate, candidates, people_of, sized
 from appliance.planner.improvements import improvements
+from appliance.planner.kinds import Kinds, best_of_all, kinds_of
 from appliance.planner.model import Model, of_catalogue, of_header
 from appliance.planner.picks import gives_up, picks_of, role_of
 from appliance.planner.placement import Place, places
@@ -61,11 +62,13 @@ def plan(
     )
     found, rejected = candidates(wish, models, recipes, where)
     found, no_room = with_disk(marked(found, stored), disk_free_mib)
+    kinds = kinds_of(found, where)
+    found = kinds.marked(found)
     kept = _best_of_each(found, where, variants=wish.model is not None)
     kept.sort(key=lambda one: one.order, reverse=True)
     if cache is not None:
         kept = _sized_by_engine(kept, cache, named=wish.model is not None)
-    choices = _choices(wish, kept, named=wish.model is not None)
+    choices = _choices(wish, kept, kinds, named=wish.model is not None)
     if choices:
         choices[0].gives_up.extend(str(text) for text in left_out(inventory))
     return Plan(
@@ -110,7 +113,7 @@ def plan_header(
         found = _sized_by_engine(found, cache, named=True)
     return Plan(
         wish=wish,
-        choices=_choices(wish, found, named=True),
+        choices=_choices(wish, found, kinds_of(found, where), named=True),
         rejected=[*no_room, *rejected],
     )
 
@@ -207,12 +210,15 @@ def _best_of_each(
     return list(best.values())
 
 
-def _choices(wish: Wish, ordered: Sequence[Candidate], *, named: bool) -> list[Choice]:
+def _choices(
+    wish: Wish, ordered: Sequence[Candidate], kinds: Kinds, *, named: bool
+) -> list[Choice]:
     """The ones worth showing, best first: the first ones, the picks, a few that start at once."""
     picks = picks_of(ordered, named=named)
     people = {pick: people_of(wish, one, most=True) for pick, one in picks.items()}
     known = {pick: found for pick, found in people.items() if found}
     by_id = {id(one): pick for pick, one in picks.items()}
+    for_all = None if named else best_of_all(kinds, ordered)
     choices = []
     for one in ordered if named else _shown(ordered, by_id):
         pick = by_id.get(id(one))
@@ -222,6 +228,7 @@ def _choices(wish: Wish, ordered: Sequence[Candidate], *, named: bool) -> list[C
         choice = _choice(one, people[pick], [role_of(pick)])
         lacks = [str(text) for text in unmet(one)]
         lacks += gives_up(one, picks, known) if pick in known else []
+        lacks += [str(text) for text in kinds.idle(one, for_all)]
         choices.append(msgspec.structs.replace(choice, pick=pick, gives_up=lacks))
     return choices
 

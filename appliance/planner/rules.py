@@ -35,6 +35,7 @@ class People(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queued_most: float
     worth_of_stored: float
     worth_of_official: float
+    worth_of_every_card: float
     worth_of_wait: float
     words_per_token: float
     characters_per_token: float
