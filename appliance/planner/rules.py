@@ -142,8 +142,9 @@ class MemoryRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Refuses a combination of engine, card and variant. A condition left out matches all.
 
-    `image` and those in `archs` are patterns. `driver_below` and `runtime_below` are the versions
-    from which on it works: a card that does not tell its version is not refused, but told.
+    `image` and those in `archs` and `cards_except` (names of cards) are patterns. `driver_below`
+    and `runtime_below` are the versions from which on it works: a card that does not tell its
+    version is not refused, but told.
     """
 
     code: str
@@ -158,6 +159,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     quants_except: list[str] | None = None
     architectures: list[str] | None = None
     formats_lack: list[str] | None = None
+    cards_except: list[str] | None = None
     image: str | None = None
     driver_below: str | None = None
     runtime_below: str | None = None

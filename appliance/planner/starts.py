@@ -138,6 +138,8 @@ def _matches(rule: Rule, model: Model, recipe: Recipe, place: Place) -> bool:
             return False
     if rule.quants_except is not None and model.quant in rule.quants_except:
         return False
+    if any(fnmatchcase(place.name, name) for name in rule.cards_except or ()):
+        return False
     if rule.formats_lack is None:
         return True
     return bool(place.formats) and not any(name in place.formats for name in rule.formats_lack)

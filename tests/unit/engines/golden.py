@@ -58,6 +58,10 @@ def cards_for(recipe: Recipe, count: int) -> list[Card]:
     arch, name = CARDS[recipe.access or vendor]
     if recipe.archs == ("ascend310p",):
         arch, name = "ascend310p", "310P3"
+    if recipe.archs == ("ascend950",):
+        arch, name = "ascend950", "Ascend950PR"
+    if recipe.archs == ("gfx938",):
+        arch, name = "gfx938", "BW1100"
     return [
         Card(id=f"{vendor}-{n}", vendor=vendor, index=n, arch=arch, name=name) for n in range(count)
     ]
@@ -68,7 +72,6 @@ def request_for(recipe: Recipe, kind: str) -> EngineRequest:
     cards = cards_for(recipe, 2 if kind in ("distill", "v2") else 8)
     gguf = recipe.formats == ["gguf"]
     model = f"/srv/models/{FAMILIES[kind]}" + (".gguf" if gguf else "")
-    quant = "w8a8-ascend" if recipe.vendors == ["ascend"] and kind != "distill" else "bf16"
     return EngineRequest(
         recipe=recipe.id,
         model_path=model,
@@ -80,8 +83,17 @@ def request_for(recipe: Recipe, kind: str) -> EngineRequest:
         cards=cards,
         tensor_parallel=len(cards) if recipe.limits.tensor_parallel else 1,
         family=FAMILIES[kind],
-        quant="q4_k_m" if gguf else quant,
+        quant="q4_k_m" if gguf else quant_of(recipe, kind),
     )
+
+
+def quant_of(recipe: Recipe, kind: str) -> str:
+    """What its cards would read: the makers' own form, or the vendor's."""
+    if kind in ("distill", "v2"):
+        return "w8a8-ascend" if (recipe.vendors, kind) == (["ascend"], "v2") else "bf16"
+    own = {"ascend": "w8a8-ascend", "hygon": "w8a8"}
+    native = "fp4-fp8" if kind.startswith("v4") else "fp8"
+    return native if recipe.archs == ("ascend950",) else own.get(recipe.vendors[0], native)
 
 
 def text_of(recipe: Recipe) -> str:

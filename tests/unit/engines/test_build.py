@@ -116,13 +116,15 @@ def test_mindie_gets_its_file() -> None:
     assert (model["modelName"], model["worldSize"]) == ('d"s', 4)
 
 
-def test_number_formats_follow_the_card() -> None:
-    def dtype(name: str) -> str:
-        cards = [Card(id="h", vendor="hygon", index=0, name=name)]
-        return value_of(command_for(request("vllm-hygon", cards=cards)).argv, "--dtype")
+@pytest.mark.parametrize("name", ["K100_AI", "BW1000"])
+def test_number_formats_and_switches_follow_model_and_card(name: str) -> None:
+    cards = [Card(id="h", vendor="hygon", index=0, name=name)]
+    dense = command_for(request("vllm-hygon", cards=cards))
+    experts = command_for(request("vllm-hygon", cards=cards, family="deepseek-r1-0528"))
 
-    assert dtype("K100_AI") == "float16"
-    assert dtype("BW1000") == "bfloat16"
+    assert value_of(dense.argv, "--dtype") == "float16"
+    assert value_of(experts.argv, "--dtype") == "bfloat16"
+    assert ("VLLM_HCU_USE_CUSTOM_OPS" in dense.env) == (name == "K100_AI")
 
 
 def test_quantized_ascend_weights_are_announced() -> None:

@@ -86,6 +86,7 @@ def test_sglang_drafts_on_nvidia() -> None:
 
 def test_blackwells_kernels_are_for_blackwell() -> None:
     assert "deep_gemm_mega_moe" in command("vllm-nvidia", "v4", "sm_100").argv
+    assert "deep_gemm_mega_moe" not in command("vllm-nvidia", "v4", "sm_100", quant="nvfp4").argv
     assert "deep_gemm_mega_moe" not in command("vllm-nvidia", "v4", "sm_90").argv
     assert "deep_gemm_mega_moe" not in command("vllm-nvidia", "v4", "sm_120").argv
     assert "deep_gemm_mega_moe" not in command("vllm-nvidia", "r1", "sm_100").argv
@@ -117,16 +118,89 @@ def test_ascend_keeps_v4s_context_its_own_way() -> None:
     assert nvidia.count("--kv-cache-dtype") == 1
 
 
-def test_v4_is_for_the_amd_cards_it_was_published_on() -> None:
-    mi300x, mi355x = (Card(id="a", vendor="amd", arch=arch) for arch in ("gfx942", "gfx950"))
-    of_v4 = [r for r in RECIPES.values() if "amd" in r.vendors and "v4" in (r.classes or [])]
+@pytest.mark.parametrize("quant", ["bf16", "w8a8-ascend"])
+def test_310p_computes_in_float16(quant: str) -> None:
+    argv = command("vllm-ascend-310p", "distill", "ascend310p", quant=quant).argv
 
-    assert [r.takes(mi300x) for r in of_v4] == [False]
-    assert [r.takes(mi355x) for r in of_v4] == [True]
+    assert value(argv, "--dtype") == "float16"
+    assert value(argv, "--quantization") == ("ascend" if "ascend" in quant else None)
 
 
-def test_310p_computes_in_float16() -> None:
-    assert value(command("vllm-ascend-310p", "distill", "ascend310p").argv, "--dtype") == "float16"
+@pytest.mark.parametrize(("arch", "dtype"), [("sm_75", "float16"), ("sm_86", None)])
+def test_turing_has_no_bf16(arch: str, dtype: str | None) -> None:
+    argv = command("vllm-nvidia", "distill", arch, quant="w8a8").argv
+
+    assert value(argv, "--dtype") == dtype
+
+
+@pytest.mark.parametrize(
+    ("recipe", "kind", "quant", "named"),
+    [
+        ("sglang-nvidia", "r1", "w8a8", "w8a8_int8"),
+        ("sglang-nvidia", "v3.1", "w8a8", "w8a8_int8"),
+        ("sglang-hygon", "v3", "w8a8", "w8a8_int8"),
+        ("sglang-nvidia", "distill", "w8a8", None),
+        ("sglang-nvidia", "r1", "fp8", None),
+        ("sglang-ascend", "r1", "w8a8-ascend", "modelslim"),
+        ("vllm-hygon", "r1", "w8a8", "slimquant_marlin"),
+        ("vllm-hygon-v3.2", "v3.2", "w8a8", "slimquant_marlin"),
+        ("vllm-hygon", "r1", "w4a8-hygon", None),
+        ("vllm-hygon", "distill", "w8a8", None),
+        ("vllm-nvidia", "distill", "w8a8", None),
+    ],
+)
+def test_how_weights_are_read_is_said_where_they_do_not_say_it(
+    recipe: str, kind: str, quant: str, named: str | None
+) -> None:
+    found = command(recipe, kind, "x", quant=quant)
+
+    assert value(found.argv, "--quantization") == named
+    assert drafted(found).get("quantization") == (named if "slimquant" in (named or "") else None)
+
+
+def test_hygons_w4a8_is_served_as_published() -> None:
+    found = command("vllm-hygon", "r1", "gfx936", quant="w4a8-hygon")
+
+    assert drafted(found) == {"method": "deepseek_mtp", "num_speculative_tokens": 2}
+    assert "--enable-expert-parallel" not in found.argv
+    assert value(found.argv, "--dtype") == "bfloat16"
+    assert (found.env["VLLM_HCU_USE_FLASHMLA"], found.env["VLLM_HCU_USE_CAT_MLA"]) == ("1", "0")
+    assert "VLLM_ROCM_USE_AITER" not in found.env, "that is for K100_AI alone"
+
+
+@pytest.mark.parametrize(
+    ("arch", "quant", "kernels"),
+    [
+        ("sm_90", "fp4-fp8", "marlin"),
+        ("sm_100", "fp4-fp8", "flashinfer_mxfp4"),
+        ("sm_120", "fp4-fp8", "flashinfer_mxfp4"),
+        ("sm_100", "nvfp4", None),
+    ],
+)
+def test_sglang_serves_v4_with_the_kernels_of_its_cookbook(
+    arch: str, quant: str, kernels: str | None
+) -> None:
+    argv = command("sglang-nvidia", "v4", arch, quant=quant).argv
+
+    assert value(argv, "--moe-runner-backend") == kernels
+    assert value(argv, "--speculative-algorithm") == "EAGLE"
+    dspark = command("sglang-nvidia", "v4-dspark", arch, quant=quant).argv
+    assert value(dspark, "--speculative-algorithm") == "DSPARK"
+    assert "--speculative-num-steps" not in dspark, "its shape is in the checkpoint"
+
+
+def test_v41_is_served_with_the_cache_that_it_asks_for() -> None:
+    argv = command("vllm-nvidia", "v4.1", "sm_100", quant="fp4-fp8").argv
+
+    assert not {"--kv-cache-dtype", "--block-size", "--trust-remote-code"} & set(argv)
+    assert value(argv, "--engram-config") == '{"cpu_offload":true}'
+
+
+def test_ascend_950_reads_the_makers_own_v4() -> None:
+    argv = command("vllm-ascend-950-v4", "v4", "ascend950", quant="fp4-fp8").argv
+
+    assert "--quantization" not in argv
+    assert drafted(command("vllm-ascend", "v3.1", "ascend950", quant="w8a8-ascend"))
 
 
 @pytest.mark.parametrize("recipe", sorted(r for r in RECIPES if RECIPES[r].start == "container"))

@@ -126,7 +126,7 @@ def test_an_engine_from_before_the_model_is_refused() -> None:
 @pytest.mark.parametrize(
     ("card", "quant"),
     [("A100 SXM 80GB", "fp8"), (ASCEND, "fp8"), ("T4", "bf16"), ("V100 SXM2 32GB", "bf16"),
-     ("Ascend 310P3 (Atlas 300I Duo, per chip)", "bf16")],
+     ("Ascend 310P3 (Atlas 300I Duo, per chip)", "bf16"), ("RTX 5090", "w8a8"), ("B200", "w8a8")],
 )  # fmt: skip
 def test_number_formats_that_a_card_lacks_are_refused(card: str, quant: str) -> None:
     where = place(card, None)
@@ -136,6 +136,52 @@ def test_number_formats_that_a_card_lacks_are_refused(card: str, quant: str) -> 
             refused = refusal(one, by, where)
             assert refused, by.id
             assert refused.code.endswith("UNSUPPORTED")
+
+
+@pytest.mark.parametrize(
+    ("family", "card", "served"),
+    [
+        ("deepseek-v4-flash", "MI300X", False),
+        ("deepseek-v4-flash", "MI325X", True),
+        ("deepseek-v4-flash", "MI355X", True),
+        ("deepseek-v4.1-flash", "MI325X", False),
+        ("deepseek-v4.1-flash", "MI355X", True),
+    ],
+)
+def test_v4_is_for_the_amd_cards_it_was_published_on(family: str, card: str, served: bool) -> None:
+    refused = refusal(model(family, "fp4-fp8"), recipe("vllm-amd-v4"), place(card, None))
+    assert (refused is None) == served
+
+
+@pytest.mark.parametrize(
+    ("family", "quant", "by", "served"),
+    [
+        ("deepseek-r1-0528", "w4a8-hygon", "vllm-hygon", True),
+        ("deepseek-r1-0528", "fp8", "vllm-hygon", False),
+        ("deepseek-v3-0324", "w8a8", "vllm-hygon", True),
+        ("deepseek-v3.2", "w8a8", "vllm-hygon-v3.2", True),
+        ("deepseek-v3.2", "fp8", "vllm-hygon-v3.2", False),
+        ("deepseek-v4-flash-0731", "w8a8", "vllm-hygon-v4", True),
+    ],
+)
+def test_hygons_engines_take_hygons_weights(family: str, quant: str, by: str, served: bool) -> None:
+    refused = refusal(model(family, quant), recipe(by), place("Hygon BW1100", None))
+    assert (refused is None) == served
+
+
+@pytest.mark.parametrize(("card", "served"), [("Ascend 950PR", True), (ASCEND, False)])
+def test_the_makers_own_v4_is_for_ascend_950(card: str, served: bool) -> None:
+    one, where = model("deepseek-v4-flash", "fp4-fp8"), place(card, "26.0")
+    able = [r for r in load_recipes() if r.engine == "vLLM" and r.takes(where.typical)]
+    assert any(refusal(one, by, where) is None for by in able) == served
+
+
+@pytest.mark.parametrize(("version", "refused"), [("0.29.0", True), ("0.30.0", False)])
+def test_v41_wants_the_engine_that_knows_it(version: str, refused: bool) -> None:
+    image = {"*": f"gpustack/runner:cuda13.0-vllm{version}"}
+    older = msgspec.structs.replace(recipe("vllm-nvidia"), image=image)
+    found = refusal(model("deepseek-v4.1-flash", "fp4-fp8"), older, place("B200", "580.65.06"))
+    assert (found is not None and found.code == "ENGINE-OLD") == refused
 
 
 def planned(count: int, family: str) -> Plan:

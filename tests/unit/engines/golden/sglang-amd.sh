@@ -57,7 +57,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --mem-fraction-static 0.88
 
@@ -89,7 +88,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-r1 \
     --mem-fraction-static 0.88
@@ -122,7 +120,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-v3 \
     --tool-call-parser deepseekv31 \
@@ -156,7 +153,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-v3 \
     --tool-call-parser deepseekv32 \

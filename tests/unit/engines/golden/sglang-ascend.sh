@@ -77,7 +77,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --mem-fraction-static 0.8 \
     --device npu \
@@ -124,7 +123,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-r1 \
     --mem-fraction-static 0.8 \
@@ -172,7 +170,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-v3 \
     --tool-call-parser deepseekv31 \
@@ -221,7 +218,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-v3 \
     --tool-call-parser deepseekv32 \
@@ -270,7 +266,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-v4 \
     --tool-call-parser deepseekv4 \

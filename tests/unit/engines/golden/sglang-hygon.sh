@@ -65,7 +65,7 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
+    --quantization w8a8_int8 \
     --trust-remote-code \
     --mem-fraction-static 0.88
 
@@ -101,7 +101,7 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
+    --quantization w8a8_int8 \
     --trust-remote-code \
     --reasoning-parser deepseek-r1 \
     --mem-fraction-static 0.88

@@ -51,7 +51,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --mem-fraction-static 0.88
 
@@ -80,7 +79,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-r1 \
     --mem-fraction-static 0.88

@@ -51,7 +51,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 2 \
     --trust-remote-code \
     --mem-fraction-static 0.88
 
@@ -86,7 +85,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --mem-fraction-static 0.88 \
     --speculative-algorithm EAGLE
@@ -122,7 +120,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-r1 \
     --mem-fraction-static 0.88 \
@@ -159,7 +156,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-v3 \
     --tool-call-parser deepseekv31 \
@@ -197,7 +193,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-v3 \
     --tool-call-parser deepseekv32 \
@@ -238,11 +233,16 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-v4 \
     --tool-call-parser deepseekv4 \
-    --mem-fraction-static 0.88
+    --mem-fraction-static 0.88 \
+    --speculative-algorithm EAGLE \
+    --speculative-num-steps 3 \
+    --speculative-eagle-topk 1 \
+    --speculative-num-draft-tokens 4 \
+    --swa-full-tokens-ratio 0.1 \
+    --moe-runner-backend marlin
 
 ### v4-dspark
 docker run \
@@ -275,8 +275,10 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-v4 \
     --tool-call-parser deepseekv4 \
-    --mem-fraction-static 0.88
+    --mem-fraction-static 0.88 \
+    --speculative-algorithm DSPARK \
+    --swa-full-tokens-ratio 0.1 \
+    --moe-runner-backend marlin

@@ -61,7 +61,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --mem-fraction-static 0.85
 
@@ -98,7 +97,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-r1 \
     --mem-fraction-static 0.85
@@ -136,7 +134,6 @@ docker run \
     --context-length 16384 \
     --max-running-requests 8 \
     --enable-metrics \
-    --ep-size 8 \
     --trust-remote-code \
     --reasoning-parser deepseek-v4 \
     --tool-call-parser deepseekv4 \

@@ -1,5 +1,5 @@
 ### v4
-# verified on MI355X (V4) and MI350X (V4.1) with nightly images; MI300X and MI325X are named as unsupported
+# verified on MI325X and MI355X (V4) and on MI350X (V4.1) with nightly images; MI300X is named as unsupported
 docker run \
     --rm \
     --name=deepseek \
@@ -43,7 +43,7 @@ docker run \
     --compilation-config '{"mode": 3, "cudagraph_mode": "FULL_DECODE_ONLY"}'
 
 ### v4-dspark
-# verified on MI355X (V4) and MI350X (V4.1) with nightly images; MI300X and MI325X are named as unsupported
+# verified on MI325X and MI355X (V4) and on MI350X (V4.1) with nightly images; MI300X is named as unsupported
 docker run \
     --rm \
     --name=deepseek \
@@ -87,7 +87,7 @@ docker run \
     --compilation-config '{"mode": 3, "cudagraph_mode": "FULL_DECODE_ONLY"}'
 
 ### v4.1
-# verified on MI355X (V4) and MI350X (V4.1) with nightly images; MI300X and MI325X are named as unsupported
+# verified on MI325X and MI355X (V4) and on MI350X (V4.1) with nightly images; MI300X is named as unsupported
 docker run \
     --rm \
     --name=deepseek \
@@ -118,15 +118,12 @@ docker run \
     --max-model-len 16384 \
     --max-num-seqs 8 \
     --enable-expert-parallel \
-    --trust-remote-code \
     --language-model-only \
     --tokenizer-mode deepseek_v41 \
     --reasoning-parser deepseek_v41 \
     --enable-auto-tool-choice \
     --tool-call-parser deepseek_v41 \
     --engram-config '{"cpu_offload":true}' \
-    --kv-cache-dtype fp8 \
-    --block-size 256 \
     --gpu-memory-utilization 0.9 \
     --speculative-config '{"method":"dspark","num_speculative_tokens":5,"draft_sample_method":"probabilistic","rejection_sample_method":"block","enable_adaptive_verification":false}' \
     --moe-backend aiter

@@ -22,13 +22,7 @@ docker run \
     --env=TRANSFORMERS_OFFLINE=1 \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
-    --env=HCCL_OP_EXPANSION_MODE=AIV \
-    --env=OMP_PROC_BIND=false \
-    --env=OMP_NUM_THREADS=10 \
-    --env=HCCL_BUFFSIZE=200 \
     --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
-    --env=VLLM_ASCEND_ENABLE_MLAPO=0 \
-    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=0 \
     gpustack/runner:cann9.2-310p-vllm0.30.0 serve /srv/models/deepseek-r1-distill-qwen-7b \
     --served-model-name deepseek-r1-distill-qwen-7b \
     --host 127.0.0.1 \

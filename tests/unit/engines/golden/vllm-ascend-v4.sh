@@ -1,6 +1,6 @@
 ### v4
 # V4-Flash in W8A8 needs one Atlas 800 A3 (8 x 128 GB) or one Atlas 800 A2 (8 x 64 GB)
-# published on A3 as 4 groups of 4 devices; DSpark was published on A2 with a nightly image
+# published on A3 as 4 groups of 4 devices; DSpark wants vLLM Ascend 0.25 or newer
 docker run \
     --rm \
     --name=deepseek \
@@ -34,7 +34,6 @@ docker run \
     --env=OMP_NUM_THREADS=10 \
     --env=HCCL_BUFFSIZE=1024 \
     --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
-    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
     --env=TASK_QUEUE_ENABLE=1 \
     --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-v4-flash \
@@ -54,14 +53,14 @@ docker run \
     --block-size 128 \
     --quantization ascend \
     --max-num-batched-tokens 8192 \
-    --async-scheduling \
+    --no-enable-prefix-caching \
     --speculative-config '{"method":"mtp","num_speculative_tokens":1,"enforce_eager":true}' \
     --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}' \
     --model-loader-extra-config '{"enable_multithread_load":true,"num_threads":128}'
 
 ### v4-dspark
 # V4-Flash in W8A8 needs one Atlas 800 A3 (8 x 128 GB) or one Atlas 800 A2 (8 x 64 GB)
-# published on A3 as 4 groups of 4 devices; DSpark was published on A2 with a nightly image
+# published on A3 as 4 groups of 4 devices; DSpark wants vLLM Ascend 0.25 or newer
 docker run \
     --rm \
     --name=deepseek \
@@ -95,7 +94,6 @@ docker run \
     --env=OMP_NUM_THREADS=10 \
     --env=HCCL_BUFFSIZE=1024 \
     --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
-    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
     --env=TASK_QUEUE_ENABLE=1 \
     --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-v4-flash-0731 \
@@ -115,7 +113,7 @@ docker run \
     --block-size 128 \
     --quantization ascend \
     --max-num-batched-tokens 8192 \
-    --async-scheduling \
+    --no-disable-hybrid-kv-cache-manager \
     --speculative-config '{"method":"dspark","num_speculative_tokens":7,"enforce_eager":true}' \
     --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}' \
     --model-loader-extra-config '{"enable_multithread_load":true,"num_threads":128}'

@@ -1,5 +1,5 @@
 ### distill
-# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+# V3.1, V3.2 and R1 in W8A8 need one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
 docker run \
     --rm \
     --name=deepseek \
@@ -28,7 +28,6 @@ docker run \
     --env=HCCL_BUFFSIZE=200 \
     --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
     --env=VLLM_ASCEND_ENABLE_MLAPO=0 \
-    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=0 \
     gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-r1-distill-qwen-7b \
     --served-model-name deepseek-r1-distill-qwen-7b \
     --host 127.0.0.1 \
@@ -40,7 +39,7 @@ docker run \
     --gpu-memory-utilization 0.92
 
 ### v2
-# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+# V3.1, V3.2 and R1 in W8A8 need one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
 docker run \
     --rm \
     --name=deepseek \
@@ -69,7 +68,6 @@ docker run \
     --env=HCCL_BUFFSIZE=200 \
     --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
     --env=VLLM_ASCEND_ENABLE_MLAPO=1 \
-    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
     gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-v2-lite-chat \
     --served-model-name deepseek-v2-lite-chat \
     --host 127.0.0.1 \
@@ -86,7 +84,7 @@ docker run \
     --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}'
 
 ### v3
-# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+# V3.1, V3.2 and R1 in W8A8 need one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
 docker run \
     --rm \
     --name=deepseek \
@@ -121,7 +119,6 @@ docker run \
     --env=HCCL_BUFFSIZE=200 \
     --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
     --env=VLLM_ASCEND_ENABLE_MLAPO=1 \
-    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
     gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-v3-0324 \
     --served-model-name deepseek-v3-0324 \
     --host 127.0.0.1 \
@@ -138,7 +135,7 @@ docker run \
     --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}'
 
 ### r1
-# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+# V3.1, V3.2 and R1 in W8A8 need one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
 docker run \
     --rm \
     --name=deepseek \
@@ -173,7 +170,6 @@ docker run \
     --env=HCCL_BUFFSIZE=200 \
     --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
     --env=VLLM_ASCEND_ENABLE_MLAPO=1 \
-    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
     gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-r1-0528 \
     --served-model-name deepseek-r1-0528 \
     --host 127.0.0.1 \
@@ -191,7 +187,7 @@ docker run \
     --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}'
 
 ### v3.1
-# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+# V3.1, V3.2 and R1 in W8A8 need one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
 docker run \
     --rm \
     --name=deepseek \
@@ -226,7 +222,6 @@ docker run \
     --env=HCCL_BUFFSIZE=200 \
     --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
     --env=VLLM_ASCEND_ENABLE_MLAPO=1 \
-    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
     gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-v3.1 \
     --served-model-name deepseek-v3.1 \
     --host 127.0.0.1 \
@@ -243,10 +238,11 @@ docker run \
     --quantization ascend \
     --max-num-batched-tokens 4096 \
     --no-enable-prefix-caching \
-    --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}'
+    --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}' \
+    --speculative-config '{"num_speculative_tokens":3,"method":"deepseek_mtp"}'
 
 ### v3.2
-# V3.2 in W8A8 needs one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
+# V3.1, V3.2 and R1 in W8A8 need one Atlas 800 A3 (16 x 64 GB) or two Atlas 800 A2
 docker run \
     --rm \
     --name=deepseek \
@@ -281,7 +277,6 @@ docker run \
     --env=HCCL_BUFFSIZE=200 \
     --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
     --env=VLLM_ASCEND_ENABLE_MLAPO=1 \
-    --env=VLLM_ASCEND_ENABLE_FLASHCOMM1=1 \
     gpustack/runner:cann9.2-910b-vllm0.30.0 serve /srv/models/deepseek-v3.2 \
     --served-model-name deepseek-v3.2 \
     --host 127.0.0.1 \

@@ -1,5 +1,5 @@
 ### v4-dspark
-# image: Hygon's own with vLLM 0.25.1 or 0.28.1; weights: the channel-wise INT8 ones for 8 BW1000
+# image: Hygon's own with vLLM 0.28.1; weights: the channel-wise INT8 ones for 8 BW1000
 docker run \
     --rm \
     --name=deepseek \
@@ -21,11 +21,7 @@ docker run \
     --env=VLLM_NO_USAGE_STATS=1 \
     --env=DO_NOT_TRACK=1 \
     --env=HIP_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
-    --env=VLLM_HCU_USE_CUSTOM_QUANTIZATION_GEMM=0 \
-    --env=VLLM_HCU_USE_CUSTOM_OPS=0 \
-    --env=VLLM_ROCM_USE_AITER=0 \
-    --env=LMSLIM_USE_GLOBAL_MOE_CACHE=1 \
-    --env=VLLM_HCU_USE_CAT_MLA=0 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
     IMAGE-FROM-VENDOR serve /srv/models/deepseek-v4-flash-0731 \
     --served-model-name deepseek-v4-flash-0731 \
     --host 127.0.0.1 \
@@ -33,7 +29,6 @@ docker run \
     --tensor-parallel-size 8 \
     --max-model-len 16384 \
     --max-num-seqs 8 \
-    --enable-expert-parallel \
     --trust-remote-code \
     --tokenizer-mode deepseek_v4 \
     --reasoning-parser deepseek_v4 \
@@ -45,4 +40,5 @@ docker run \
     --dtype bfloat16 \
     --max-num-batched-tokens 16384 \
     --distributed-executor-backend mp \
-    --moe-backend aiter
+    --moe-backend aiter \
+    --speculative-config '{"method":"dspark","num_speculative_tokens":5,"draft_sample_method":"probabilistic"}'

@@ -24,7 +24,6 @@ docker run \
     --tensor-parallel-size 8 \
     --max-model-len 16384 \
     --max-num-seqs 8 \
-    --enable-expert-parallel \
     --trust-remote-code \
     --reasoning-parser deepseek_v3 \
     --enable-auto-tool-choice \

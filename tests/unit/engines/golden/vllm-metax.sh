@@ -61,7 +61,6 @@ docker run \
     --tensor-parallel-size 2 \
     --max-model-len 16384 \
     --max-num-seqs 8 \
-    --enable-expert-parallel \
     --trust-remote-code \
     --gpu-memory-utilization 0.9
 
@@ -95,7 +94,6 @@ docker run \
     --tensor-parallel-size 8 \
     --max-model-len 16384 \
     --max-num-seqs 8 \
-    --enable-expert-parallel \
     --trust-remote-code \
     --gpu-memory-utilization 0.9
 
@@ -129,7 +127,6 @@ docker run \
     --tensor-parallel-size 8 \
     --max-model-len 16384 \
     --max-num-seqs 8 \
-    --enable-expert-parallel \
     --trust-remote-code \
     --reasoning-parser deepseek_r1 \
     --gpu-memory-utilization 0.9
@@ -164,7 +161,6 @@ docker run \
     --tensor-parallel-size 8 \
     --max-model-len 16384 \
     --max-num-seqs 8 \
-    --enable-expert-parallel \
     --trust-remote-code \
     --reasoning-parser deepseek_v3 \
     --enable-auto-tool-choice \

@@ -1,0 +1,57 @@
+### v4
+# the makers' FP4 and FP8 weights are supported there; the launch line is that of A2 and A3
+# before it, check /lib/route.conf, /etc/hccl_rootinfo.json and /etc/hixlep on the server
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=vllm \
+    --shm-size=16g \
+    --device=/dev/davinci_manager \
+    --device=/dev/devmm_svm \
+    --device=/dev/hisi_hdc \
+    --device=/dev/davinci0 \
+    --device=/dev/davinci1 \
+    --device=/dev/davinci2 \
+    --device=/dev/davinci3 \
+    --device=/dev/davinci4 \
+    --device=/dev/davinci5 \
+    --device=/dev/davinci6 \
+    --device=/dev/davinci7 \
+    --volume=/srv/models/deepseek-v4-flash:/srv/models/deepseek-v4-flash:ro \
+    --volume=/usr/local/dcmi:/usr/local/dcmi:ro \
+    --volume=/usr/local/bin/npu-smi:/usr/local/bin/npu-smi:ro \
+    --volume=/usr/local/Ascend/driver/lib64:/usr/local/Ascend/driver/lib64:ro \
+    --volume=/usr/local/Ascend/driver/version.info:/usr/local/Ascend/driver/version.info:ro \
+    --volume=/etc/ascend_install.info:/etc/ascend_install.info:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HCCL_OP_EXPANSION_MODE=AIV \
+    --env=OMP_PROC_BIND=false \
+    --env=OMP_NUM_THREADS=10 \
+    --env=HCCL_BUFFSIZE=1024 \
+    --env=PYTORCH_NPU_ALLOC_CONF=expandable_segments:True \
+    --env=TASK_QUEUE_ENABLE=1 \
+    --env=VLLM_ENGINE_READY_TIMEOUT_S=3600 \
+    gpustack/runner:cann9.2-950-vllm0.30.0 serve /srv/models/deepseek-v4-flash \
+    --served-model-name deepseek-v4-flash \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tensor-parallel-size 8 \
+    --max-model-len 16384 \
+    --max-num-seqs 8 \
+    --enable-expert-parallel \
+    --trust-remote-code \
+    --tokenizer-mode deepseek_v4 \
+    --reasoning-parser deepseek_v4 \
+    --enable-auto-tool-choice \
+    --tool-call-parser deepseek_v4 \
+    --gpu-memory-utilization 0.9 \
+    --block-size 128 \
+    --max-num-batched-tokens 8192 \
+    --speculative-config '{"method":"mtp","num_speculative_tokens":1,"enforce_eager":true}' \
+    --compilation-config '{"cudagraph_mode":"FULL_DECODE_ONLY"}' \
+    --model-loader-extra-config '{"enable_multithread_load":true,"num_threads":128}'

@@ -1,0 +1,43 @@
+### v3.2
+# published on 8 BW1100 alone, with channel-wise weights: their cache needs FP8
+docker run \
+    --rm \
+    --name=deepseek \
+    --pull=never \
+    --network=host \
+    --entrypoint=vllm \
+    --shm-size=64g \
+    --group-add=video \
+    --cap-add=SYS_PTRACE \
+    --security-opt=seccomp=unconfined \
+    --ulimit=memlock=-1 \
+    --device=/dev/kfd \
+    --device=/dev/mkfd \
+    --device=/dev/dri \
+    --volume=/srv/models/deepseek-v3.2:/srv/models/deepseek-v3.2:ro \
+    --volume=/opt/hyhal:/opt/hyhal:ro \
+    --env=HF_HUB_OFFLINE=1 \
+    --env=TRANSFORMERS_OFFLINE=1 \
+    --env=VLLM_NO_USAGE_STATS=1 \
+    --env=DO_NOT_TRACK=1 \
+    --env=HIP_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
+    --env=VLLM_HCU_USE_FLASHMLA=1 \
+    --env=LMSLIM_USE_GLOBAL_MOE_CACHE=1 \
+    gpustack/runner:dtk26.04-vllm0.18.1 serve /srv/models/deepseek-v3.2 \
+    --served-model-name deepseek-v3.2 \
+    --host 127.0.0.1 \
+    --port 8000 \
+    --tensor-parallel-size 8 \
+    --max-model-len 16384 \
+    --max-num-seqs 8 \
+    --trust-remote-code \
+    --tokenizer-mode deepseek_v32 \
+    --reasoning-parser deepseek_v3 \
+    --enable-auto-tool-choice \
+    --tool-call-parser deepseek_v32 \
+    --gpu-memory-utilization 0.9 \
+    --dtype bfloat16 \
+    --block-size 64 \
+    --kv-cache-dtype fp8_ds_mla \
+    --quantization slimquant_marlin \
+    --speculative-config '{"method":"deepseek_mtp","num_speculative_tokens":3,"quantization":"slimquant_marlin"}'
