@@ -30,6 +30,8 @@ class Limits(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Cards that share a layer of experts at most; more work in groups, side by side."""
     host_experts: bool = False
     """Whether experts can stay in host memory while the rest of a layer is on a card."""
+    host_tables: bool = False
+    """Whether a model's lookup tables (Engram) are kept in host memory."""
     prompt_cache_mib: int = 0
     """Host memory in which the engine keeps prompts of idle conversations."""
 

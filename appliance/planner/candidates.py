@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.core.i18n import say
-from appliance.core.plan import Choice, People, Rejection, Speed, Wish
+from appliance.core.plan import Choice, Memory, People, Rejection, Speed, Wish
 from appliance.engines.recipes import Recipe
 from appliance.planner.matching import Fit, Match
 from appliance.planner.measured import with_engine
@@ -260,6 +260,8 @@ def _too_big(match: Match) -> Rejection:
     if match.fits_undivided():
         return _indivisible(match)
     memory = match.smallest_memory()
+    if fits(memory, match.model) and not match.host_has_room(memory):
+        return _host_too_small(match, memory)
     needs = sum(card.total_mib for card in memory.per_card) / 1024
     has = available * len(memory.per_card) / 1024
     return rejection(
@@ -267,6 +269,21 @@ def _too_big(match: Match) -> Rejection:
         match.recipe.engine,
         "TOO-BIG",
         say("needs {needs:.1f} GiB, there are {has:.1f} GiB", needs=needs, has=has),
+        say("choose a smaller model or a smaller quantization, or add memory"),
+    )
+
+
+def _host_too_small(match: Match, memory: Memory) -> Rejection:
+    cards = sum(card.total_mib for card in memory.per_card) if match.place.shares_host else 0.0
+    return rejection(
+        match.model,
+        match.recipe.engine,
+        "TOO-BIG",
+        say(
+            "needs {needs:.1f} GiB of the server's memory, there are {has:.1f} GiB",
+            needs=(memory.host_mib + cards) / 1024,
+            has=(match.place.host_available_mib or 0.0) / 1024,
+        ),
         say("choose a smaller model or a smaller quantization, or add memory"),
     )
 

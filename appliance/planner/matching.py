@@ -85,7 +85,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     def _memory_on(self, setup: Setup, cards: int) -> Memory | None:
         """What it takes, if there is room for it."""
         memory = size(self.model, self.recipe, self.place, setup, cards)
-        return memory if fits(memory, self.model) and self._host_has_room(memory) else None
+        return memory if fits(memory, self.model) and self.host_has_room(memory) else None
 
     def _smallest(self) -> Setup:
         """The setup that takes least of all."""
@@ -108,7 +108,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
         every = range(1, self.model.architecture.layers + 1)
         fewest = every[bisect_left(every, True, key=lambda n: self._card_has_room(setup, n))]
         memory = size(self.model, self.recipe, self.place, setup, 1, fewest)
-        if not self._host_has_room(memory):
+        if not self.host_has_room(memory):
             return None
         return Fit(load=self._load(1, fewest), setup=setup, memory=memory, host_layers=fewest)
 
@@ -116,7 +116,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
         memory = size(self.model, self.recipe, self.place, setup, 1, host_layers)
         return fits(memory, self.model)
 
-    def _host_has_room(self, memory: Memory) -> bool:
+    def host_has_room(self, memory: Memory) -> bool:
+        """Whether the server's own memory has what is wanted of it beside the cards."""
         has = self.place.host_available_mib
         if self.place.is_host or has is None:
             return True

@@ -9,6 +9,8 @@ from itertools import pairwise
 
 import msgspec
 
+from appliance.catalog.architecture import Architecture
+from appliance.catalog.models import MIB
 from appliance.core.plan import CardMemory, Memory
 from appliance.engines.recipes import Recipe
 from appliance.planner import safetensors
@@ -124,7 +126,15 @@ def _on_ranks(model: Model, recipe: Recipe, place: Place, setup: Setup, cards: i
         _card_memory(place, index, weights=weights, kv=kv, compute=compute, overhead=overhead)
         for index in range(cards)
     ]
-    return Memory(per_card=entries, host_mib=PROCESS_MIB * (1 + cards), method="formula")
+    host = PROCESS_MIB * (1 + cards) + (tables_mib(a) if recipe.limits.host_tables else 0.0)
+    return Memory(per_card=entries, host_mib=round(host, 2), method="formula")
+
+
+def tables_mib(a: Architecture) -> float:
+    """Lookup tables, of a byte for each parameter. Those in host memory are counted on the cards,
+    too: the makers' least memory of cards is with all of the weights.
+    """
+    return (a.engram_b or 0.0) * 1e9 / MIB
 
 
 def _of_group(setup: Setup, groups: int) -> Setup:

@@ -189,11 +189,21 @@ def test_sglang_serves_v4_with_the_kernels_of_its_cookbook(
     assert "--speculative-num-steps" not in dspark, "its shape is in the checkpoint"
 
 
-def test_v41_is_served_with_the_cache_that_it_asks_for() -> None:
-    argv = command("vllm-nvidia", "v4.1", "sm_100", quant="fp4-fp8").argv
+@pytest.mark.parametrize(("recipe", "arch"), [("vllm-nvidia", "sm_100"), ("vllm-amd-v4", "gfx950")])
+def test_v41_is_served_as_published(recipe: str, arch: str) -> None:
+    """Its tables are in host memory with CUDA alone: vLLM refuses that on ROCm."""
+    argv = command(recipe, "v4.1", arch, quant="fp4-fp8").argv
 
     assert not {"--kv-cache-dtype", "--block-size", "--trust-remote-code"} & set(argv)
-    assert value(argv, "--engram-config") == '{"cpu_offload":true}'
+    assert value(argv, "--engram-config") == (None if "amd" in recipe else '{"cpu_offload":true}')
+    assert RECIPES[recipe].limits.host_tables == ("amd" not in recipe)
+
+
+@pytest.mark.parametrize(("arch", "share"), [("sm_121", "0.85"), ("sm_120", "0.92")])
+def test_a_card_in_the_host_s_memory_leaves_the_host_more_of_it(arch: str, share: str) -> None:
+    argv = command("vllm-nvidia", "distill", arch).argv
+
+    assert value(argv, "--gpu-memory-utilization") == share
 
 
 def test_ascend_950_reads_the_makers_own_v4() -> None:

@@ -197,3 +197,13 @@ def test_only_as_many_cards_as_the_recipe_can_deal_with_are_planned_for() -> Non
     assert counts(msgspec.structs.replace(ASCEND, limits=odd)) == []
     alone = msgspec.structs.replace(ASCEND.limits, tensor_parallel=False)
     assert counts(msgspec.structs.replace(ASCEND, limits=alone)) == []
+
+
+@pytest.mark.parametrize(("host_gib", "served"), [(1024, True), (160, False)])
+def test_lookup_tables_want_room_in_the_server_s_memory(host_gib: int, served: bool) -> None:
+    one, where = model("deepseek-v4.1-flash", "fp4-fp8"), place("H200 SXM 141GB", 8, host_gib)
+    memory = sized(one, where, 8, by=VLLM)
+    assert memory.host_mib > 183 * 1024
+    assert (
+        Match(wish=Wish(), model=one, recipe=VLLM, place=where).best_fit() is not None
+    ) == served

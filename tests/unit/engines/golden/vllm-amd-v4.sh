@@ -123,7 +123,6 @@ docker run \
     --reasoning-parser deepseek_v41 \
     --enable-auto-tool-choice \
     --tool-call-parser deepseek_v41 \
-    --engram-config '{"cpu_offload":true}' \
     --gpu-memory-utilization 0.9 \
     --speculative-config '{"method":"dspark","num_speculative_tokens":5,"draft_sample_method":"probabilistic","rejection_sample_method":"block","enable_adaptive_verification":false}' \
     --moe-backend aiter

@@ -188,8 +188,8 @@ docker run \
     --reasoning-parser deepseek_v3 \
     --enable-auto-tool-choice \
     --tool-call-parser deepseek_v32 \
-    --gpu-memory-utilization 0.92 \
     --speculative-config '{"method":"mtp","num_speculative_tokens":3}' \
+    --gpu-memory-utilization 0.92 \
     --kernel-config.enable_flashinfer_autotune=False
 
 ### v4
@@ -229,8 +229,8 @@ docker run \
     --tool-call-parser deepseek_v4 \
     --kv-cache-dtype fp8 \
     --block-size 256 \
-    --gpu-memory-utilization 0.92 \
-    --speculative-config '{"method":"mtp","num_speculative_tokens":1}'
+    --speculative-config '{"method":"mtp","num_speculative_tokens":1}' \
+    --gpu-memory-utilization 0.92
 
 ### v4-dspark
 docker run \
@@ -269,8 +269,8 @@ docker run \
     --tool-call-parser deepseek_v4 \
     --kv-cache-dtype fp8 \
     --block-size 256 \
-    --gpu-memory-utilization 0.92 \
-    --speculative-config '{"method":"dspark","num_speculative_tokens":7,"draft_sample_method":"probabilistic"}'
+    --speculative-config '{"method":"dspark","num_speculative_tokens":7,"draft_sample_method":"probabilistic"}' \
+    --gpu-memory-utilization 0.92
 
 ### v4.1
 docker run \
@@ -307,6 +307,6 @@ docker run \
     --reasoning-parser deepseek_v41 \
     --enable-auto-tool-choice \
     --tool-call-parser deepseek_v41 \
-    --engram-config '{"cpu_offload":true}' \
+    --speculative-config '{"method":"dspark","num_speculative_tokens":5,"draft_sample_method":"probabilistic","rejection_sample_method":"block","enable_adaptive_verification":true}' \
     --gpu-memory-utilization 0.92 \
-    --speculative-config '{"method":"dspark","num_speculative_tokens":5,"draft_sample_method":"probabilistic","rejection_sample_method":"block","enable_adaptive_verification":true}'
+    --engram-config '{"cpu_offload":true}'
