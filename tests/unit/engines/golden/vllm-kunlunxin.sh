@@ -78,6 +78,9 @@ docker run \
     --env=USE_ORI_ROPE=1 \
     --env=XMLIR_ENABLE_MOCK_TORCH_COMPILE=false \
     --env=CUDA_GRAPH_OPTIMIZE_STREAM=1 \
+    --env=XMLIR_ENABLE_FAST_FC=1 \
+    --env=XPU_USE_FAST_SWIGLU=1 \
+    --env=XPU_USE_MOE_SORTED_THRES=1 \
     --env=CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
     IMAGE-FROM-VENDOR \
     -m vllm.entrypoints.openai.api_server \
@@ -130,6 +133,9 @@ docker run \
     --env=USE_ORI_ROPE=1 \
     --env=XMLIR_ENABLE_MOCK_TORCH_COMPILE=false \
     --env=CUDA_GRAPH_OPTIMIZE_STREAM=1 \
+    --env=XMLIR_ENABLE_FAST_FC=1 \
+    --env=XPU_USE_FAST_SWIGLU=1 \
+    --env=XPU_USE_MOE_SORTED_THRES=1 \
     --env=CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
     IMAGE-FROM-VENDOR \
     -m vllm.entrypoints.openai.api_server \
@@ -183,6 +189,9 @@ docker run \
     --env=USE_ORI_ROPE=1 \
     --env=XMLIR_ENABLE_MOCK_TORCH_COMPILE=false \
     --env=CUDA_GRAPH_OPTIMIZE_STREAM=1 \
+    --env=XMLIR_ENABLE_FAST_FC=1 \
+    --env=XPU_USE_FAST_SWIGLU=1 \
+    --env=XPU_USE_MOE_SORTED_THRES=1 \
     --env=CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7 \
     IMAGE-FROM-VENDOR \
     -m vllm.entrypoints.openai.api_server \
