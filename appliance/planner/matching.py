@@ -146,10 +146,13 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
             if not self.model.is_tensor_parallel or self._divides(count):
                 yield count
 
-    def _divides(self, ranks: int) -> bool:
-        moe = self.model.architecture.is_moe
-        shared = self.recipe.limits.ranks(ranks, experts=moe) if ranks in RANKS else None
-        return shared is not None and divides(self.model, shared)
+    def ranks(self, cards: int) -> int | None:
+        """How many of `cards` share a layer; `None` where the engine cannot deal with so many."""
+        return self.recipe.limits.ranks(cards, experts=self.model.architecture.is_moe)
+
+    def _divides(self, cards: int) -> bool:
+        ranks = self.ranks(cards) if cards in RANKS else None
+        return ranks is not None and divides(self.model, ranks)
 
     def fits_undivided(self) -> bool:
         """Whether all cards together had room, if only the heads could be dealt out to them."""
@@ -159,7 +162,7 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
         return self._memory_on(self._smallest(), count) is not None
 
     def _load(self, cards: int, host_layers: int = 0) -> Load:
-        machine = machine_for(self.model, self.place, cards, host_layers)
+        machine = machine_for(self.model, self.place, cards, host_layers, self.ranks(cards))
         machine = learnt(machine, self.model, self.recipe, self.place, cards)
         setup = Setup(context=self.context)
         habits = habits_of(self.wish)

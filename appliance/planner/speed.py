@@ -49,7 +49,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     `gbs` is the usable bandwidth (10^9 bytes/s) of what it passes through, for routed experts
     `expert_gbs`, `gflops` the usable rate (10^9/s) for prompts, `layer_s` the fixed cost of a
     layer, `hop_s` of all ways between cards, `reduce_gbs` the bandwidth of sums over ranks.
-    `cache_copies` is how many ranks read the same cache. `kind` picks the range of the error.
+    `cache_copies` is how many ranks read the same cache, a part of it where groups of ranks have
+    conversations of their own. `kind` picks the range of the error.
     """
 
     kind: str
@@ -59,17 +60,22 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     expert_gbs: float | None = None
     hop_s: float = 0.0
     reduce_gbs: float | None = None
-    cache_copies: int = 1
+    cache_copies: float = 1.0
     helper: Helper | None = None
 
 
-def machine_for(model: Model, place: Place, cards: int, host_layers: int = 0) -> Machine:
-    """What computes when `model` runs on the first `cards` cards of `place`."""
+def machine_for(
+    model: Model, place: Place, cards: int, host_layers: int = 0, ranks: int | None = None
+) -> Machine:
+    """What computes when `model` runs on the first `cards` cards of `place`.
+
+    `ranks` of them share a layer, without it all.
+    """
     a = model.architecture
     if place.is_host:
         return machine_of_host(a, place.host, place.facts)
     if model.is_tensor_parallel:
-        return machine_of_ranks(model, cards, place.facts)
+        return machine_of_ranks(model, cards, place.facts, ranks or cards)
     alone = machine_of_layers(a, cards, place.arch, place.facts)
     if not host_layers:
         return alone
@@ -128,8 +134,8 @@ def _moe_layer_s(a: Architecture) -> float:
     return speed.moe_layer_s if a.is_moe else 0.0
 
 
-def machine_of_ranks(model: Model, cards: int, facts: CardFacts | None) -> Machine:
-    """Cards that share each layer (tensor parallel)."""
+def machine_of_ranks(model: Model, cards: int, facts: CardFacts | None, ranks: int) -> Machine:
+    """Cards that share each layer (tensor parallel), in groups of `ranks`."""
     a, tensor = model.architecture, rules().speed.tensor
     rate = (facts.fp16_tflops if facts else None) or _assumed_tflops(facts)
     share = tensor.fp16_share * (tensor.large_share if is_large(a) else 1.0)
@@ -139,13 +145,13 @@ def machine_of_ranks(model: Model, cards: int, facts: CardFacts | None) -> Machi
     reduce_s = tensor.linked_reduce_s if linked else tensor.reduce_s
     return Machine(
         kind="ranks" if a.is_moe else "dense-ranks",
-        gbs=together * tensor.bandwidth_share,
+        gbs=together * ranks / cards * tensor.bandwidth_share,
         expert_gbs=together * (tensor.small_expert_share if small else tensor.expert_share),
         gflops=rate * 1e3 * cards * share,
         layer_s=(tensor.large_layer_s if is_large(a) else tensor.layer_s)
         + (2 * reduce_s if cards > 1 else 0.0),
         reduce_gbs=reduce_gbs if cards > 1 else None,
-        cache_copies=cards if a.is_mla or a.compress_ratios else 1,
+        cache_copies=(ranks if a.is_mla or a.compress_ratios else 1) * ranks / cards,
     )
 
 

@@ -85,6 +85,20 @@ def test_the_shared_cache_of_mla_is_read_by_every_rank() -> None:
     assert more > 0.5e-3
 
 
+def test_cards_in_groups_share_experts_and_nothing_else() -> None:
+    v32 = model("deepseek-v3.2", "w8a8-ascend")
+    inventory, facts = box(("Ascend 910B (Atlas 800T A2)", 16))
+    where = places(inventory, facts, None)[0]
+    eight, sixteen = machine_for(v32, where, 8), machine_for(v32, where, 16)
+    grouped = machine_for(v32, where, 16, ranks=8)
+    assert (grouped.gbs, grouped.expert_gbs) == (eight.gbs, sixteen.expert_gbs)
+    steps = [decode_step_s(v32, one, SETUP) for one in (sixteen, grouped, eight)]
+    assert steps == sorted(steps)
+    crowd = [decode_step_s(v32, one, SETUP, 32) for one in (grouped, sixteen)]
+    assert crowd == sorted(crowd), "each group reads the cache of its own conversations alone"
+    assert machine_for(v32, where, 16, ranks=16) == sixteen
+
+
 def test_experts_in_the_host_cost_time_by_its_bandwidth() -> None:
     flash = model("deepseek-v4-flash", "q4_k_m")
     few, many = (tps(flash, "RTX 4090", 1, n, "EPYC 9654, one socket") for n in (10, 43))
