@@ -50,6 +50,8 @@ def drafted(command: EngineCommand) -> dict[str, object]:
         ("v3.2", "sm_90", "mtp", 3),
         ("v4", "sm_90", "mtp", 1),
         ("v4", "sm_100", "mtp", 2),
+        ("v4", "sm_120", None, None),
+        ("v4-dspark", "sm_120", "dspark", 7),
         ("v4-dspark", "sm_90", "dspark", 7),
         ("v4.1", "sm_100", "dspark", 5),
         ("r1", "sm_90", None, None),
