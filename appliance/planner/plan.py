@@ -113,7 +113,8 @@ def plan_header(
         found = _sized_by_engine(found, cache, named=True)
     return Plan(
         wish=wish,
-        choices=_choices(wish, found, kinds_of(found, where), named=True),
+        # such a file is served on one kind of card: none is known to be the same for another
+        choices=_choices(wish, found, kinds_of((), where), named=True),
         rejected=[*no_room, *rejected],
     )
 

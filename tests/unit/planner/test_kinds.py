@@ -1,12 +1,16 @@
 """Servers with cards of several kinds: none stays idle unless it is told."""
 
+from pathlib import Path
+
 import msgspec
+import tiny_models
 from boxes import box
 
+from appliance.catalog.gguf import read_header_of
 from appliance.catalog.models import load_catalogue
 from appliance.core.plan import Plan, Wish
 from appliance.engines.recipes import load_recipes
-from appliance.planner.plan import plan
+from appliance.planner.plan import plan, plan_header
 from appliance.planner.rules import rules
 
 CATALOGUE, RECIPES = load_catalogue(), load_recipes()
@@ -65,6 +69,16 @@ def test_of_a_named_model_too_but_no_other_is_suggested() -> None:
     wish = Wish(model="deepseek-v4-flash-0731:ud-iq2_m", users=4)
     (texts, *_) = idle(planned(("RTX 4090", 4), (ASCEND, 4), wish=wish))
     assert texts == [f"idle beside it: 4 x {ASCEND}"]
+
+
+def test_a_stranger_s_file_is_served_on_one_kind(tmp_path: Path) -> None:
+    path = tiny_models.build("llama", tmp_path / "m.gguf")
+    inventory, facts = box(("RTX 4090", 1), ("RTX 3090", 1), memory_gib=64)
+    found = plan_header(
+        Wish(users=1), read_header_of(path), f"file:{path}", inventory, RECIPES, facts
+    )
+    other = "RTX 3090" if "4090" in found.choices[0].cards[0] else "RTX 4090"
+    assert idle(found)[0] == [f"idle beside it: 1 x {other}"]
 
 
 def test_one_kind_of_card_is_never_called_idle() -> None:
