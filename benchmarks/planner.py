@@ -1,8 +1,10 @@
 """Predictions against what was measured: `python benchmarks/planner.py [--engine] [--rows]`.
 
-Reads `../shared/truth` (see its README for the columns) and prints errors: of memory per
-architecture, of speed per kind of machine and per card. Speeds come twice: as they are predicted,
-and left out, with bandwidth and layer time refitted without the card (or the model) of the row.
+Reads `../shared/truth` (see its README for the columns), `served.csv` (the same for engines for
+safetensors) and `hosted.csv` (experts in the server's memory), and prints errors: of memory per
+architecture, of speed per kind of machine and per card. Speeds come as they are predicted, and left
+out, with bandwidth and layer time refitted without the card (the model, the source) of the row; and
+how many are within the range of a plan.
 `--engine` asks the engine as a plan does for its picks; `--rows` prints every row, too.
 """
 
@@ -35,9 +37,13 @@ from appliance.planner.memory import Setup, compute_mib, kv_mib, output_mib
 from appliance.planner.model import Model, of_catalogue
 from appliance.planner.placement import Place
 from appliance.planner.plan import plan
+from appliance.planner.rules import rules
 from appliance.planner.speed import Machine, decode_step_s, machine_for, prompt_s
 
 TRUTH = Path(__file__).parents[2] / "shared" / "truth"
+SERVED = Path(__file__).with_name("served.csv")
+HOSTED = Path(__file__).with_name("hosted.csv")
+ASIDE = ("other engine", "vLLM before 0.8", "drafting")
 FACTS = {fact.name: fact for fact in all_facts()}
 T = TypeVar("T")
 K = TypeVar("K")
@@ -54,18 +60,33 @@ CARDS = {
     "A100 80GB": "A100 SXM 80GB",
     "H100 80GB": "H100 SXM 80GB",
     "H20": "H20 96GB",
+    "H200 NVL": "H200 NVL 141GB",
+    "RTX PRO 6000 Max-Q": "RTX PRO 6000 Blackwell Max-Q",
+    "RTX PRO 6000 96GB": "RTX PRO 6000 Blackwell",
+    "GB10 DGX Spark": "GB10 (DGX Spark)",
+    "DGX Spark GB10": "GB10 (DGX Spark)",
     "A40 48GB": "A40",
     "RTX 2080 8GB": "RTX 2080",
     "RTX 4060 Ti": "RTX 4060 Ti 16GB",
     "Apple M4 Pro 24GB": "Apple M4 Pro",
 }
-QUANTS = {"AWQ int4": "awq", "FP8": "fp8", "BF16": "bf16"}
+QUANTS = {
+    "AWQ int4": "awq",
+    "FP8": "fp8",
+    "BF16": "bf16",
+    "fp8/fp4": "fp4-fp8",
+    "native fp4/fp8": "fp4-fp8",
+}
 UNFIT = re.compile(
     r"does not fit|spills|power-limited|likely CPU|speculation|not the stock|TOTAL|prefill measured"
 )
-OTHER_ENGINE = re.compile(r"cchuter|b9842|TensorRT")
+OTHER_ENGINE = re.compile(r"cchuter|b9842|TensorRT|POC")
 """Not what is planned: a fork, a build from before the indexer's kernel, an engine without a
 recipe."""
+EARLY = re.compile(r"vLLM 0\.7\.|R1 issue #507")
+"""vLLM before its second engine (0.8, March 2025) with R1 in its first weeks; no recipe has it."""
+DRAFTING = re.compile(r"MTP|DSpark")
+PROMPT = re.compile(r"([\d.]+)(K?)(?:-token)? in / ([\d.]+)(K?) out")
 NO_INDEXER = re.compile(r"no fused indexer|without LIGHTNING_INDEXER")
 GIB = re.compile(r"([\d.]+) ?GiB")
 
@@ -91,6 +112,7 @@ class Run(NamedTuple):
     kind: str
     card: str
     family: str
+    source: str
     label: str
     model: Model
     machine: Machine
@@ -105,6 +127,7 @@ class Run(NamedTuple):
             self.machine,
             gbs=self.machine.gbs / reading,
             expert_gbs=self.machine.expert_gbs and self.machine.expert_gbs / reading,
+            cache_gbs=self.machine.cache_gbs and self.machine.cache_gbs / reading,
             layer_s=self.machine.layer_s * layers,
         )
         step = decode_step_s(self.model, machine, self.setup, self.streams, self.tokens)
@@ -112,7 +135,7 @@ class Run(NamedTuple):
 
 
 def memory_rows(catalogue: Catalogue, *, engine: bool) -> Iterator[Row]:
-    for row in _read("memory_truth.csv"):
+    for row in _read(TRUTH / "memory_truth.csv"):
         if row["kind"] != "engine-dry-run":
             continue
         model = _memory_model(catalogue, row)
@@ -154,7 +177,7 @@ def _buffers(model: Model, setup: Setup, *, engine: bool) -> tuple[float, float]
 
 def unfused_rows(catalogue: Catalogue) -> Iterator[Row]:
     """Compute buffers of one device where the lightning indexer is not one operation."""
-    for row in _read("memory_truth.csv"):
+    for row in _read(TRUTH / "memory_truth.csv"):
         if not NO_INDEXER.search(row["device"]) or "multi-GPU" in row["device"]:
             continue
         architecture = _architecture(catalogue, row["variant"])
@@ -165,7 +188,7 @@ def unfused_rows(catalogue: Catalogue) -> Iterator[Row]:
 
 
 def runs(catalogue: Catalogue) -> Iterator[Run]:
-    for row in _read("speed_truth.csv"):
+    for row in _speeds():
         if not row["variant"] or not row["decode_tps"] or UNFIT.search(row["notes"]):
             continue
         model = _speed_model(catalogue, row)
@@ -174,22 +197,49 @@ def runs(catalogue: Catalogue) -> Iterator[Run]:
             yield _run(row, model, place)
 
 
+def _speeds() -> Iterator[dict[str, str]]:
+    yield from _read(TRUTH / "speed_truth.csv")
+    yield from _read(SERVED)
+
+
 def _run(row: dict[str, str], model: Model, place: Place) -> Run:
     streams, cards = int(row["concurrency"]), int(row["n_cards"] or 1)
     machine = machine_for(model, place, cards)
-    long = "63K in" in row["notes"]
+    tokens = _tokens(row)
+    context = max(4096, 2 * (tokens or 0))
     return Run(
-        kind="other engine" if OTHER_ENGINE.search(row["engine"]) else machine.kind,
-        card=row["card"],
+        kind=_kind(row) or machine.kind,
+        card=CARDS.get(row["card"], row["card"]),
         family=row["variant"],
+        source=row["source"],
         label=f"{row['variant']} {row['quant']} {cards}x{row['card']} {row['engine']} {streams}",
         model=model,
         machine=machine,
-        setup=Setup(context=(65536 if long else 4096) * streams, slots=streams),
-        tokens=64000 if long else None,
+        setup=Setup(context=context * streams, slots=streams),
+        tokens=tokens,
         streams=streams,
         measured=float(row["decode_tps"]),
     )
+
+
+def _kind(row: dict[str, str]) -> str | None:
+    """Of runs that are no test of what is planned; `None` for all others."""
+    if OTHER_ENGINE.search(row["engine"]):
+        return "other engine"
+    if EARLY.search(f"{row['engine']} {row['source']}"):
+        return "vLLM before 0.8"
+    return "drafting" if DRAFTING.search(row["engine"]) else None
+
+
+def _tokens(row: dict[str, str]) -> int | None:
+    """In each conversation's cache halfway through its answer, where the row tells."""
+    if row.get("tokens"):
+        return int(row["tokens"])
+    found = PROMPT.search(row["notes"])
+    if found is None:
+        return None
+    asked, answered = (float(found[n]) * (1000 if found[n + 1] else 1) for n in (1, 3))
+    return round(asked + answered / 2)
 
 
 def _speed_model(catalogue: Catalogue, row: dict[str, str]) -> Model | None:
@@ -222,13 +272,43 @@ def _place(row: dict[str, str]) -> Place | None:
     return Place(vendor=fact.vendor, cards=cards, facts=fact, available_mib=None, host=Host())
 
 
+def hosted_rows(catalogue: Catalogue) -> Iterator[Row]:
+    """Speeds with all experts in the server's memory and the rest on a card."""
+    for row in _read(HOSTED):
+        model = _speed_model(catalogue, row)
+        place = _hosted(row)
+        if model and place:
+            machine = machine_for(model, place, 1, model.architecture.layers)
+            predicted = 1 / decode_step_s(model, machine, Setup(context=4096))
+            label = f"{model.id} {row['quant']} {row['card']}, {row['host']}, {row['engine']}"
+            yield Row(machine.kind, "decode", label, predicted, float(row["decode_tps"]))
+
+
+def _hosted(row: dict[str, str]) -> Place | None:
+    cpu = Cpu(cores=int(row["cores"]), sockets=int(row["sockets"]))
+    memory = CardFacts(name=row["host"], vendor="cpu", bandwidth_gbs=float(row["host_gbs"]))
+    place = _place(row)
+    host = Host(arch="x86_64", cpu=cpu)
+    return place and msgspec.structs.replace(place, host=host, host_facts=memory)
+
+
+def within(rows: Iterable[Row]) -> Iterator[str]:
+    """How many measurements are within the range of a plan, by kind."""
+    for kind, members in _grouped(rows, lambda row: row.group):
+        allowed = rules().speed.range.get(kind)
+        if allowed:
+            parts = [row.measured / row.predicted for row in members]
+            good = sum(allowed.low <= part <= allowed.high for part in parts)
+            yield f"  {kind:34} {good:4} of {len(parts)}, {min(parts):.2f} to {max(parts):.2f}"
+
+
 SCALES = [0.7 + 0.05 * step for step in range(15)]
 
 
 def left_out(every: Sequence[Run], key: Callable[[Run], str]) -> Iterator[Row]:
-    """Each run predicted with reading and layers refitted without its card or model."""
+    """Each run predicted with reading and layers refitted without those that share its key."""
     for (kind, _), members in _grouped(every, lambda run: (run.kind, key(run))):
-        if kind == "other engine":
+        if kind in ASIDE:
             continue
         others = [run for run in every if run.kind == kind and run not in members]
         scales = _fitted(others) if len(others) > 2 else (1.0, 1.0)
@@ -251,7 +331,7 @@ def _grouped(items: Iterable[T], key: Callable[[T], K]) -> Iterable[tuple[K, lis
 
 
 def prefill_rows(catalogue: Catalogue) -> Iterator[Row]:
-    for row in _read("speed_truth.csv"):
+    for row in _speeds():
         if not row["prompt_tps"] or not row["variant"] or "in /" in row["notes"][:12]:
             continue
         model = _speed_model(catalogue, row)
@@ -295,8 +375,8 @@ def _model(catalogue: Catalogue, family: str, quant: str) -> Model:
     return model
 
 
-def _read(name: str) -> Iterator[dict[str, str]]:
-    with (TRUTH / name).open(encoding="utf-8") as stream:
+def _read(path: Path) -> Iterator[dict[str, str]]:
+    with path.open(encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             yield {key: value or "" for key, value in row.items() if isinstance(key, str)}
 
@@ -335,6 +415,11 @@ def main() -> None:
     report("decode, as predicted", rows, every=every)
     report("decode, without the row's card", left_out(found, lambda run: run.card), every=False)
     report("decode, without the row's model", left_out(found, lambda run: run.family), every=False)
+    report("decode, without the source", left_out(found, lambda run: run.source), every=False)
+    hosted = list(hosted_rows(catalogue))
+    report("decode with experts in the server's memory", hosted, every=every)
+    print("\nmeasurements within the range of a plan, left out by card, and what they are of it")
+    print("\n".join(within([*left_out(found, lambda run: run.card), *hosted])))
     by_card = [Row(run.card, "decode", run.label, run.predicted(), run.measured) for run in found]
     report("decode, per card (all engines)", by_card, every=False)
     report("prompts", prefill_rows(catalogue), every=every)

@@ -79,6 +79,11 @@ class Architecture(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         """Whether a token reads only some of the experts."""
         return self.experts is not None
 
+    @property
+    def is_indexed(self) -> bool:
+        """Whether an indexer chooses what a token reads of the cache (V3.2, V4)."""
+        return self.indexer_heads is not None
+
     def tensor_mib(self, form: str, quant: str) -> float | None:
         """Size of all tensors in this format (`gguf` or `safetensors`) and quantization."""
         return (self.gguf_mib if form == "gguf" else self.safetensors_mib).get(quant)

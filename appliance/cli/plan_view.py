@@ -137,14 +137,21 @@ def _people(choice: Choice, wish: Wish) -> str | None:
 def _speed(choice: Choice) -> str:
     speed = choice.speed
     alone = _("{pace} for one alone").format(pace=pace(speed.decode_tps_one or 0.0))
-    if speed.decode_tps_one_range:
-        low, high = (number(pace_number(tps)) for tps in speed.decode_tps_one_range)
-        alone += " " + _("({low} to {high})").format(low=low, high=high)
     together = _("{pace} together").format(pace=pace(speed.decode_tps_all or 0.0))
-    parts = [alone, together]
+    parts = [
+        alone + _between(speed.decode_tps_one_range),
+        together + _between(speed.decode_tps_all_range),
+    ]
     if speed.predicted_tps_one is not None:
         parts.append(_("measured here; foretold {pace}").format(pace=pace(speed.predicted_tps_one)))
     return ", ".join(parts)
+
+
+def _between(tps: tuple[float, float] | None) -> str:
+    if tps is None:
+        return ""
+    low, high = (number(pace_number(end)) for end in tps)
+    return " " + _("({low} to {high})").format(low=low, high=high)
 
 
 def _engine(choice: Choice, inventory: Inventory) -> str:

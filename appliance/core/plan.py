@@ -51,8 +51,8 @@ class Memory(Document, frozen=True, kw_only=True):
 class Speed(Document, frozen=True, kw_only=True):
     """Predicted (or, with the method `measured`, observed) speed.
 
-    `decode_tps_one_range` is where nine of ten such predictions end up; `predicted_tps_one` is what
-    was foretold where a measurement has taken its place.
+    The ranges are where nine of ten such predictions end up (of the first token: eight of ten);
+    `predicted_tps_one` is what was foretold where a measurement has taken its place.
     """
 
     decode_tps_one: float | None = None
@@ -61,6 +61,8 @@ class Speed(Document, frozen=True, kw_only=True):
     first_token_s: float | None = None
     method: str = "roofline"
     decode_tps_one_range: tuple[float, float] | None = None
+    decode_tps_all_range: tuple[float, float] | None = None
+    first_token_s_range: tuple[float, float] | None = None
     predicted_tps_one: float | None = None
 
 

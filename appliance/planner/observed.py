@@ -57,6 +57,7 @@ def _calibrated(machine: Machine, model: Model, seen: Measurement, *, most: floa
         machine,
         gbs=machine.gbs * factor,
         expert_gbs=machine.expert_gbs and machine.expert_gbs * factor,
+        cache_gbs=machine.cache_gbs and machine.cache_gbs * factor,
         gflops=machine.gflops * prompts,
         layer_s=machine.layer_s / factor,
         hop_s=machine.hop_s / factor,
@@ -77,5 +78,7 @@ def as_observed(speed: Speed, seen: Measurement, predicted_tps: float) -> Speed:
         prefill_tps=seen.prefill_tps or speed.prefill_tps,
         method="measured",
         decode_tps_one_range=None,
+        decode_tps_all_range=None,
+        first_token_s_range=None,
         predicted_tps_one=round(predicted_tps, 1),
     )

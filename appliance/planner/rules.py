@@ -65,6 +65,20 @@ class CpuSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     helper_link_gbs: float
 
 
+class RankSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How engines for safetensors run on cards of the architectures that `arch` matches.
+
+    A layer takes `layer_factor` times as long as on the fastest cards and `layer_least_s` at least;
+    the shared cache of MLA is read at `mla_share` of the bandwidth.
+    """
+
+    arch: str
+    mla_share: float
+    layer_factor: float = 1.0
+    layer_least_s: float = 0.0
+    source: str = ""
+
+
 class TensorSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Decoding with layers split inside, over all cards."""
 
@@ -74,6 +88,8 @@ class TensorSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     small_quants: list[str]
     layer_s: float
     large_layer_s: float
+    small_large_layer_s: float
+    indexed_layer_s: float
     reduce_s: float
     linked_reduce_s: float
     reduce_gbs: float
@@ -81,6 +97,9 @@ class TensorSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     link_share: float
     fp16_share: float
     large_share: float
+    small_large_share: float
+    prompt_chunk: int
+    card: list[RankSpeed]
 
 
 class CardSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +140,7 @@ class SpeedRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     assumed_tflops_per_gbs: float
     card: list[CardSpeed]
     range: dict[str, SpeedRange]
+    prompt_range: SpeedRange
     cpu: CpuSpeed
     tensor: TensorSpeed
 

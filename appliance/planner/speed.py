@@ -49,8 +49,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     `gbs` is the usable bandwidth (10^9 bytes/s) of what it passes through, for routed experts
     `expert_gbs`, `gflops` the usable rate (10^9/s) for prompts, `layer_s` the fixed cost of a
     layer, `hop_s` of all ways between cards, `reduce_gbs` the bandwidth of sums over ranks.
-    `cache_copies` is how many ranks read the same cache, a part of it where groups of ranks have
-    conversations of their own. `kind` picks the range of the error.
+    `cache_gbs` is the bandwidth for the cache where it is another: every rank reads all of MLA's,
+    groups of ranks have conversations of their own. `kind` picks the range of the error,
+    `prompt_chunk` is how many tokens of a prompt are read at once.
     """
 
     kind: str
@@ -60,7 +61,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     expert_gbs: float | None = None
     hop_s: float = 0.0
     reduce_gbs: float | None = None
-    cache_copies: float = 1.0
+    cache_gbs: float | None = None
+    prompt_chunk: int | None = None
     helper: Helper | None = None
 
 
@@ -75,7 +77,7 @@ def machine_for(
     if place.is_host:
         return machine_of_host(a, place.host, place.facts)
     if model.is_tensor_parallel:
-        return machine_of_ranks(model, cards, place.facts, ranks or cards)
+        return machine_of_ranks(model, cards, place.arch, place.facts, ranks or cards)
     alone = machine_of_layers(a, cards, place.arch, place.facts)
     if not host_layers:
         return alone
@@ -89,14 +91,17 @@ def speed_of(model: Model, machine: Machine, setup: Setup, busy: int, replicas: 
     together = busy / decode_step_s(model, machine, setup, busy) * replicas
     prompt = rules().people.prompt_tokens
     seconds = prompt_s(model, machine, prompt, setup.ubatch)
-    error = range_of(machine)
+    first = seconds + 1 / one
+    error, prompts = range_of(machine), rules().speed.prompt_range
     return Speed(
         decode_tps_one=round(one, 1),
         decode_tps_all=round(together, 1),
         prefill_tps=round(prompt / seconds, 1),
-        first_token_s=round(seconds + 1 / one, 2),
+        first_token_s=round(first, 2),
         method="roofline",
         decode_tps_one_range=(round(one * error.low, 1), round(one * error.high, 1)),
+        decode_tps_all_range=(round(together * error.low, 1), round(together * error.high, 1)),
+        first_token_s_range=(round(first / prompts.high, 2), round(first / prompts.low, 2)),
     )
 
 
@@ -134,25 +139,52 @@ def _moe_layer_s(a: Architecture) -> float:
     return speed.moe_layer_s if a.is_moe else 0.0
 
 
-def machine_of_ranks(model: Model, cards: int, facts: CardFacts | None, ranks: int) -> Machine:
+def machine_of_ranks(
+    model: Model, cards: int, arch: str | None, facts: CardFacts | None, ranks: int
+) -> Machine:
     """Cards that share each layer (tensor parallel), in groups of `ranks`."""
     a, tensor = model.architecture, rules().speed.tensor
-    rate = (facts.fp16_tflops if facts else None) or _assumed_tflops(facts)
-    share = tensor.fp16_share * (tensor.large_share if is_large(a) else 1.0)
-    together = _bandwidth_gbs(facts) * cards
+    card = next(entry for entry in tensor.card if fnmatchcase(arch or "", entry.arch))
     small = model.quant in tensor.small_quants
+    together = _bandwidth_gbs(facts) * cards
     linked, reduce_gbs = _link(facts)
     reduce_s = tensor.linked_reduce_s if linked else tensor.reduce_s
+    shared = a.is_mla or bool(a.compress_ratios)
     return Machine(
-        kind="ranks" if a.is_moe else "dense-ranks",
+        kind=_rank_kind(a),
         gbs=together * ranks / cards * tensor.bandwidth_share,
         expert_gbs=together * (tensor.small_expert_share if small else tensor.expert_share),
-        gflops=rate * 1e3 * cards * share,
-        layer_s=(tensor.large_layer_s if is_large(a) else tensor.layer_s)
+        cache_gbs=together * (card.mla_share / ranks if shared else tensor.bandwidth_share),
+        gflops=_rank_gflops(a, facts, small=small) * cards,
+        layer_s=max(card.layer_least_s, _rank_layer_s(a, small=small) * card.layer_factor)
         + (2 * reduce_s if cards > 1 else 0.0),
         reduce_gbs=reduce_gbs if cards > 1 else None,
-        cache_copies=(ranks if a.is_mla or a.compress_ratios else 1) * ranks / cards,
+        prompt_chunk=tensor.prompt_chunk,
     )
+
+
+def _rank_kind(a: Architecture) -> str:
+    if a.is_indexed:
+        return "indexed-ranks"
+    return "ranks" if a.is_moe else "dense-ranks"
+
+
+def _rank_layer_s(a: Architecture, *, small: bool) -> float:
+    """The fixed cost of a layer, before what is particular to the card."""
+    tensor = rules().speed.tensor
+    if a.is_indexed:
+        return tensor.indexed_layer_s
+    if is_large(a):
+        return tensor.small_large_layer_s if small else tensor.large_layer_s
+    return tensor.layer_s
+
+
+def _rank_gflops(a: Architecture, facts: CardFacts | None, *, small: bool) -> float:
+    """What one card computes of prompts, 10^9/s."""
+    tensor = rules().speed.tensor
+    rate = (facts.fp16_tflops if facts else None) or _assumed_tflops(facts)
+    large = tensor.small_large_share if small else tensor.large_share
+    return rate * 1e3 * tensor.fp16_share * (large if is_large(a) else 1.0)
 
 
 def _link(facts: CardFacts | None) -> tuple[bool, float]:
@@ -235,8 +267,8 @@ def decode_step_s(
     helper, in_host = machine.helper, 0.0
     if helper:
         in_host, routed = routed * helper.share, routed * (1 - helper.share)
-    cache = streams * machine.cache_copies * _cache_mib(model, setup, tokens)
-    reading = (plain + cache) / machine.gbs + routed / (machine.expert_gbs or machine.gbs)
+    cache = streams * _cache_mib(model, setup, tokens) / (machine.cache_gbs or machine.gbs)
+    reading = plain / machine.gbs + routed / (machine.expert_gbs or machine.gbs) + cache
     multiply = streams * 2 * a.active_b / machine.gflops
     step = max(reading * MB / 1e3, multiply) + a.layers * machine.layer_s + machine.hop_s
     if machine.reduce_gbs:
@@ -267,12 +299,12 @@ def read_mib(model: Model, streams: int = 1) -> tuple[float, float]:
 
 
 def prompt_s(model: Model, machine: Machine, tokens: int, ubatch: int = 512) -> float:
-    """Seconds until a prompt has been read.
+    """Seconds until a prompt has been read, `ubatch` tokens at once where the machine does not say.
 
     Experts in host memory are brought to the card for every micro-batch, or the processors
     multiply with them, whichever is sooner.
     """
-    a, steps = model.architecture, math.ceil(tokens / ubatch)
+    a, steps = model.architecture, math.ceil(tokens / (machine.prompt_chunk or ubatch))
     compute = tokens * 2 * a.active_b / machine.gflops
     seconds = compute + steps * (a.layers * machine.layer_s + machine.hop_s)
     if helper := machine.helper:

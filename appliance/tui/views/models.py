@@ -138,6 +138,9 @@ def _speed(choice: Choice) -> list[Line]:
         text += _(" ({low:.0f} to {high:.0f})").format(low=low, high=high)
     if speed.decode_tps_all is not None:
         text += _("; together {speed}").format(speed=tokens_per_second(speed.decode_tps_all))
+        if speed.decode_tps_all_range:
+            low, high = speed.decode_tps_all_range
+            text += _(" ({low:.0f} to {high:.0f})").format(low=low, high=high)
     return [named(_("speed"), text)]
 
 

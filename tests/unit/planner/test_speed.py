@@ -4,6 +4,7 @@ import importlib.util
 import statistics
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from appliance.core.reference import CatalogReference
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model, of_catalogue
 from appliance.planner.placement import places
+from appliance.planner.rules import rules
 from appliance.planner.speed import (
     Machine,
     decode_step_s,
@@ -77,7 +79,8 @@ def test_a_crowd_wakes_more_experts() -> None:
 def test_the_shared_cache_of_mla_is_read_by_every_rank() -> None:
     r1 = model("deepseek-r1", "fp8")
     eight = machine(r1, "H200 SXM 141GB", 8)
-    alone = msgspec.structs.replace(eight, cache_copies=1)
+    assert eight.cache_gbs
+    alone = msgspec.structs.replace(eight, cache_gbs=8 * eight.cache_gbs)
     long = Setup(context=65536)
     more = decode_step_s(r1, eight, long, tokens=65536) - decode_step_s(
         r1, alone, long, tokens=65536
@@ -99,6 +102,55 @@ def test_cards_in_groups_share_experts_and_nothing_else() -> None:
     assert machine_for(v32, where, 16, ranks=16) == sixteen
 
 
+def test_a_crowd_gets_more_together_and_each_of_it_less() -> None:
+    r1 = model("deepseek-r1", "fp8")
+    eight = machine(r1, "H200 SXM 141GB", 8)
+    steps = [decode_step_s(r1, eight, SETUP, streams) for streams in (1, 4, 16, 64)]
+    together = [streams / step for streams, step in zip((1, 4, 16, 64), steps, strict=True)]
+    assert steps == sorted(steps)
+    assert together == sorted(together)
+    assert together[3] < 64 * together[0]
+
+
+def test_faster_memory_helps_a_crowd_more_than_one_alone() -> None:
+    """Alone it is layers that take the time; with many streams it is reading their experts."""
+    r1 = model("deepseek-r1", "awq")
+    slow, fast = (machine(r1, card, 8) for card in ("H100 SXM 80GB", "H200 SXM 141GB"))
+    alone, crowd = (
+        decode_step_s(r1, slow, SETUP, streams) / decode_step_s(r1, fast, SETUP, streams)
+        for streams in (1, 64)
+    )
+    assert 1 < alone < 1.1
+    assert 1.1 < crowd < 4.8 / 3.35
+
+
+def test_a_long_context_is_dear_where_mla_has_no_kernel_of_its_own() -> None:
+    """R1-AWQ, at 63,000 tokens against 2,000: 54 of 62 tokens/s on H100, 30 of 47 on A100."""
+    r1, long = model("deepseek-r1", "awq"), Setup(context=131072)
+    kept = {}
+    for card in ("H100 SXM 80GB", "A100 SXM 80GB"):
+        eight = machine(r1, card, 8)
+        kept[card] = decode_step_s(r1, eight, long, 1, 1000) / decode_step_s(
+            r1, eight, long, 1, 64000
+        )
+    assert kept["H100 SXM 80GB"] > 0.85
+    assert kept["A100 SXM 80GB"] < 0.7
+
+
+def test_layers_are_dear_where_each_operation_is_started_by_itself() -> None:
+    qwen = model("deepseek-r1-distill-qwen-32b", "bf16")
+    ascend, a100 = "Ascend 910B (Atlas 800T A2)", "A100 SXM 80GB"
+    assert tps(qwen, ascend, 4) < 0.6 * tps(qwen, a100, 4)
+
+
+def test_prompts_of_eight_bit_weights_are_read_faster_than_of_four() -> None:
+    four, eight = model("deepseek-r1", "awq"), model("deepseek-r1", "fp8")
+    of_four, of_eight = (
+        prompt_s(one, machine(one, "H200 SXM 141GB", 8), 8192) for one in (four, eight)
+    )
+    assert of_eight < 0.5 * of_four
+
+
 def test_experts_in_the_host_cost_time_by_its_bandwidth() -> None:
     flash = model("deepseek-v4-flash", "q4_k_m")
     few, many = (tps(flash, "RTX 4090", 1, n, "EPYC 9654, one socket") for n in (10, 43))
@@ -115,22 +167,50 @@ def test_a_range_says_how_sure_a_speed_is() -> None:
     assert speed.decode_tps_one_range
     low, high = speed.decode_tps_one_range
     assert low < speed.decode_tps_one < high
+    assert speed.decode_tps_all_range
+    assert speed.decode_tps_all_range[0] < (speed.decode_tps_all or 0)
+    assert speed.first_token_s_range
+    assert speed.first_token_s_range[0] < (speed.first_token_s or 0) < speed.first_token_s_range[1]
     r1 = model("deepseek-r1", "fp8")
     surer, less_sure = range_of(machine(dense, "RTX 4090")), range_of(machine(r1, "H20 96GB", 8))
     assert surer.high - surer.low < less_sure.high - less_sure.low
 
 
-@pytest.mark.skipif(not (ROOT.parent / "shared/truth").exists(), reason="needs ../shared/truth")
-def test_cards_that_were_left_out_are_foretold() -> None:
-    path = ROOT / "benchmarks/planner.py"
-    spec = importlib.util.spec_from_file_location("benchmark_of_planner", path)
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    if not (ROOT.parent / "shared/truth").exists():
+        pytest.skip("needs ../shared/truth")
+    spec = importlib.util.spec_from_file_location(
+        "benchmark_of_planner", ROOT / "benchmarks/planner.py"
+    )
     assert spec
     assert spec.loader
-    benchmark = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = benchmark
-    spec.loader.exec_module(benchmark)
-    runs = [run for run in benchmark.runs(CATALOGUE) if run.kind == "dense"]
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("kind", "least", "median", "most"),
+    [("dense", 20, 0.10, 0.30), ("ranks", 12, 0.10, 0.30), ("indexed-ranks", 6, 0.30, 0.60)],
+)
+def test_cards_that_were_left_out_are_foretold(
+    benchmark: ModuleType, kind: str, least: int, median: float, most: float
+) -> None:
+    """`median` and `most` (of nine in ten) bound the error; V4 under vLLM and kin is less sure."""
+    runs = [run for run in benchmark.runs(CATALOGUE) if run.kind == kind]
     errors = sorted(abs(row.error) for row in benchmark.left_out(runs, lambda run: run.card))
-    assert len(errors) >= 20
-    assert statistics.median(errors) <= 0.10
-    assert errors[int(0.9 * len(errors))] <= 0.30
+    assert len(errors) >= least
+    assert statistics.median(errors) <= median
+    assert errors[int(0.9 * (len(errors) - 1))] <= most
+
+
+def test_the_range_of_a_plan_has_most_of_what_was_measured(benchmark: ModuleType) -> None:
+    left_out = benchmark.left_out(list(benchmark.runs(CATALOGUE)), lambda run: run.card)
+    rows = [*left_out, *benchmark.hosted_rows(CATALOGUE)]
+    inside = 0
+    for row in rows:
+        allowed = rules().speed.range[row.group]
+        inside += allowed.low <= row.measured / row.predicted <= allowed.high
+    assert inside >= 0.9 * len(rows)
