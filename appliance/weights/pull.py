@@ -233,8 +233,16 @@ class _Pulling:
     def _reuse(self, target: Target) -> tuple[str, str] | None:
         if target.sha256 is None or not self.store.has_blob(target.sha256, target.size):
             return None
+        self._check_again(target, target.sha256)
         self.meter.reuse(target.size)
         return target.sha256, self.store.source_of(target.sha256) or target.offers[0].source.label
+
+    def _check_again(self, target: Target, sha256: str) -> None:
+        """What is there may have come under a name by which nobody looked inside."""
+        stored = self.store.find(self.request.model)
+        known = {(file.name, file.sha256) for file in stored.files} if stored else set()
+        if (target.name, sha256) not in known:
+            check_header(self.store.blob(sha256), target.name)
 
     def _adoptable(self, target: Target) -> Path | None:
         """The file of this server behind a target, where its file system saves the copy."""
