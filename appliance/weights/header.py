@@ -18,7 +18,7 @@ from appliance.weights.faults import SourceFault
 from appliance.weights.http import Http
 from appliance.weights.inspector import Verdict
 from appliance.weights.model_facts import TEMPLATE_DOCUMENTS
-from appliance.weights.names import entry_name, needed_files, split_set
+from appliance.weights.names import entry_name, files_in, split_set
 from appliance.weights.probe import source_for
 from appliance.weights.sources.base import RemoteFile, Source
 
@@ -36,7 +36,7 @@ def remote_header(reference: HubReference | PeerReference) -> GgufHeader:
         with Http() as http:
             source = source_for(reference, http)
             glob = reference.glob if isinstance(reference, HubReference) else None
-            files = needed_files(source.listing().files, glob, source.label)
+            files = files_in(source.listing(), glob, source.label)
             file = gguf_of(files)
             if file is None:
                 raise UsageError(

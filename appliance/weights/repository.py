@@ -34,7 +34,7 @@ from appliance.weights.model_facts import (
     quantization_of,
     templates_in,
 )
-from appliance.weights.names import needed_files
+from appliance.weights.names import files_in
 from appliance.weights.probe import source_for
 from appliance.weights.safetensors import MAX_HEADER_BYTES, check_safetensors
 from appliance.weights.sources.base import Listing, RemoteFile, Source
@@ -71,7 +71,7 @@ def look(reference: HubReference | PeerReference | FileReference) -> Look:
             source = source_for(reference, http)
             listing = source.listing()
             glob = reference.glob if isinstance(reference, HubReference) else None
-            files = needed_files(listing.files, glob, source.label)
+            files = files_in(listing, glob, source.label)
             sizes = [file.bytes for file in files if file.bytes is not None]
             return Look(
                 files=len(files),
