@@ -11,6 +11,7 @@ that leaks its token shows it (`hub.requests` keeps every request with its heade
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -153,6 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
         match parts:
             case ["_sent"]:
                 self._json(200, self.hub.bytes_sent)
+            case ["simple", project]:
+                self._package_index(project)
             case ["cdn", org, name, *path] if path:
                 self._content(f"{org}/{name}", "/".join(path), query)
             case ["api", "models", org, name, *rest]:
@@ -413,6 +416,33 @@ class _Handler(BaseHTTPRequestHandler):
     def _listed_sha256(self, name: str, file: Path) -> str:
         return "f" * 64 if self.hub.faults.take("api", name, "lie") else self.hub.sha256(file)
 
+    # -- a package index -------------------------------------------------------------------
+
+    def _package_index(self, project: str) -> None:
+        """The wheels in `wheels/PROJECT/`; a page or, for who asks for it, a document."""
+        repo, hub = f"wheels/{project}", self.hub
+        login = base64.b64encode(hub.index_login.encode()).decode()
+        if hub.index_login and self.headers.get("Authorization") != f"Basic {login}":
+            self._json(401, {"error": "who is it?"}, {"WWW-Authenticate": "Basic"})
+        elif hub.directory(repo) is None:
+            self._json(404, {"error": "no such project"})
+        elif hub.index_speaks_json and "json" in self.headers.get("Accept", ""):
+            files = [
+                {"filename": n, "url": f"{hub.cdn}/cdn/{repo}/{n}", "hashes": {"sha256": h}}
+                for n, h in self._wheels(repo)
+            ]
+            document = {"meta": {"api-version": "1.0"}, "name": project, "files": files}
+            self._page(json.dumps(document).encode(), "application/vnd.pypi.simple.v1+json")
+        else:
+            links = [
+                f'<a href="{hub.cdn}/cdn/{repo}/{n}#sha256={h}">{n}</a>'
+                for n, h in self._wheels(repo)
+            ]
+            self._page("\n".join(links).encode())
+
+    def _wheels(self, repo: str) -> list[tuple[str, str]]:
+        return [(name, self.hub.sha256(file)) for name, file in self.hub.files(repo)]
+
     # -- ModelScope -----------------------------------------------------------------------
 
     def _ms_files(self, repo: str, query: dict[str, str]) -> None:
@@ -472,6 +502,8 @@ class LoopbackHub:
     faults: Faults = field(default_factory=Faults)
     bytes_sent: int = 0
     tolerated: int | None = None
+    index_login: str = ""
+    index_speaks_json: bool = True
     refusals: int = 0
     most_files_at_once: int = 0
     tls: ssl.SSLContext | None = None

@@ -43,6 +43,7 @@ def publish(
     directory = hub.root / "org/model"
     directory.mkdir(parents=True)
     for name, content in files.items():
+        (directory / name).parent.mkdir(exist_ok=True)
         (directory / name).write_bytes(content)
     for name, values in documents.items():
         file = f"{name.replace('__', '.').removesuffix('.json')}.json"

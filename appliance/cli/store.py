@@ -88,8 +88,10 @@ def import_models(
 ) -> None:
     """Take models from disks: exported directories, several copies of one, or plain files."""
     from appliance.ops.store import open_store, seals
+    from appliance.weights.disk import place_of
 
     places = find_paths()
+    paths = tuple(place_of(path) for path in paths)
     requests = _requests(paths)
     for verdict in seals(paths, places, require=require_signature):
         note(verdict.text, settings_of(ctx))

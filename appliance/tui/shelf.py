@@ -40,9 +40,11 @@ class StoreShelf:
         from appliance.catalog.models import load_catalogue
         from appliance.core.reference import FileReference
         from appliance.ops.store import open_store
+        from appliance.weights.disk import place_of
         from appliance.weights.export import import_requests
         from appliance.weights.pull import pull, request_for
 
+        place = place_of(place)
         if place.is_dir():
             requests = import_requests([place])
         else:

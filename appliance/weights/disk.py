@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from appliance.core.errors import ApplianceError, DoesNotFit, NeedsRights
+from appliance.core.errors import ApplianceError, DoesNotFit, NeedsRights, UsageError
 from appliance.core.i18n import say
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -27,6 +27,26 @@ def free_bytes(path: Path) -> int:
     while not existing.exists():
         existing = existing.parent
     return shutil.disk_usage(existing).free
+
+
+def place_of(path: Path) -> Path:
+    """The directory that a path names: of a device, where its disk is mounted.
+
+    Raises `UsageError` for a device whose disk is not mounted, or only as part of the system.
+    """
+    if not (path.is_block_device() or path.is_char_device()):
+        return path
+    import psutil
+
+    mounts = [mount for mount in psutil.disk_partitions() if mount.device.startswith("/")]
+    there = [m.mountpoint for m in mounts if Path(m.device).resolve() == path.resolve()]
+    if there and "/" not in there:
+        return Path(there[0])
+    raise UsageError(
+        say("{path} is a device, and not the directory of a mounted disk", path=path),
+        hint=say("mount it and name where: `lsblk -f` shows disks and where they are mounted"),
+        code="NOT-MOUNTED",
+    )
 
 
 def reserve(fd: int, size: int) -> None:

@@ -25,11 +25,7 @@ from appliance.core.inventory import Document
 from appliance.core.progress import Cancel, OnProgress
 from appliance.core.signature import SiteKey, key_text
 from appliance.weights.chunks import blocks_of, save_chunks
-from appliance.weights.disk import (
-    disk_errors,
-    free_bytes,
-    show_bytes,
-)
+from appliance.weights.disk import disk_errors, free_bytes, place_of, show_bytes
 from appliance.weights.manifest import MANIFEST, Manifest, ManifestFile, StoredFile, StoredModel
 from appliance.weights.meter import Meter
 from appliance.weights.names import directory_name
@@ -68,8 +64,12 @@ def export_model(
 
     FAT32 gets parts that it can hold, or what `part_bytes` says.
 
-    Raises `DoesNotFit` before the first byte, `VerificationFailed` for a store that is damaged.
+    `target` may be the device of a mounted disk.
+
+    Raises `DoesNotFit` before the first byte, `VerificationFailed` for a store that is damaged,
+    `UsageError` for a model that is not there and for a disk that is not mounted.
     """
+    target = place_of(target)
     model = store.find(model_id)
     if model is None:
         raise UsageError(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from appliance.catalog.gguf import GgufHeader, read_header
@@ -17,7 +17,8 @@ from appliance.core.reference import HubReference, PeerReference
 from appliance.weights.faults import SourceFault
 from appliance.weights.http import Http
 from appliance.weights.inspector import Verdict
-from appliance.weights.names import entry_name, needed_files, split_set
+from appliance.weights.model_facts import TEMPLATE_DOCUMENTS
+from appliance.weights.names import entry_name, files_in, split_set
 from appliance.weights.probe import source_for
 from appliance.weights.sources.base import RemoteFile, Source
 
@@ -35,7 +36,7 @@ def remote_header(reference: HubReference | PeerReference) -> GgufHeader:
         with Http() as http:
             source = source_for(reference, http)
             glob = reference.glob if isinstance(reference, HubReference) else None
-            files = needed_files(source.listing().files, glob, source.label)
+            files = files_in(source.listing(), glob, source.label)
             file = gguf_of(files)
             if file is None:
                 raise UsageError(
@@ -74,11 +75,11 @@ def read_range(source: Source, file: RemoteFile, offset: int, length: int) -> by
 
 
 def check_header(path: Path, name: str) -> None:
-    """Refuse a model file whose header an engine could trip over, before any engine sees it.
+    """Refuse a file whose header or chat template an engine could trip over, before one sees it.
 
-    The header is read in a process without rights. Raises `VerificationFailed`.
+    It is read in a process without rights. Raises `VerificationFailed`.
     """
-    if not name.lower().endswith((".gguf", ".safetensors")):
+    if not is_inspected(name):
         return
     with path.open("rb") as stream:
         verdict = _good(_inspected(stream, name), name)
@@ -94,6 +95,12 @@ def check_header(path: Path, name: str) -> None:
             hint=say("its name was changed; fetch the set again"),
             code="BAD-SPLIT",
         )
+
+
+def is_inspected(name: str) -> bool:
+    """Whether a file of this name has a header or chat templates that engines read."""
+    document = PurePosixPath(name).name.lower() in TEMPLATE_DOCUMENTS
+    return document or name.lower().endswith((".gguf", ".safetensors", ".jinja"))
 
 
 def check_template(template: str, name: str) -> None:

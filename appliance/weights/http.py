@@ -70,23 +70,31 @@ class Http:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End every transfer and let go of the connections."""
         self.cut()
         for client in self._clients.values():
             client.close()
 
     def document(self, url: str, headers: dict[str, str]) -> tuple[Answer, Any]:
         """GET a JSON document; the document is `None` when the body is not JSON."""
+        answer, raw = self.page(url, headers)
+        try:
+            return answer, json.loads(raw)
+        except ValueError:
+            return answer, None
+
+    def page(self, url: str, headers: dict[str, str]) -> tuple[Answer, bytes]:
+        """GET a document of any kind. Raises `SourceFault` when there is no answer."""
         with self._turns[_host(url)], self._open(url, headers, http2=True) as response:
             raw = bytearray()
             for block in _blocks(response):
                 raw += block
                 if len(raw) > _MAX_DOCUMENT_BYTES:
                     raise not_the_file(_host(url), say("its listing has no end"), lasting=True)
-            answer = _answer_of(response)
-        try:
-            return answer, json.loads(raw)
-        except ValueError:
-            return answer, None
+            return _answer_of(response), bytes(raw)
 
     @contextlib.contextmanager
     def content(

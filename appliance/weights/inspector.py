@@ -1,25 +1,29 @@
 """Looks at a model file's header in a process without rights.
 
 `python -m appliance.weights.inspector NAME`: the file is standard input, already open; the name
-decides the format, `*.jinja` is a chat template alone. Before the first byte is read the process
-gives up its rights: files, network, other processes, memory above a limit (see `sandbox`). Prints
-one `Verdict` as JSON.
+decides the format: `*.jinja` is a chat template alone, `*.json` a document that may hold some.
+Before the first byte is read the process gives up its rights: files, network, other processes,
+memory above a limit (see `sandbox`). Prints one `Verdict` as JSON.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
+from collections.abc import Callable
+from itertools import islice
 
 import msgspec
 
 from appliance.catalog.gguf import GgufHeader, read_header
 from appliance.core.errors import ApplianceError, VerificationFailed
 from appliance.core.i18n import Text, say
+from appliance.weights.model_facts import MAX_DOCUMENT_BYTES, MAX_TEMPLATES, templates_in
 from appliance.weights.safetensors import check_safetensors
 from appliance.weights.sandbox import give_up_rights
-from appliance.weights.template import objection
+from appliance.weights.template import MAX_TEMPLATE_BYTES, objection
 
 _EVERYTHING = "{% set a = ['\\n', 1, 2.5] %}{% for b in a %}{{ b | tojson }}{% break %}{% endfor %}"
 
@@ -77,11 +81,40 @@ def _inspect(name: str, size: int) -> tuple[int, int] | None:
         check_safetensors(read_at, size)
         return None
     if name.lower().endswith(".jinja"):
-        _check_template(read_at(0, size).decode(errors="replace"))
+        _check_template(_document(read_at, size, MAX_TEMPLATE_BYTES).decode(errors="replace"))
+        return None
+    if name.lower().endswith(".json"):
+        _check_templates(_document(read_at, size, MAX_DOCUMENT_BYTES))
         return None
     header = read_header(read_at, size)
     _check_gguf_template(header)
     return (header.split.number + 1, header.split.count) if header.split else None
+
+
+def _document(read_at: Callable[[int, int], bytes], size: int, most: int) -> bytes:
+    if size > most:
+        raise _refused(say("it has {size} bytes of at most {most}", size=size, most=most))
+    return read_at(0, size)
+
+
+def _check_templates(raw: bytes) -> None:
+    """The templates of a document, which is read as engines do, to see in it what they see."""
+    try:
+        values = json.loads(raw.decode())
+    except (ValueError, RecursionError) as error:
+        raise _refused(say("it is damaged ({why})", why=error)) from error
+    if not isinstance(values, dict):
+        raise _refused(say("it is damaged ({why})", why=type(values).__name__))
+    templates = list(islice(templates_in(values), MAX_TEMPLATES + 1))
+    if len(templates) > MAX_TEMPLATES:
+        raise _refused(say("it has too many chat templates"))
+    for template in templates:
+        _check_template(template)
+
+
+def _refused(why: Text) -> VerificationFailed:
+    hint = say("fetch it again, or use the files of a publisher you trust")
+    return VerificationFailed(why, hint=hint, code="BAD-DOCUMENT")
 
 
 def _check_template(template: str) -> None:

@@ -26,7 +26,7 @@ class Meter:
         self.total = total
         self.source: str | None = None
         self.fetched = 0
-        self._on_progress = on_progress
+        self.tell = on_progress
         self._clock = clock
         self._phase: PullPhase = "resolve"
         self._file: str | None = None
@@ -82,7 +82,7 @@ class Meter:
                 self._shown_at = now
                 with self._lock:
                     progress = self._progress(now)
-                self._on_progress(progress)
+                self.tell(progress)
 
     def _progress(self, now: float) -> Progress:
         self._history.append((now, self._done))

@@ -10,6 +10,10 @@ import msgspec
 
 from appliance.weights.tally import Tally
 
+TEMPLATE_DOCUMENTS = ("tokenizer_config.json", "chat_template.json", "processor_config.json")
+"""Where engines look for chat templates, besides files of their own (`*.jinja`)."""
+MAX_TEMPLATES = 16
+MAX_DOCUMENT_BYTES = 4 << 20
 _LONGEST_TEXT = 200
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length")
 _PACKED_INTO_WORDS = ("gptq", "awq")
@@ -103,12 +107,12 @@ def _group_label(group: Values) -> str | None:
 
 
 def templates_in(values: Values) -> Iterator[str]:
-    """The chat templates of a `tokenizer_config.json` or `chat_template.json`: one, or several."""
+    """The chat templates of one of `TEMPLATE_DOCUMENTS`: one, a list, or several by name."""
     given = values.get("chat_template")
     for item in given if isinstance(given, list) else [given]:
-        text = item.get("template") if isinstance(item, dict) else item
-        if isinstance(text, str) and text:
-            yield text
+        for text in item.values() if isinstance(item, dict) else [item]:
+            if isinstance(text, str) and text:
+                yield text
 
 
 def licence_of(readme: str) -> str | None:

@@ -10,7 +10,8 @@ from pathlib import PurePosixPath
 
 from appliance.core.errors import UsageError, VerificationFailed
 from appliance.core.i18n import say
-from appliance.weights.sources.base import RemoteFile
+from appliance.weights.faults import not_the_file
+from appliance.weights.sources.base import Listing, RemoteFile
 
 _SPLIT = re.compile(r"(?P<stem>.+)-(?P<no>\d{5})-of-(?P<count>\d{5})\.gguf")
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
@@ -43,6 +44,24 @@ def split_set(name: str) -> tuple[str, int, int] | None:
     """Stem, number and count of a part of a split GGUF."""
     match = _SPLIT.fullmatch(name)
     return (match["stem"], int(match["no"]), int(match["count"])) if match else None
+
+
+def files_in(listing: Listing, glob: str | None, where: str) -> list[RemoteFile]:
+    """The needed files of a listing. Raises what `needed_files` does.
+
+    Raises `SourceFault` where the listing was cut short and files may be missing from the choice;
+    a GGUF is known to be whole by its name.
+    """
+    try:
+        chosen = needed_files(listing.files, glob, where)
+    except UsageError:
+        if listing.complete:
+            raise
+        chosen = []
+    whole = bool(chosen) and all(file.name.lower().endswith(".gguf") for file in chosen)
+    if not (listing.complete or whole):
+        raise not_the_file(where, say("its listing was cut short"), lasting=True)
+    return chosen
 
 
 def needed_files(files: Sequence[RemoteFile], glob: str | None, where: str) -> list[RemoteFile]:

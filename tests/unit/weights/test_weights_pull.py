@@ -21,10 +21,13 @@ from shelf import (
 )
 
 from appliance.catalog.models import load_catalogue
-from appliance.core.errors import Interrupted, UsageError, VerificationFailed
+from appliance.core.errors import Interrupted, Unreachable, UsageError, VerificationFailed
 from appliance.core.progress import Cancel
 from appliance.core.reference import parse_reference
+from appliance.weights.faults import SourceFault
+from appliance.weights.names import files_in
 from appliance.weights.pull import FetchOptions, WantedFile, request_for
+from appliance.weights.sources.base import Listing, RemoteFile
 from appliance.weights.store import Store
 
 
@@ -148,6 +151,21 @@ def test_a_folder_too_large_to_list_is_said_to_be_cut(shelf: Shelf) -> None:
     patient = FetchOptions(stall_s=30, probe_s=20)  # the hub hashes all of them first
     with pytest.raises(Exception, match="cut short"):
         shelf.pull("ms:deepseek-ai/tiny", files=[WantedFile("z.safetensors")], options=patient)
+    for reference in ("ms:deepseek-ai/tiny", "ms:deepseek-ai/tiny:z*"):
+        with pytest.raises(Unreachable, match="cut short"):
+            shelf.pull(reference, options=patient)
+
+
+def test_of_a_cut_listing_only_what_is_whole_by_its_name_is_taken() -> None:
+    def chosen(*names: str, glob: str | None = None) -> list[str]:
+        files = tuple(RemoteFile(name=name) for name in names)
+        listing = Listing(revision="", files=files, complete=False)
+        return [file.name for file in files_in(listing, glob, "ms:a/b")]
+
+    assert chosen("a-Q4_K_M.gguf", "b.txt") == ["a-Q4_K_M.gguf"]
+    for names, glob in ((["a.safetensors", "config.json"], None), (["b.txt"], None), ([], "*.x")):
+        with pytest.raises(SourceFault, match="cut short"):
+            chosen(*names, glob=glob)
 
 
 def test_a_file_without_a_published_hash_is_marked(shelf: Shelf) -> None:

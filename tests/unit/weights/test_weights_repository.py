@@ -131,6 +131,8 @@ def test_without_documents_only_the_headers_speak(hub: LoopbackHub) -> None:
         ("chat_template.jinja", b"{{ x.__class__.__mro__ }}"),
         ("chat_template.json", b'{"chat_template": "{% include x %}"}'),
         ("tokenizer_config.json", b'{"chat_template": "{{ messages._secret }}"}'),
+        ("processor_config.json", b'{"chat_template": "{{ x | attr(y) }}"}'),
+        ("additional_chat_templates/rag.jinja", b"{% import x as y %}"),
         ("tokenizer_config.json", json.dumps({"chat_template": ["a"] * 20}).encode()),
     ],
 )
