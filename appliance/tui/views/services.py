@@ -31,7 +31,7 @@ COLUMNS = (
     Column("state", say("state"), 13, 16),
 )
 REPLICAS = (
-    Column("id", say("replica"), 10, 34, snug=True),
+    Column("id", say("replica"), 10, 46, snug=True),
     Column("pid", say("process"), 7, 8, rank=2, align="right"),
     Column("port", say("port"), 5, 6, rank=4, align="right"),
     Column("on", say("on"), 6, 30, rank=1),
@@ -81,15 +81,21 @@ def _cards_of(scene: Scene, replicas: list[ReplicaStatus]) -> str:
 
 
 def ranges(labels: list[str]) -> str:
-    """Numbers in a row drawn together: `0-3,6`."""
+    """Numbers in a row drawn together: `0-3,6`, `node-01:0-7`."""
     parts: list[list[str]] = []
     for label in labels:
         last = parts[-1][-1] if parts else ""
-        if label.isdigit() and last.isdigit() and int(label) == int(last) + 1:
+        if last and _next(last) == label:
             parts[-1].append(label)
         else:
             parts.append([label])
-    return ",".join(p[0] if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
+    return ",".join(p[0] if len(p) == 1 else f"{p[0]}-{p[-1].rpartition(':')[2]}" for p in parts)
+
+
+def _next(label: str) -> str | None:
+    """The card after `label` on the same server: `node-01:3` follows `node-01:2`."""
+    server, colon, number = label.rpartition(":")
+    return f"{server}{colon}{int(number) + 1}" if number.isdecimal() else None
 
 
 def endpoint(scene: Scene, deployment: DeploymentStatus, *, example: bool) -> list[Line]:
