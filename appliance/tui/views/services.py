@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from appliance.core.i18n import _, say
 from appliance.core.status import SERVING, DeploymentStatus, ReplicaStatus
-from appliance.tui.drawing import BLANK, Line, Span, clip, named, section, wrap
+from appliance.tui.drawing import BLANK, Line, Span, cells, clip, named, section, wrap
 from appliance.tui.scene import Scene
 from appliance.tui.table import Column, whole
 from appliance.tui.words import (
@@ -20,11 +20,12 @@ from appliance.tui.words import (
 )
 
 _LEAST_LOG = 5
+_ON = 12
 COLUMNS = (
     Column("mark", "", 1, 1),
     Column("id", say("deployment"), 16, 34, snug=True),
     Column("engine", say("engine"), 9, 20, rank=4),
-    Column("on", say("on"), 6, 12, rank=3),
+    Column("on", say("on"), 6, _ON, rank=3),
     Column("running", say("running"), 3, 3, rank=1, align="right"),
     Column("waiting", say("waiting"), 3, 3, rank=2, align="right"),
     Column("speed", say("speed"), 11, 13, align="right"),
@@ -61,7 +62,7 @@ def _values(scene: Scene, deployment: DeploymentStatus, mark: str) -> dict[str, 
         "mark": (Span(mark, "accent"),),
         "id": (Span(deployment.id, "strong"),),
         "engine": (Span(deployment.engine),),
-        "on": (Span(_cards_of(scene, replicas)),),
+        "on": (Span(_spread(scene, replicas)),),
         "running": (Span(count(None if silent else _total(replicas, "requests_running"))),),
         "waiting": (Span(count(None if silent else _total(replicas, "requests_waiting"))),),
         "speed": (Span(tokens_per_second(sum(speeds) if speeds and not silent else None)),),
@@ -78,6 +79,13 @@ def _cards_of(scene: Scene, replicas: list[ReplicaStatus]) -> str:
     labels = {card.id: card.label for card in scene.snapshot.cards()}
     ids = [labels.get(card, card) for replica in replicas for card in replica.cards]
     return ranges(list(dict.fromkeys(ids))) or unknown()
+
+
+def _spread(scene: Scene, replicas: list[ReplicaStatus]) -> str:
+    """The cards of a deployment; how many there are where their names would not fit."""
+    cards = {card for replica in replicas for card in replica.cards}
+    text = _cards_of(scene, replicas)
+    return text if cells(text) <= _ON else _("{count} cards").format(count=len(cards))
 
 
 def ranges(labels: list[str]) -> str:
