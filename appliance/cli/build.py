@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from appliance.cli.ending import ended_by_signals
 from appliance.cli.hardware import json_option
 from appliance.cli.options import Command
 from appliance.cli.output import print_document, print_documents, print_table
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
 BACKENDS = ("cpu", "cuda", "hip", "musa", "cann", "sycl", "vulkan", "metal")
 
 
-@click.command("build", cls=Command, example="appliance engines build llama.cpp --backend cuda")
+@click.command(
+    "build",
+    cls=Command,
+    changes=True,
+    example="appliance engines build llama.cpp --backend cuda",
+)
 @click.argument("engine", type=click.Choice(["llama.cpp"]))
 @click.option("--backend", type=click.Choice(BACKENDS), required=True, help="what it computes on")
 @click.option(
@@ -47,16 +53,19 @@ def build(engine: str, backend: str, source: Path | None, made: Path | None, as_
     with open_box(state=paths.state) as box:
         inventory = box.inventory()
     try:
-        result = build_engine(
-            backend,
-            inventory,
-            paths,
-            source=source,
-            made=made,
-            on_pull=line.show,
-            on_build=lambda told: line.tell(build_text(told), key=told.phase, pct=_percent(told)),
-            cancel=Cancel(),
-        )
+        with ended_by_signals():
+            result = build_engine(
+                backend,
+                inventory,
+                paths,
+                source=source,
+                made=made,
+                on_pull=line.show,
+                on_build=lambda told: line.tell(
+                    build_text(told), key=told.phase, pct=_percent(told)
+                ),
+                cancel=Cancel(),
+            )
     finally:
         line.end()
     if as_json:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from appliance.supervisor.container_images import Image
 
 
-@click.command("pull", cls=Command, example="appliance engines pull vllm-nvidia")
+@click.command("pull", cls=Command, changes=True, example="appliance engines pull vllm-nvidia")
 @click.argument("image", metavar="RECIPE|IMAGE")
 @json_option
 def pull_image(image: str, as_json: bool) -> None:
@@ -35,7 +35,12 @@ def pull_image(image: str, as_json: bool) -> None:
     _print([fetched], as_json)
 
 
-@click.command("load", cls=Command, example="appliance engines load image.tar --recipe vllm-biren")
+@click.command(
+    "load",
+    cls=Command,
+    changes=True,
+    example="appliance engines load image.tar --recipe vllm-biren",
+)
 @click.argument("archive", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--recipe", help="this recipe uses the image from now on (see `engines list`)")
 @click.option("--sha256", help="what the file must hash to; else FILE.sha256 beside it is read")

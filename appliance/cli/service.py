@@ -190,5 +190,9 @@ def _only_deployment(now: Status) -> str:
 def daemon() -> int:
     """Keep what is wanted running, in the foreground: this is what systemd runs."""
     from appliance.node.daemon import run_daemon
+    from appliance.node.start import daemon_answers
 
-    return run_daemon(find_paths())
+    paths = find_paths()
+    if daemon_answers(paths):
+        click.echo(_("note: the daemon runs already; see `appliance status`"), err=True)
+    return run_daemon(paths)

@@ -116,7 +116,11 @@ def _requests(paths: tuple[Path, ...]) -> list[PullRequest]:
     return plain + (import_requests(directories) if directories else [])
 
 
-@click.command(cls=Command, example="appliance models export deepseek-v3:q4_k_m /media/usb")
+@click.command(
+    cls=Command,
+    changes=True,
+    example="appliance models export deepseek-v3:q4_k_m /media/usb",
+)
 @click.argument("name", metavar="MODEL")
 @click.argument("target", metavar="DIRECTORY", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--part-size", metavar="SIZE", help="split files, such as 4G; FAT32 is seen to")

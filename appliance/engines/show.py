@@ -8,6 +8,8 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from appliance.core.errors import UsageError
+from appliance.core.i18n import say
 from appliance.engines.command import EngineCommand
 
 Form = Literal["shell", "compose", "quadlet", "unit"]
@@ -19,7 +21,16 @@ _PLAIN = re.compile(r"[\w@+=:,./-]+")
 
 
 def shown(command: EngineCommand, name: str, form: Form) -> str:
-    """The command in one of the forms; `name` is what container or service are called."""
+    """The command in one of the forms; `name` is what container or service are called.
+
+    Raises `UsageError` for a container's form of what runs in none.
+    """
+    if command.kind == "process" and form in ("compose", "quadlet"):
+        raise UsageError(
+            say("{engine} runs as a process here, in no container", engine=command.engine),
+            hint=say("take --form shell or --form unit"),
+            code="NO-CONTAINER",
+        )
     writers = {
         "shell": _shell,
         "compose": _compose,

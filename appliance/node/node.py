@@ -275,7 +275,9 @@ class Node:
                 return card
         raise UsageError(
             say("no such card: {id}", id=name),
-            hint=say("there are: {ids}", ids=", ".join(card.id for card in cards) or "-"),
+            hint=say("there are: {ids}", ids=", ".join(card.id for card in cards))
+            if cards
+            else say("only accelerators can be held, and this server has none"),
             code="NO-SUCH-CARD",
         )
 
@@ -295,7 +297,9 @@ class Node:
                 return deployment
         raise UsageError(
             say("no such deployment: {id}", id=name),
-            hint=say("there are: {ids}", ids=", ".join(d.id for d in known) or "-"),
+            hint=say("there are: {ids}", ids=", ".join(d.id for d in known))
+            if known
+            else say("nothing is served here; `appliance up` does it"),
             code="NO-SUCH-DEPLOYMENT",
         )
 

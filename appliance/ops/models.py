@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 
 from appliance.catalog.models import load_catalogue
@@ -49,8 +51,18 @@ def model_rows(paths: Paths, inventory: Inventory | None = None) -> list[ModelRo
     rows = _all_rows(paths)
     if inventory is None:
         return rows
+    known = verdicts(paths, inventory)
+    judged = [(known.get(row.id), row) for row in rows]
+    judged.sort(key=lambda pair: pair[0].rank if pair[0] else sys.maxsize)
+    return [_judged(row, verdict) for verdict, row in judged]
+
+
+def verdicts(paths: Paths, inventory: Inventory) -> dict[str, Verdict]:
+    """How each variant of the catalogue would run on this server, or why it does not; the best
+    first, those that do not run last.
+    """
     ground = ground_of(inventory, paths)
-    verdicts = survey(
+    found = survey(
         Wish(users=DEFAULT_USERS),
         inventory,
         ground.catalogue,
@@ -58,9 +70,7 @@ def model_rows(paths: Paths, inventory: Inventory | None = None) -> list[ModelRo
         ground.facts,
         **ground.keywords(),
     )
-    judged = [(verdicts.get(row.id), row) for row in rows]
-    judged.sort(key=lambda pair: pair[0].rank if pair[0] else len(rows) * len(ground.recipes))
-    return [_judged(row, verdict) for verdict, row in judged]
+    return dict(sorted(found.items(), key=lambda each: each[1].rank))
 
 
 def _judged(row: ModelRow, verdict: Verdict | None) -> ModelRow:

@@ -74,7 +74,7 @@ _GO = [
     ("models", say("Models"), say("What could be served here"), "appliance models list"),
     ("services", say("Services"), say("What is served, by which engines"), "appliance status"),
     ("chat", say("Chat"), say("Talk to a served model"), "appliance chat"),
-    ("health", say("Health"), say("What is wrong, and what happened"), "appliance check"),
+    ("health", say("Health"), say("What is wrong, and what happened"), "appliance detect"),
 ]
 _SERVING = ("home", "services", "logs")
 _LISTS = ("cards", "models", "services", "health", "logs")

@@ -251,6 +251,8 @@ class ApplianceApp(CardWork):
         """Show a place; from a screen opened there, go back to it."""
         if self.current_mode != place:
             self.switch_mode(place)
+            if isinstance(self.screen, Place) and self.screen.complete:
+                self.screen.arrive()
         elif len(self.screen_stack) > 1:
             self.pop_screen()
 

@@ -268,7 +268,9 @@ def _card(card: CardRow) -> str:
         parts += [
             _("in use {percent}").format(percent=percent(reading.util_pct)),
             _("memory {memory}iB").format(memory=used),
-            temperature(reading.temp_c, ASCII),
-            watts(reading.power_w, reading.power_limit_w),
         ]
+        if reading.temp_c is not None:
+            parts.append(temperature(reading.temp_c, ASCII))
+        if reading.power_w is not None:
+            parts.append(watts(reading.power_w, reading.power_limit_w))
     return ", ".join(parts)

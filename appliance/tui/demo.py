@@ -162,7 +162,8 @@ class DemoNode:
 
     def events(self, after: int = 0) -> list[Event]:
         """What happened since the simulated server was started."""
-        return [event for event in _events(self._clock()) if event.number > after]
+        told = _events(self._clock(), self._fleet.label(-2), self._fleet.label(3))
+        return [event for event in told if event.number > after]
 
     def logs(self, deployment: str, lines: int = 200) -> list[str]:
         """Lines as an engine writes them."""
@@ -288,14 +289,14 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def _events(now: float) -> list[Event]:
+def _events(now: float, lost: str, hot: str) -> list[Event]:
     told = (
-        (4200, "info", "DAEMON-START", "daemon", "the daemon started"),
-        (4190, "info", "REPLICA-STARTING", f"{_MODEL}-0", "loading on cards 0 to 3"),
-        (4120, "pass", "REPLICA-READY", f"{_MODEL}-0", "answers after 68 s"),
-        (960, "fail", "CARD-LOST", "6", "gone from the bus"),
-        (955, "warn", "REPLICA-RESTARTED", f"{_MODEL}-1", "moved to cards 4 and 5"),
-        (640, "warn", "THROTTLE-THERMAL", "3", "slowed down by heat"),
+        (4200, "info", "DAEMON-START", "daemon", _("the daemon started")),
+        (4190, "info", "REPLICA-STARTING", f"{_MODEL}-0", _("loading on cards 0 to 3")),
+        (4120, "pass", "REPLICA-READY", f"{_MODEL}-0", _("answers after 68 s")),
+        (960, "fail", "CARD-LOST", lost, _("gone from the bus")),
+        (955, "warn", "REPLICA-RESTARTED", f"{_MODEL}-1", _("moved to cards 4 and 5")),
+        (640, "warn", "THROTTLE-THERMAL", hot, _("slowed down by heat")),
     )
     base = datetime.fromtimestamp(now, UTC)
     return [
@@ -332,17 +333,13 @@ def _offers(inventory: Inventory | None) -> object:
     from pathlib import Path
 
     from appliance.core.paths import Paths
-    from appliance.core.plan import Wish
-    from appliance.ops.models import model_rows
-    from appliance.ops.planning import DEFAULT_USERS, ground_of, make_plan
+    from appliance.ops.models import model_rows, verdicts
     from appliance.tui.views.models import offers
 
     nowhere = Path("/nonexistent")
     paths = Paths(config=nowhere, data=nowhere, state=nowhere, cache=nowhere, logs=nowhere)
     rows = model_rows(paths)
-    if inventory is None:
-        return offers(rows, None)
-    return offers(rows, make_plan(Wish(users=DEFAULT_USERS), ground_of(inventory, paths)))
+    return offers(rows, verdicts(paths, inventory) if inventory else {})
 
 
 def _converse(

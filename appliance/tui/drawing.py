@@ -114,12 +114,10 @@ def _break_at(taken: str, text: str) -> int:
     at = len(taken)
     if at >= len(text) or text[at] == " ":
         return at
-    if text[at] in _NEVER_FIRST and at > 1:
-        return at - 1
     for cut in range(at, 0, -1):
-        if taken[cut - 1] == " " or cells(taken[cut - 1]) > 1:
-            return cut
-        if cut < at and cells(taken[cut]) > 1:
+        if text[cut] in _NEVER_FIRST:
+            continue
+        if taken[cut - 1] == " " or max(cells(taken[cut - 1]), cells(text[cut])) > 1:
             return cut
     return at
 

@@ -9,7 +9,6 @@ from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
 from appliance.core.paths import Paths
-from appliance.core.plan import Wish
 from appliance.core.pull import Progress
 from appliance.core.sample import Sample
 from appliance.core.status import DeploymentStatus, Proof, Status
@@ -50,14 +49,11 @@ def backend(paths: Paths) -> Backend:
 
 
 def _offers(paths: Paths, inventory: Inventory | None) -> object:
-    from appliance.ops.models import model_rows
-    from appliance.ops.planning import DEFAULT_USERS, ground_of, make_plan
+    from appliance.ops.models import model_rows, verdicts
     from appliance.tui.views.models import offers
 
     rows = model_rows(paths)
-    if inventory is None:
-        return offers(rows, None)
-    return offers(rows, make_plan(Wish(users=DEFAULT_USERS), ground_of(inventory, paths)))
+    return offers(rows, verdicts(paths, inventory) if inventory else {})
 
 
 def _command(deployment: DeploymentStatus) -> str:

@@ -72,6 +72,14 @@ class Fleet:
         card = replace(known.inventory.cards[at], id=name, index=index)
         return Place(node, card, replace(known.sample.cards[at], id=name))
 
+    def label(self, number: int) -> str:
+        """The card at this place, or the last one, as the board calls it."""
+        if not self.places:
+            return str(number)
+        place = self.places[min(number, len(self.places) - 1)]
+        named = f"{server(place.node)}:{place.card.index}"
+        return named if self.nodes > 1 else str(place.card.index)
+
     def ids(self, node: int | None = None) -> list[str]:
         """The ids of the cards of a server, or of all, without the lost one."""
         return [

@@ -10,7 +10,14 @@ from appliance.core.status import SERVING, DeploymentStatus
 from appliance.tui.drawing import cells
 from appliance.tui.glyphs import Glyphs
 from appliance.tui.snapshot import CardRow, Snapshot
-from appliance.tui.words import REPLICA_STATES, UNKNOWN, duration, severity_rank, temperature
+from appliance.tui.words import (
+    REPLICA_STATES,
+    UNKNOWN,
+    duration,
+    severity_rank,
+    slowed_by,
+    temperature,
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ def _serving(snapshot: Snapshot) -> str:
     running = sum(r.requests_running or 0 for d in serving for r in d.replicas)
     models = ", ".join(d.id for d in serving)
     if running:
-        return _("serving {models} ({count} running)").format(models=models, count=running)
+        return _("serving {models} to {count} now").format(models=models, count=running)
     return _("serving {models}").format(models=models)
 
 
@@ -153,7 +160,7 @@ def _of_card(card: CardRow) -> Notice | None:
         text = _("the driver says: {word}").format(word=reading.health)
         return Notice(severity, "HEALTH-WORD", card.title, text)
     if reading.throttle:
-        text = _("slowed down by: {causes}").format(causes=", ".join(reading.throttle))
+        text = _("slowed down by: {causes}").format(causes=slowed_by(reading.throttle))
         code = "THROTTLE-POWER" if reading.throttle == ["power"] else "THROTTLE-THERMAL"
         return Notice("warn", code, card.title, text)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -59,6 +60,19 @@ SEVERITIES = {
     "pass": Word(say("OK"), "ok", "ok"),
 }
 _RANKS = ("fail", "warn", "unknown", "info", "pass")
+
+
+CAUSES = {
+    "thermal": say("heat"),
+    "power": say("power limit"),
+    "power_brake": say("power brake"),
+    "hw_slowdown": say("the hardware itself"),
+}
+
+
+def slowed_by(causes: Sequence[str]) -> str:
+    """What slows a card down; a driver's own word where it is none of ours."""
+    return ", ".join(str(CAUSES.get(cause, cause)) for cause in causes)
 
 
 def severity_rank(severity: str) -> int:

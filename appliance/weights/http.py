@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from appliance.core.i18n import say
+from appliance.core.i18n import Text, say
 from appliance.weights.faults import SourceFault, no_answer, not_the_file
 from appliance.weights.peers import known_peers, no_peer
 from appliance.weights.proxy import proxy_refused, unreached_proxy, usable_proxy
@@ -220,10 +220,17 @@ def _not_reached(url: str, error: httpx.ConnectError) -> SourceFault:
     return unreached_proxy(url, error) or _no_connection(host, error)
 
 
+def _plainly(why: str) -> Text | str:
+    """Without numbers of errors; the negative ones are those of looking a name up."""
+    if re.match(r"\[Errno -\d+\]", why):
+        return say("its name is not known: there is no DNS or no network here")
+    return re.sub(r"^\[Errno \d+\] ", "", why)
+
+
 def _no_connection(host: str, error: Exception) -> SourceFault:
     why = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" not in why:
-        return no_answer(host, why)
+        return no_answer(host, _plainly(why))
     named = os.environ.get("SSL_CERT_FILE")
     if named and not os.access(named, os.R_OK):
         hint = say("SSL_CERT_FILE is {path}, which cannot be read", path=named)

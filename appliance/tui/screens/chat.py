@@ -86,6 +86,10 @@ class ChatScreen(Place):
         composer.focus()
         self.query_one(Reader).follows = True
 
+    def arrive(self) -> None:
+        """What is typed next is a question again, not a row of keys."""
+        self.do_write()
+
     @property
     def model(self) -> str | None:
         """The name that answers: that of the chosen deployment, else the first that serves."""
@@ -233,6 +237,9 @@ class ChatScreen(Place):
 
     def do_save(self) -> None:
         """The conversation as Markdown in the current directory."""
+        if not self.turns:
+            self.app.notify(_("nothing was said yet"), severity="warning")
+            return
         name = time.strftime("chat-%Y%m%d-%H%M%S.md")
         parts = [f"**{turn.question}**\n\n{turn.answer.strip()}\n" for turn in self.turns]
         self.appliance.save(Path(name), "\n".join(parts))

@@ -62,6 +62,9 @@ class Place(Screen[None]):
         for canvas in self.query(Canvas):
             canvas.redraw()
 
+    def arrive(self) -> None:
+        """Somebody comes from another place, not merely back from a dialog."""
+
     def on_screen_resume(self) -> None:
         """While it was hidden nothing was drawn."""
         if self.complete:

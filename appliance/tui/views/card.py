@@ -18,6 +18,7 @@ from appliance.tui.words import (
     local_time,
     megahertz,
     percent,
+    slowed_by,
     temperature,
     unknown,
     used_of,
@@ -115,7 +116,7 @@ def limits(reading: CardSample, glyphs: Glyphs) -> str:
 
 
 def _throttle(causes: list[str] | None) -> str:
-    return unknown() if causes is None else ", ".join(causes) or _("nothing")
+    return unknown() if causes is None else slowed_by(causes) or _("nothing")
 
 
 def _pcie(link: Pcie | None) -> str:

@@ -12,7 +12,16 @@ from appliance.tui.snapshot import CardRow
 from appliance.tui.table import Column, Rows, Values, Widths, arrange, header, row
 from appliance.tui.views import graphs, health
 from appliance.tui.views.card import limits
-from appliance.tui.words import duration, megahertz, percent, share, temperature, used_of, watts
+from appliance.tui.words import (
+    duration,
+    megahertz,
+    percent,
+    share,
+    slowed_by,
+    temperature,
+    used_of,
+    watts,
+)
 
 _LEAST = 4
 COLUMNS = (
@@ -90,7 +99,7 @@ def values(card: CardRow, widths: Widths, scene: Scene) -> dict[str, Line]:
         "fan": (Span(percent(reading.fan_pct), style),),
         "memory_temp": (Span(temperature(reading.temp_memory_c, glyphs), style),),
         "age": (Span(duration(card.age_s) if card.stale else "", "unknown"),),
-        "throttle": (Span(", ".join(reading.throttle or ()), "warn"),),
+        "throttle": (Span(slowed_by(reading.throttle or ()), "warn"),),
         "state": card.word.line(glyphs),
     }
 

@@ -19,12 +19,12 @@ def title(scene: Scene, place: str) -> Line:
     """The places with their keys, and on the right what is special about this picture."""
     name = Span(" appliance ", "title")
     right = _flags(scene)
-    room = scene.width - cells(name.text) - line_cells(right) - 1
-    for gap in ("   ", "  ", " "):
-        tabs = _tabs(place, gap)
-        if line_cells(tabs) <= room:
-            break
-    return ends((name, Span(" ", "tab"), *tabs), right, scene.width, ground="tab")
+    room = scene.width - line_cells(right)
+    gap = Span(" ", "tab")
+    shapes = [(name, gap, *_tabs(place, " " * apart)) for apart in (3, 2, 1)]
+    shapes.append((gap, *_tabs(place, " ")))
+    left = next((shape for shape in shapes if line_cells(shape) <= room), shapes[-1])
+    return ends(left, right, scene.width, ground="tab")
 
 
 def _tabs(place: str, gap: str) -> Line:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from appliance.core.history import History, HistoryPoint, Span
 from appliance.core.i18n import Text, _, say
 from appliance.core.sample import CardSample
-from appliance.tui.drawing import Line, clip, section, stacked
+from appliance.tui.drawing import Line, cells, clip, section, stacked
 from appliance.tui.drawing import Span as Part
 from appliance.tui.glyphs import Glyphs
 from appliance.tui.scene import Scene
@@ -48,7 +48,15 @@ def of_all(scene: Scene, height: int) -> list[Line]:
     memory = sum(known) / len(known) if known else None
     left = Curve("util_pct", _("in use, all cards"), 100, percent)
     right = Curve("memory_used_mib", _("memory, all cards"), memory, _gigabytes)
+    if len(scene.snapshot.cards()) < 2 or _crowded(scene, left, right):
+        left, right = left._replace(name=_("in use")), right._replace(name=_("memory"))
     return _pair(scene, "all", left, right, height)
+
+
+def _crowded(scene: Scene, *curves: Curve) -> bool:
+    """Whether a name would leave no room for its numbers."""
+    points, half = _points(scene, "all"), (scene.width - _GAP) // 2
+    return any(cells(c.name + _note(scene, c, points)) + _GAP > half for c in curves)
 
 
 def of_card(scene: Scene, card: CardRow, height: int) -> list[Line]:
@@ -111,9 +119,8 @@ def _graph(scene: Scene, card: str, curve: Curve, width: int, height: int) -> li
     full = curve.full or max((v for v in values if v is not None), default=None)
     shares = [100 * v / full if v is not None and full else None for v in values]
     rows = stacked(shares, height - 1, scene.glyphs)
-    lines: list[Line] = [
-        section(curve.name, width, scene.glyphs, _note(scene, curve, points, width))
-    ]
+    note = clip(_note(scene, curve, points), width - cells(curve.name) - 2)
+    lines: list[Line] = [section(curve.name, width, scene.glyphs, note)]
     limit = 100 * curve.warn / full if curve.warn and full else None
     for number, text in enumerate(rows):
         top = 100 * (len(rows) - number) / len(rows)
@@ -131,15 +138,14 @@ def _coloured(text: str, hot: list[bool]) -> Line:
     )
 
 
-def _note(scene: Scene, curve: Curve, points: list[HistoryPoint | None], width: int) -> str:
+def _note(scene: Scene, curve: Curve, points: list[HistoryPoint | None]) -> str:
     """The period, and the least and the most that was read in it."""
     period = str(PERIODS[scene.span])
     found = [r for point in points if point and (r := getattr(point, curve.reading)) is not None]
     if not found:
         return period
     least, most = min(r.min for r in found), max(r.max for r in found)
-    note = f"{curve.write(least)} - {curve.write(most)}  {period}"
-    return clip(note, max(len(period), width - 14), scene.glyphs.ellipsis)
+    return f"{curve.write(least)} - {curve.write(most)}  {period}"
 
 
 def columns(history: History, reading: str, width: int) -> list[float | None]:

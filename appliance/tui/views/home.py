@@ -7,7 +7,7 @@ from appliance.tui.drawing import BLANK, Line, Span, section
 from appliance.tui.scene import Scene
 from appliance.tui.snapshot import CardRow
 from appliance.tui.views import cards, graphs, health, jobs, services
-from appliance.tui.words import size
+from appliance.tui.words import gib
 
 _LEAST_GRAPH = 4
 _MOST_GRAPH = 10
@@ -83,7 +83,7 @@ def _note(scene: Scene, more: int) -> str:
     if memory is None or used is None:
         return ""
     return _("server memory: {used} of {total}").format(
-        used=size(used * 2**20), total=size(memory * 2**20)
+        used=f"{gib(used)}G", total=f"{gib(memory)}G"
     )
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from appliance.core.i18n import _, say
-from appliance.core.plan import Choice, Plan, Rejection
+from appliance.core.plan import Choice, Rejection
 from appliance.ops.models import ModelRow
 from appliance.tui.drawing import BLANK, Line, Span, fit, meter, named, section, wrap
 from appliance.tui.scene import Scene
-from appliance.tui.table import Column, whole
+from appliance.tui.table import Column, arrange, whole
 from appliance.tui.words import Word, gib, share, size, tokens_per_second, unknown
 
 COLUMNS = (
@@ -19,10 +20,12 @@ COLUMNS = (
     Column("licence", say("licence"), 8, 12, rank=5),
     Column("speed", say("one user"), 12, 13, rank=3, align="right"),
     Column("all", say("all users"), 12, 13, rank=4, align="right"),
+    Column("memory", say("memory"), 18, 40, rank=6),
     Column("here", say("here"), 4, 6, rank=1),
     Column("fits", say("fits"), 11, 12),
 )
 FITS = Word(say("fits"), "ok", "ok")
+SLOW = Word(say("slow here"), "warn", "warn")
 TOO_BIG = Word(say("too big"), "fail", "dim")
 NOT_HERE = Word(say("no engine"), "fail", "dim")
 NOT_KNOWN = Word(say("not known"), "unknown", "dim")
@@ -35,37 +38,78 @@ class Offer:
     model: ModelRow
     choice: Choice | None = None
     rejection: Rejection | None = None
+    meets_wish: bool = True
 
     @property
     def word(self) -> Word:
         """Whether it could run here."""
+        if self.choice and self.choice.fits:
+            return FITS if self.meets_wish else SLOW
         if self.choice:
-            return FITS if self.choice.fits else TOO_BIG
+            return TOO_BIG
         if self.rejection:
             return NOT_HERE if "ENGINE" in self.rejection.code else TOO_BIG
         return NOT_KNOWN
 
 
-def offers(models: Sequence[ModelRow], plan: Plan | None) -> list[Offer]:
-    """What is here first, then what fits in the planner's order, then the rest by size."""
-    choices: dict[str, Choice] = {}
-    for choice in plan.choices if plan else []:
-        choices.setdefault(choice.variant, choice)
-    rejected = {r.variant: r for r in plan.rejected} if plan else {}
-    found = [Offer(m, choices.get(m.id), rejected.get(m.id)) for m in models]
-    order = list(choices)
+class Judged(Protocol):
+    """How a variant would run here, or why it does not: one of the two is known."""
 
-    def rank(offer: Offer) -> tuple[bool, bool, int, int]:
-        fits = bool(offer.choice and offer.choice.fits)
-        place = order.index(offer.model.id) if offer.model.id in choices else len(order)
-        return (not offer.model.stored, not fits, place, offer.model.bytes or 0)
+    @property
+    def choice(self) -> Choice | None:
+        """The best way to run it."""
 
-    return sorted(found, key=rank)
+    @property
+    def rejection(self) -> Rejection | None:
+        """Why it does not run."""
+
+    @property
+    def meets_wish(self) -> bool:
+        """Whether it is fast enough for a few people."""
+
+
+def offers(models: Sequence[ModelRow], verdicts: Mapping[str, Judged]) -> list[Offer]:
+    """What is here first, then the best variant of each model, then what else fits, in the order
+    of the verdicts; then the rest by size.
+    """
+    places = {variant: place for place, variant in enumerate(verdicts)}
+    best: dict[str, str] = {}
+    for variant in verdicts:
+        best.setdefault(variant.partition(":")[0], variant)
+
+    def offer(model: ModelRow) -> Offer:
+        verdict = verdicts.get(model.id)
+        if verdict is None:
+            return Offer(model)
+        return Offer(model, verdict.choice, verdict.rejection, verdict.meets_wish)
+
+    def rank(offer: Offer) -> tuple[bool, bool, bool, int, int]:
+        name, fits = offer.model.id, bool(offer.choice and offer.choice.fits)
+        place = places.get(name, 0) if fits else 0
+        second = best.get(name.partition(":")[0]) != name
+        return (not offer.model.stored, not fits, second, place, offer.model.bytes or 0)
+
+    return sorted(map(offer, models), key=rank)
 
 
 def table(scene: Scene, offered: Sequence[Offer]) -> list[Line]:
     """One line a variant."""
-    return whole(COLUMNS, [_values(scene, offer) for offer in offered], scene.width)
+    values = [_values(scene, offer) for offer in offered]
+    room = arrange(COLUMNS, scene.width, values).get("memory", 0)
+    for value, offer in zip(values, offered, strict=True):
+        value["memory"] = _room(scene, offer, room)
+    return whole(COLUMNS, values, scene.width)
+
+
+def _room(scene: Scene, offer: Offer, width: int) -> Line:
+    """How full the fullest of its cards would be."""
+    cards = offer.choice.memory.per_card if offer.choice else []
+    if width < 1 or not cards:
+        return (Span(""),)
+    fullest = max(cards, key=lambda card: share(card.total_mib, card.available_mib) or 0)
+    text = f" {gib(fullest.total_mib)}/{gib(fullest.available_mib)}G"
+    used = share(fullest.total_mib, fullest.available_mib)
+    return (*meter(used, width - 12, scene.glyphs, "meter"), Span(fit(text, 12, "right")))
 
 
 def _values(scene: Scene, offer: Offer) -> dict[str, Line]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from appliance.core.i18n import _, say
 from appliance.core.status import SERVING, DeploymentStatus, ReplicaStatus
-from appliance.tui.drawing import BLANK, Line, Span, clip, named, section, wrap
+from appliance.tui.drawing import BLANK, Line, Span, cells, clip, named, section, wrap
 from appliance.tui.scene import Scene
 from appliance.tui.table import Column, whole
 from appliance.tui.words import (
@@ -20,18 +20,19 @@ from appliance.tui.words import (
 )
 
 _LEAST_LOG = 5
+_ON = 12
 COLUMNS = (
     Column("mark", "", 1, 1),
     Column("id", say("deployment"), 16, 34, snug=True),
     Column("engine", say("engine"), 9, 20, rank=4),
-    Column("on", say("on"), 6, 12, rank=3),
+    Column("on", say("on"), 6, _ON, rank=3),
     Column("running", say("running"), 3, 3, rank=1, align="right"),
     Column("waiting", say("waiting"), 3, 3, rank=2, align="right"),
     Column("speed", say("speed"), 11, 13, align="right"),
     Column("state", say("state"), 13, 16),
 )
 REPLICAS = (
-    Column("id", say("replica"), 10, 34, snug=True),
+    Column("id", say("replica"), 10, 46, snug=True),
     Column("pid", say("process"), 7, 8, rank=2, align="right"),
     Column("port", say("port"), 5, 6, rank=4, align="right"),
     Column("on", say("on"), 6, 30, rank=1),
@@ -61,7 +62,7 @@ def _values(scene: Scene, deployment: DeploymentStatus, mark: str) -> dict[str, 
         "mark": (Span(mark, "accent"),),
         "id": (Span(deployment.id, "strong"),),
         "engine": (Span(deployment.engine),),
-        "on": (Span(_cards_of(scene, replicas)),),
+        "on": (Span(_spread(scene, replicas)),),
         "running": (Span(count(None if silent else _total(replicas, "requests_running"))),),
         "waiting": (Span(count(None if silent else _total(replicas, "requests_waiting"))),),
         "speed": (Span(tokens_per_second(sum(speeds) if speeds and not silent else None)),),
@@ -80,16 +81,29 @@ def _cards_of(scene: Scene, replicas: list[ReplicaStatus]) -> str:
     return ranges(list(dict.fromkeys(ids))) or unknown()
 
 
+def _spread(scene: Scene, replicas: list[ReplicaStatus]) -> str:
+    """The cards of a deployment; how many there are where their names would not fit."""
+    cards = {card for replica in replicas for card in replica.cards}
+    text = _cards_of(scene, replicas)
+    return text if cells(text) <= _ON else _("{count} cards").format(count=len(cards))
+
+
 def ranges(labels: list[str]) -> str:
-    """Numbers in a row drawn together: `0-3,6`."""
+    """Numbers in a row drawn together: `0-3,6`, `node-01:0-7`."""
     parts: list[list[str]] = []
     for label in labels:
         last = parts[-1][-1] if parts else ""
-        if label.isdigit() and last.isdigit() and int(label) == int(last) + 1:
+        if last and _next(last) == label:
             parts[-1].append(label)
         else:
             parts.append([label])
-    return ",".join(p[0] if len(p) == 1 else f"{p[0]}-{p[-1]}" for p in parts)
+    return ",".join(p[0] if len(p) == 1 else f"{p[0]}-{p[-1].rpartition(':')[2]}" for p in parts)
+
+
+def _next(label: str) -> str | None:
+    """The card after `label` on the same server: `node-01:3` follows `node-01:2`."""
+    server, colon, number = label.rpartition(":")
+    return f"{server}{colon}{int(number) + 1}" if number.isdecimal() else None
 
 
 def endpoint(scene: Scene, deployment: DeploymentStatus, *, example: bool) -> list[Line]:

@@ -40,6 +40,8 @@ ALL = list(commands())
 CHANGING = [
     ("up",), ("down",), ("daemon",), ("models", "pull", "x"), ("models", "import", "/"),
     ("models", "rm", "x"), ("models", "gc"), ("keys", "add", "x"), ("keys", "revoke", "x"),
+    ("models", "export", "x", "y"), ("engines", "build", "llama.cpp", "--backend", "cpu"),
+    ("engines", "pull", "x"), ("engines", "load", __file__),
 ]  # fmt: skip
 JSON = [
     ("status",), ("detect",), ("detect", "--topology"), ("watch", "--count", "1"), ("plan",),

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import golden
 import pytest
 
+from appliance.core.errors import UsageError
 from appliance.engines.build import command_for
 from appliance.engines.command import ContainerOptions, EngineCommand
 from appliance.engines.recipes import load_recipes
@@ -144,6 +145,16 @@ def test_an_image_with_an_entrypoint_of_its_own_keeps_it(tmp_path: Path) -> None
     quadlet = sections(shown(command, "ds", "quadlet"))["Container"]
     assert systemd_words(quadlet["Exec"]) == command.argv
     assert (quadlet["User"], quadlet["PodmanArgs"]) == ("1001", "--cpuset-cpus=0,2")
+
+
+@pytest.mark.parametrize("form", ["compose", "quadlet"])
+def test_what_runs_in_no_container_has_no_form_of_one(form: Form) -> None:
+    command = EngineCommand(engine="llama.cpp", argv=["python", "-m", "x"], port=1)
+
+    with pytest.raises(UsageError) as refused:
+        shown(command, "ds", form)
+    assert refused.value.code == "NO-CONTAINER"
+    assert "--form unit" in str(refused.value.hint)
 
 
 def test_a_process_stays_near_its_cards(tmp_path: Path) -> None:

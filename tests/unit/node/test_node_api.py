@@ -266,6 +266,7 @@ def test_cards_that_are_not_there_are_neither_held_nor_released(client: NodeClie
     with pytest.raises(UsageError) as refused:
         client.hold_card("nvidia0", "a new fan")
     assert refused.value.code == "NO-SUCH-CARD"
+    assert "this server has none" in str(refused.value.hint)
     with pytest.raises(UsageError) as refused:
         client.release_card("GPU-1")
     assert refused.value.code == "CARD-NOT-HELD"

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
 from collections import Counter
 
+import click
 import pytest
 
+from appliance.cli.main import cli as commands
 from appliance.tui.actions import (
     ACTIONS,
     EVERYWHERE,
@@ -63,6 +66,22 @@ def test_every_action_is_done_named_explained_and_has_a_command(action: Action) 
     for screen in action.screens:
         owners = (SCREENS[screen], ApplianceApp)
         assert any(callable(getattr(owner, f"do_{action.id}", None)) for owner in owners), screen
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
+def test_the_command_that_does_the_same_exists(action: Action) -> None:
+    for text in re.split(r" && | > | \| |, then ", action.twin):
+        name, *words = text.split() or [""]
+        if name != "appliance":
+            continue
+        command: click.Command = commands
+        while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+            found = command.get_command(click.Context(command), words.pop(0))
+            assert found is not None, text
+            command = found
+        context = click.Context(command)
+        known = {name for option in command.get_params(context) for name in option.opts}
+        assert {word for word in words if word.startswith("-")} <= known, text
 
 
 def test_ids_are_unique() -> None:

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from textual.notifications import Notification
+from textual.pilot import Pilot
 from tui_fakes import (
     MODEL,
     FakeModel,
@@ -38,7 +40,7 @@ async def test_the_board_tells_what_runs_and_how() -> None:
         await until(pilot, lambda: "OK +" in shown(pilot.app))
         text = shown(pilot.app)
 
-        assert f"serving {MODEL} (2 running); 4 of 4 cards OK" in text
+        assert f"serving {MODEL} to 2 now; 4 of 4 cards OK" in text
         assert "http://127.0.0.1:8080/v1" in text
         assert "41.2 tok/s" in text
         assert "52%" in text
@@ -248,6 +250,10 @@ def composer(screen: object) -> Composer:
     return screen.query_one(Composer)
 
 
+def notices(pilot: Pilot[int]) -> list[Notification]:
+    return list(pilot.app._notifications)
+
+
 async def test_a_conversation_streams_with_reasoning_folded() -> None:
     model = FakeModel()
     model.gate.clear()
@@ -319,7 +325,7 @@ async def test_letters_are_typed_and_lines_can_be_made() -> None:
         assert composer(pilot.app.screen).text == "q1\n中?"
         await pilot.press("escape", "1")
         await until(pilot, lambda: "CARDS" in shown(pilot.app))
-        await pilot.press("6", "i", "enter")
+        await pilot.press("6", "enter")
         await until(pilot, lambda: model.questions == [[Message("user", "q1\n中?")]])
 
 
@@ -337,7 +343,10 @@ async def test_the_conversation_can_be_saved(
     monkeypatch.chdir(tmp_path)
     async with app_of(FakeNode()).run_test(size=SIZE) as pilot:
         await until(pilot, lambda: MODEL in shown(pilot.app))
-        await pilot.press("6", "a", "enter")
+        await pilot.press("6", "f7")
+        await until(pilot, lambda: any("nothing was said" in n.message for n in notices(pilot)))
+        assert not list(tmp_path.iterdir())
+        await pilot.press("a", "enter")
         await until(pilot, lambda: "number 1." in shown(pilot.app))
         await pilot.press("f7")
         await until(pilot, lambda: list(tmp_path.iterdir()))
@@ -482,7 +491,7 @@ def rows() -> list[ModelRow]:
 async def test_models_are_fetched_and_served_from_their_list() -> None:
     node = FakeNode()
     node.job = [{"schema": "appliance.pull/1", "model": "a:q4", "files": []}]
-    app = app_of(node, offers=lambda inventory: offers(rows(), None))
+    app = app_of(node, offers=lambda inventory: offers(rows(), {}))
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: MODEL in shown(pilot.app))
         await pilot.press("4")
@@ -508,7 +517,7 @@ async def test_a_fetch_shows_its_progress_and_can_be_ended() -> None:
             "eta_s": 20,
         },
     ]
-    app = app_of(node, offers=lambda inventory: offers(rows(), None))
+    app = app_of(node, offers=lambda inventory: offers(rows(), {}))
     async with app.run_test(size=(100, 30)) as pilot:
         await pilot.press("4")
         await until(pilot, lambda: "a:q4" in shown(app))

@@ -20,7 +20,7 @@ def talk(node: FakeNode, typed: str, *, readonly: bool = False, **backend: objec
 def test_the_end_of_input_is_the_end() -> None:
     said = talk(FakeNode(), "")
 
-    assert f"OK: serving {MODEL} (2 running); 4 of 4 cards OK" in said
+    assert f"OK: serving {MODEL} to 2 now; 4 of 4 cards OK" in said
     assert "card 2: OK, NVIDIA L40S, in use 52%, memory 29.3/45.0GiB, 62 C, 210/350 W" in said
     assert "\x1b" not in said
 

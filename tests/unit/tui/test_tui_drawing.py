@@ -61,6 +61,12 @@ def test_wrapping_keeps_words_whole_and_breaks_between_chinese_characters() -> N
     assert wrap("服务器，正在", 6) == ["服务", "器，正", "在"]
 
 
+def test_a_word_is_not_broken_for_the_mark_behind_it() -> None:
+    assert wrap("makes more of them.", 18) == ["makes more of", "them."]
+    assert wrap("took 163.15 ms", 8) == ["took", "163.15", "ms"]
+    assert wrap("(is not known)", 13) == ["(is not", "known)"]
+
+
 @given(st.text())
 def test_cleaned_text_cannot_move_the_cursor(text: str) -> None:
     assert not any((ord(c) < 32 and c != "\n") or 0x7F <= ord(c) < 0xA0 for c in clean(text))

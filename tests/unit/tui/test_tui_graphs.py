@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,3 +108,16 @@ def test_another_cards_history_is_not_drawn() -> None:
     assert graphs.known(seen, "GPU-0000")
     assert not graphs.known(seen, "GPU-0001")
     assert not graphs.known(Scene(snapshot=seen.snapshot, span="1d"), "GPU-0000")
+
+
+@pytest.mark.parametrize("width", [70, 80, 120])
+def test_the_period_over_all_cards_is_whole_at_every_width(width: int) -> None:
+    seen = scene("30d", width, memory_used_mib=39000.0)
+    both = Inventory(host=Host(), cards=[card(0), card(1)])
+    points: list[HistoryPoint | None] = [HistoryPoint(**wave(n)) for n in range(30)]
+    told = msgspec.structs.replace(history("30d", points), card="all")
+    snapshot = replace(seen.snapshot, inventory=both, history=told)
+    heading = text(graphs.of_all(replace(seen, snapshot=snapshot), 6)[:1])
+
+    assert heading.count(str(graphs.PERIODS["30d"])) == 2
+    assert ("all cards" in heading) == (width > 80)

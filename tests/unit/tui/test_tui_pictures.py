@@ -200,8 +200,9 @@ async def test_a_dead_daemon_has_a_picture_without_numbers() -> None:
 
 @pytest.fixture
 async def models() -> AsyncIterator[tuple[ApplianceApp, Pilot[int]]]:
-    from appliance.core.plan import CardMemory, Choice, Memory, Plan, Rejection, Speed, Wish
+    from appliance.core.plan import CardMemory, Choice, Memory, Rejection, Speed
     from appliance.ops.models import ModelRow
+    from appliance.planner.survey import Verdict
 
     rows = [
         ModelRow(id="small:q4_k_m", title="Small", format="gguf", bytes=10**9, stored=True),
@@ -236,8 +237,11 @@ async def models() -> AsyncIterator[tuple[ApplianceApp, Pilot[int]]]:
         reason="needs 980 GiB, there are 180 GiB",
         advice="take a smaller quantization",
     )
-    plan = Plan(wish=Wish(), choices=[choice], rejected=[rejection])
-    app = app_of(once(FakeNode()), offers=lambda inventory: offers(rows, plan))
+    verdicts = {
+        "small:q4_k_m": Verdict(rank=0, choice=choice, meets_wish=True),
+        "large:q8_0": Verdict(rank=1, rejection=rejection),
+    }
+    app = app_of(once(FakeNode()), offers=lambda inventory: offers(rows, verdicts))
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.snapshot.status is not None)
         await hold_whole(pilot)

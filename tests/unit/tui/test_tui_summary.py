@@ -20,13 +20,13 @@ def test_a_healthy_server_in_one_sentence() -> None:
     severity, text = sentence(look(FakeNode()), ASCII)
 
     assert severity == "pass"
-    assert text == f"serving {MODEL} (2 running); 4 of 4 cards OK; hottest: card 3, 63 C"
+    assert text == f"serving {MODEL} to 2 now; 4 of 4 cards OK; hottest: card 3, 63 C"
 
 
 def test_the_sentence_gives_up_its_end_first() -> None:
     _, text = sentence(look(FakeNode()), ASCII, 60)
 
-    assert text == f"serving {MODEL} (2 running)"
+    assert text == f"serving {MODEL} to 2 now"
 
 
 def test_a_failed_engine_is_the_worst_and_says_why() -> None:

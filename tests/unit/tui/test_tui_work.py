@@ -57,7 +57,7 @@ def row(model: str, *, stored: bool) -> ModelRow:
 
 def app_with(shelf: FakeShelf, node: FakeNode | None = None) -> ApplianceApp:
     rows = [row("small:q4_k_m", stored=True), row("other:q8_0", stored=False)]
-    return app_of(node or FakeNode(), offers=lambda _: offers(rows, None), shelf=shelf)
+    return app_of(node or FakeNode(), offers=lambda _: offers(rows, {}), shelf=shelf)
 
 
 async def to_models(pilot: Pilot[int]) -> None:

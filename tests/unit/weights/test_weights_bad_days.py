@@ -9,6 +9,7 @@ import os
 import random
 import resource
 import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -280,6 +281,21 @@ def test_no_hub_at_all_is_said_within_seconds(
     assert caught.value.code == "NO-HUB"
     assert "import" in str(caught.value.hint)
     assert time.monotonic() - began < 5
+
+
+def test_a_name_that_nobody_knows_is_said_without_the_resolvers_numbers(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lookup(*_: object, **__: object) -> list[object]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
+    with pytest.raises(Unreachable) as caught:
+        shelf.pull()
+    assert caught.value.code == "NO-HUB"
+    assert "no DNS or no network" in str(caught.value)
+    assert "Errno" not in str(caught.value)
 
 
 def test_a_proxy_that_refuses_is_named(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
