@@ -43,7 +43,7 @@ from appliance.planner.speed import Machine, decode_step_s, machine_for, prompt_
 TRUTH = Path(__file__).parents[2] / "shared" / "truth"
 SERVED = Path(__file__).with_name("served.csv")
 HOSTED = Path(__file__).with_name("hosted.csv")
-ASIDE = ("other engine", "vLLM before 0.8", "drafting")
+ASIDE = ("other engine", "vLLM before 0.8")
 FACTS = {fact.name: fact for fact in all_facts()}
 T = TypeVar("T")
 K = TypeVar("K")
@@ -63,6 +63,7 @@ CARDS = {
     "H200 NVL": "H200 NVL 141GB",
     "RTX PRO 6000 Max-Q": "RTX PRO 6000 Blackwell Max-Q",
     "RTX PRO 6000 96GB": "RTX PRO 6000 Blackwell",
+    "RTX PRO 6000 96GB (275 W)": "RTX PRO 6000 Blackwell",
     "GB10 DGX Spark": "GB10 (DGX Spark)",
     "DGX Spark GB10": "GB10 (DGX Spark)",
     "A40 48GB": "A40",
@@ -77,15 +78,13 @@ QUANTS = {
     "fp8/fp4": "fp4-fp8",
     "native fp4/fp8": "fp4-fp8",
 }
-UNFIT = re.compile(
-    r"does not fit|spills|power-limited|likely CPU|speculation|not the stock|TOTAL|prefill measured"
-)
+UNFIT = re.compile(r"does not fit|spills|power-limited|likely CPU|speculation|not the stock|TOTAL")
 OTHER_ENGINE = re.compile(r"cchuter|b9842|TensorRT|POC")
 """Not what is planned: a fork, a build from before the indexer's kernel, an engine without a
 recipe."""
 EARLY = re.compile(r"vLLM 0\.7\.|R1 issue #507")
 """vLLM before its second engine (0.8, March 2025) with R1 in its first weeks; no recipe has it."""
-DRAFTING = re.compile(r"MTP|DSpark")
+DRAFTING = re.compile(r"(?:MTP|DSpark)(\d)")
 PROMPT = re.compile(r"([\d.]+)(K?)(?:-token)? in / ([\d.]+)(K?) out")
 NO_INDEXER = re.compile(r"no fused indexer|without LIGHTNING_INDEXER")
 GIB = re.compile(r"([\d.]+) ?GiB")
@@ -204,7 +203,8 @@ def _speeds() -> Iterator[dict[str, str]]:
 
 def _run(row: dict[str, str], model: Model, place: Place) -> Run:
     streams, cards = int(row["concurrency"]), int(row["n_cards"] or 1)
-    machine = machine_for(model, place, cards)
+    drafting = DRAFTING.search(row["engine"])
+    machine = machine_for(model, place, cards, drafts=int(drafting[1]) if drafting else 0)
     tokens = _tokens(row)
     context = max(4096, 2 * (tokens or 0))
     return Run(
@@ -228,7 +228,7 @@ def _kind(row: dict[str, str]) -> str | None:
         return "other engine"
     if EARLY.search(f"{row['engine']} {row['source']}"):
         return "vLLM before 0.8"
-    return "drafting" if DRAFTING.search(row["engine"]) else None
+    return None
 
 
 def _tokens(row: dict[str, str]) -> int | None:

@@ -15,8 +15,9 @@ from appliance.core.documents import prepare
 class ModelClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Models that an engine serves with the same settings.
 
-    `flags` are by engine, and so is `draft`: how it uses the drafting head that comes with the
-    weights (a template). `cache` is how vLLM keeps the context unless a vendor has its own way.
+    `flags` are by engine, and so are `draft`, how it uses the drafting head that comes with the
+    weights (a template), and `drafts`, how many tokens it then drafts; on the card architectures
+    `undrafted` it does not. `cache` is how vLLM keeps the context unless a vendor has its own way.
     """
 
     id: str
@@ -26,6 +27,8 @@ class ModelClass(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     experts: bool = False
     cache: list[str] = []
     draft: Mapping[str, str] = {}
+    drafts: Mapping[str, int] = {}
+    undrafted: Mapping[str, list[str]] = {}
     flags: Mapping[str, list[str]] = {}
 
 
@@ -47,6 +50,14 @@ def class_of(family: str | None) -> ModelClass:
     """The class of a catalogue family; of an unknown one the class without settings."""
     name = family or ""
     return next(c for c in classes() if any(fnmatchcase(name, pattern) for pattern in c.families))
+
+
+def drafts_of(family: str | None, engine: str, command: str, arch: str | None) -> int:
+    """Tokens that `command` (of a recipe) drafts for each of this catalogue family's on `arch`."""
+    kind = class_of(family)
+    if "include 'draft'" not in command or arch in kind.undrafted.get(engine, ()):
+        return 0
+    return kind.drafts.get(engine, 0)
 
 
 def architectures_of(class_ids: list[str]) -> list[str]:

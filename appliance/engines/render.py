@@ -60,7 +60,9 @@ def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dic
         "config": _config_directory(request),
         "build": build,
     }
-    return words | {"draft": fill_command(kind.draft.get(chosen.engine, ""), words)}
+    undrafted = words["arch"] in kind.undrafted.get(chosen.engine, ())
+    draft = "" if undrafted else kind.draft.get(chosen.engine, "")
+    return words | {"draft": fill_command(draft, words)}
 
 
 def fill_command(template: str, words: dict[str, Any]) -> list[str]:

@@ -208,7 +208,9 @@ def _observed(speed: Speed, match: Match, fit: Fit) -> Speed:
     seen = observation(match.model, match.recipe, match.place, cards)
     if seen is None:
         return speed
-    foretold = machine_for(match.model, match.place, cards, fit.host_layers, match.ranks(cards))
+    foretold = machine_for(
+        match.model, match.place, cards, fit.host_layers, match.ranks(cards), match.drafts
+    )
     setup = Setup(context=seen.context * seen.slots, slots=seen.slots)
     return as_observed(speed, seen, 1 / decode_step_s(match.model, foretold, setup))
 

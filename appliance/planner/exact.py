@@ -15,6 +15,7 @@ from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
 from appliance.core.plan import Choice, Memory, Plan, Wish
 from appliance.core.reference import CatalogReference, parse_reference
+from appliance.engines.classes import drafts_of
 from appliance.engines.recipes import Recipe
 from appliance.planner.measured import with_engine
 from appliance.planner.memory import Setup
@@ -134,7 +135,8 @@ def _sized(model: Model, recipe: Recipe, place: Place, setup: Setup) -> Memory:
 def _choice(model: Model, recipe: Recipe, place: Place, setup: Setup, memory: Memory) -> Choice:
     cards = len(memory.per_card)
     tensor = cards if model.is_tensor_parallel else 1
-    machine = machine_for(model, place, cards)
+    drafts = drafts_of(model.id, recipe.engine, recipe.command, place.arch)
+    machine = machine_for(model, place, cards, drafts=drafts)
     return Choice(
         model=model.id,
         variant=model.variant,

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from appliance.core.plan import Memory, Wish
+from appliance.engines.classes import drafts_of
 from appliance.engines.recipes import Recipe
 from appliance.planner.memory import Setup
 from appliance.planner.model import Model
@@ -62,6 +63,11 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     def context(self) -> int:
         """Tokens of one conversation that are wished for, or usual."""
         return context_of(self.wish, self.model)
+
+    @property
+    def drafts(self) -> int:
+        """Tokens that the engine drafts for each."""
+        return drafts_of(self.model.id, self.recipe.engine, self.recipe.command, self.place.arch)
 
     def best_fit(self) -> Fit | None:
         """On as few cards as hold all that is wished, else on as few as it fits on at all."""
@@ -162,7 +168,9 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
         return self._memory_on(self._smallest(), count) is not None
 
     def _load(self, cards: int, host_layers: int = 0) -> Load:
-        machine = machine_for(self.model, self.place, cards, host_layers, self.ranks(cards))
+        machine = machine_for(
+            self.model, self.place, cards, host_layers, self.ranks(cards), self.drafts
+        )
         machine = learnt(machine, self.model, self.recipe, self.place, cards)
         setup = Setup(context=self.context)
         habits = habits_of(self.wish)

@@ -65,6 +65,14 @@ class CpuSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     helper_link_gbs: float
 
 
+class DraftSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Drafting: the share of drafted tokens accepted after accepted ones, and what one costs."""
+
+    accepted: float
+    token_s: float
+    source: str = ""
+
+
 class RankSpeed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How engines for safetensors run on cards of the architectures that `arch` matches.
 
@@ -142,6 +150,7 @@ class SpeedRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     range: dict[str, SpeedRange]
     prompt_range: SpeedRange
     cpu: CpuSpeed
+    draft: DraftSpeed
     tensor: TensorSpeed
 
 

@@ -51,7 +51,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     layer, `hop_s` of all ways between cards, `reduce_gbs` the bandwidth of sums over ranks.
     `cache_gbs` is the bandwidth for the cache where it is another: every rank reads all of MLA's,
     groups of ranks have conversations of their own. `kind` picks the range of the error,
-    `prompt_chunk` is how many tokens of a prompt are read at once.
+    `prompt_chunk` is how many tokens of a prompt are read at once, `drafts` how many tokens are
+    drafted and then verified with the next one.
     """
 
     kind: str
@@ -63,21 +64,29 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     reduce_gbs: float | None = None
     cache_gbs: float | None = None
     prompt_chunk: int | None = None
+    drafts: int = 0
     helper: Helper | None = None
 
 
 def machine_for(
-    model: Model, place: Place, cards: int, host_layers: int = 0, ranks: int | None = None
+    model: Model,
+    place: Place,
+    cards: int,
+    host_layers: int = 0,
+    ranks: int | None = None,
+    drafts: int = 0,
 ) -> Machine:
     """What computes when `model` runs on the first `cards` cards of `place`.
 
-    `ranks` of them share a layer, without it all.
+    `ranks` of them share a layer, without it all; `drafts` is how many tokens the engine drafts
+    for each, where it splits layers over the cards.
     """
     a = model.architecture
     if place.is_host:
         return machine_of_host(a, place.host, place.facts)
     if model.is_tensor_parallel:
-        return machine_of_ranks(model, cards, place.arch, place.facts, ranks or cards)
+        split = machine_of_ranks(model, cards, place.arch, place.facts, ranks or cards)
+        return msgspec.structs.replace(split, drafts=drafts)
     alone = machine_of_layers(a, cards, place.arch, place.facts)
     if not host_layers:
         return alone
@@ -263,19 +272,22 @@ def decode_step_s(
     `tokens` are in each conversation's cache; without it what people fill on average.
     """
     a = model.architecture
-    plain, routed = read_mib(model, streams)
+    verified = streams * (1 + machine.drafts)
+    plain, routed = read_mib(model, verified)
     helper, in_host = machine.helper, 0.0
     if helper:
         in_host, routed = routed * helper.share, routed * (1 - helper.share)
     cache = streams * _cache_mib(model, setup, tokens) / (machine.cache_gbs or machine.gbs)
     reading = plain / machine.gbs + routed / (machine.expert_gbs or machine.gbs) + cache
-    multiply = streams * 2 * a.active_b / machine.gflops
+    multiply = verified * 2 * a.active_b / machine.gflops
     step = max(reading * MB / 1e3, multiply) + a.layers * machine.layer_s + machine.hop_s
     if machine.reduce_gbs:
-        step += a.layers * 2 * streams * a.hidden * 4 / (machine.reduce_gbs * 1e9)
+        step += a.layers * 2 * verified * a.hidden * 4 / (machine.reduce_gbs * 1e9)
     if helper:
         step += in_host * MB / 1e3 / helper.gbs + helper.layers * helper.layer_s
-    return step
+    draft = rules().speed.draft
+    kept = sum(draft.accepted**position for position in range(1 + machine.drafts))
+    return (step + machine.drafts * draft.token_s) / kept
 
 
 def _cache_mib(model: Model, setup: Setup, tokens: int | None) -> float:
@@ -286,14 +298,16 @@ def _cache_mib(model: Model, setup: Setup, tokens: int | None) -> float:
 
 def read_mib(model: Model, streams: int = 1) -> tuple[float, float]:
     """Weights that one step reads: those that every token uses (without the token embedding), and
-    routed experts, of which more are in use the more tokens there are.
+    routed experts, of which more are in use the more tokens there are. Of lookup tables (V4.1) it
+    reads next to nothing.
     """
     a = model.architecture
-    weights = model.tensor_mib - model.embedding_mib
+    computed_b = a.parameters_b - (a.engram_b or 0.0)
+    weights = (model.tensor_mib - model.embedding_mib) * computed_b / a.parameters_b
     if not (a.experts and a.experts_used):
         return weights, 0.0
     idle = (1 - a.experts_used / a.experts) ** streams
-    one = a.active_b / a.parameters_b
+    one = a.active_b / computed_b
     routed = (1 - one) / (1 - a.experts_used / a.experts)
     return weights * (1 - routed), weights * routed * (1 - idle)
 

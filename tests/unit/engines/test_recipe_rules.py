@@ -8,6 +8,7 @@ from golden import FAMILIES
 
 from appliance.core.inventory import Card, VendorName
 from appliance.engines.build import command_for
+from appliance.engines.classes import ModelClass, classes, drafts_of
 from appliance.engines.command import EngineCommand
 from appliance.engines.recipes import load_recipes
 from appliance.engines.request import EngineRequest
@@ -232,3 +233,20 @@ def test_bash_only_sets_the_scene() -> None:
     assert argv[:2] == ["bash", "-c"]
     assert argv[2].endswith('exec "$0" "$@"')
     assert argv[3:5] == ["vllm", "serve"]
+
+
+@pytest.mark.parametrize("kind", classes(), ids=lambda kind: kind.id)
+def test_what_is_drafted_is_told_to_the_planner(kind: ModelClass) -> None:
+    assert set(kind.drafts) == set(kind.draft)
+    for engine, flags in kind.draft.items():
+        by_itself = "EAGLE" in flags or flags.endswith("DSPARK")
+        assert by_itself or str(kind.drafts[engine]) in flags
+
+
+def test_a_recipe_without_drafting_drafts_nothing() -> None:
+    drafting = "{% include 'vllm' %} {% include 'draft' %}"
+    assert drafts_of("deepseek-v3.2", "vLLM", drafting, "sm_90") == 3
+    assert drafts_of("deepseek-v3.2", "vLLM", "{% include 'vllm' %}", "sm_90") == 0
+    assert drafts_of("deepseek-v4-flash", "vLLM", drafting, "sm_100") == 2
+    assert drafts_of("deepseek-v4-flash", "vLLM", drafting, "sm_120") == 0
+    assert drafts_of(None, "vLLM", drafting, None) == 0

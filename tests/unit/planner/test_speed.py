@@ -151,6 +151,25 @@ def test_prompts_of_eight_bit_weights_are_read_faster_than_of_four() -> None:
     assert of_eight < 0.5 * of_four
 
 
+def test_drafting_helps_one_alone_more_than_a_crowd() -> None:
+    flash = model("deepseek-v4-flash-0731", "fp4-fp8")
+    plain = machine(flash, "RTX PRO 6000 Blackwell", 2)
+    drafting = msgspec.structs.replace(plain, drafts=2)
+    gain = [
+        decode_step_s(flash, plain, SETUP, streams) / decode_step_s(flash, drafting, SETUP, streams)
+        for streams in (1, 16, 256)
+    ]
+    assert gain[0] > 1.5
+    assert max(gain[1:]) < 0.9 * gain[0]
+
+
+def test_lookup_tables_are_not_read_with_every_token() -> None:
+    """V4.1 keeps 197 of its 552 billion parameters in them."""
+    flash = model("deepseek-v4.1-flash", "fp4-fp8")
+    everything = sum(read_mib(flash, 10_000))
+    assert everything < 0.7 * flash.tensor_mib
+
+
 def test_experts_in_the_host_cost_time_by_its_bandwidth() -> None:
     flash = model("deepseek-v4-flash", "q4_k_m")
     few, many = (tps(flash, "RTX 4090", 1, n, "EPYC 9654, one socket") for n in (10, 43))
@@ -193,12 +212,12 @@ def benchmark() -> ModuleType:
 
 @pytest.mark.parametrize(
     ("kind", "least", "median", "most"),
-    [("dense", 20, 0.10, 0.30), ("ranks", 12, 0.10, 0.30), ("indexed-ranks", 6, 0.30, 0.60)],
+    [("dense", 20, 0.10, 0.30), ("ranks", 12, 0.10, 0.30), ("indexed-ranks", 10, 0.20, 0.40)],
 )
 def test_cards_that_were_left_out_are_foretold(
     benchmark: ModuleType, kind: str, least: int, median: float, most: float
 ) -> None:
-    """`median` and `most` (of nine in ten) bound the error; V4 under vLLM and kin is less sure."""
+    """`median` and `most` (of nine in ten) bound the error; V3.2 and V4 are less sure."""
     runs = [run for run in benchmark.runs(CATALOGUE) if run.kind == kind]
     errors = sorted(abs(row.error) for row in benchmark.left_out(runs, lambda run: run.card))
     assert len(errors) >= least
