@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,16 @@ from appliance.core.paths import find_paths
 if TYPE_CHECKING:
     from appliance.node.client import NodeClient
 
+_NETWORK = (
+    "HF_ENDPOINT",
+    "HF_TOKEN",
+    "MODELSCOPE_ENDPOINT",
+    "MODELSCOPE_API_TOKEN",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+)
+
 
 @contextmanager
 def daemon_client(settings: Settings) -> Iterator[NodeClient]:
@@ -26,6 +37,26 @@ def daemon_client(settings: Settings) -> Iterator[NodeClient]:
         note(say("the daemon's log is {path}", path=daemon_log(paths)), settings)
     with ensure_daemon(paths) as client:
         yield client
+
+
+def note_unheard(client: NodeClient, settings: Settings) -> None:
+    """Say which settings of the network here the daemon, which fetches, was started without."""
+    import psutil
+
+    pid = client.status().daemon.pid
+    try:
+        theirs = psutil.Process(pid).environ()
+    except (psutil.Error, OSError):
+        return
+    names = [name for name in _NETWORK if os.environ.get(name, "") not in ("", theirs.get(name))]
+    if names:
+        text = say(
+            "the daemon fetches, and it was started without the {names} set here: end it with "
+            "`kill {pid}` (engines go on) and run this again, or set it in the systemd unit",
+            names=", ".join(names),
+            pid=pid,
+        )
+        note(text, settings)
 
 
 @contextmanager

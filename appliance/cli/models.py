@@ -63,7 +63,7 @@ def show(reference: str, as_json: bool) -> None:
 @click.pass_context
 def pull(ctx: click.Context, reference: str, limit: str | None, as_json: bool) -> None:
     """Fetch weights, verified while they arrive; a killed pull goes on where it was."""
-    from appliance.cli.daemon import daemon_client, following
+    from appliance.cli.daemon import daemon_client, following, note_unheard
 
     settings = settings_of(ctx)
     parse_reference(reference)
@@ -74,6 +74,7 @@ def pull(ctx: click.Context, reference: str, limit: str | None, as_json: bool) -
         line,
         following(client, client.pull(options)) as messages,
     ):
+        note_unheard(client, settings)
         for message in messages:
             if as_json:
                 click.echo(msgspec.json.encode(message).decode())
