@@ -137,7 +137,7 @@ def down(ctx: click.Context, deployment: str | None, now: bool) -> int:
         )
     with daemon_client(settings_of(ctx)) as client:
         if not now and (running := _answers_running(client.status(), deployment)):
-            text = say("{count} answers are let end, for a minute at most; --now does not wait",
+            text = say("answers under way: {count}; they get a minute at most, --now does not wait",
                        count=running)  # fmt: skip
             note(text, settings_of(ctx))
         client.down(deployment, now=now)

@@ -299,7 +299,7 @@ class Node:
             say("no such deployment: {id}", id=name),
             hint=say("there are: {ids}", ids=", ".join(d.id for d in known))
             if known
-            else say("nothing is served here; `appliance up` does it"),
+            else say("nothing is served here; `appliance up` begins"),
             code="NO-SUCH-DEPLOYMENT",
         )
 
