@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -17,14 +18,17 @@ INSTALLERS = Path(__file__).parents[3] / "installers"
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    """A clone with nothing but what the installers look at."""
+def clone(tmp_path: Path) -> Iterator[Path]:
+    """A clone with nothing but what the installers look at. The link that root gets goes again."""
     shutil.copytree(INSTALLERS, tmp_path / "clone" / "installers")
     (tmp_path / "clone" / "requirements").mkdir()
     (tmp_path / "clone" / "requirements" / "runtime.txt").write_text("click==8 --hash=sha256:0\n")
     (tmp_path / "clone" / "requirements" / "dev.txt").write_text("click==8 --hash=sha256:0\n")
     (tmp_path / "clone" / "pyproject.toml").write_text("[project]\n")
-    return tmp_path / "clone"
+    yield tmp_path / "clone"
+    place = Path("/usr/local/bin/appliance")
+    if place.is_symlink() and place.readlink().is_relative_to(tmp_path):
+        place.unlink()
 
 
 @pytest.fixture
