@@ -194,14 +194,24 @@ class Store:
 
     def keep_chunks(self, sha256: str, chunks: ChunkDigests) -> None:
         """Remember the digests of a file that is whole, and forget its damage."""
-        save_chunks(self._made("chunks") / f"sha256-{sha256}", chunks)
-        self._damage_record(sha256).unlink(missing_ok=True)
+        with self._one_at_a_time():
+            self._forget_half_written(sha256)
+            save_chunks(self._made("chunks") / f"sha256-{sha256}", chunks)
+            self._damage_record(sha256).unlink(missing_ok=True)
 
     def keep_damage(self, sha256: str, indexes: list[int]) -> None:
         """Remember which chunks of a file are wrong, so that just these are fetched again."""
-        write_atomically(
-            self._made("chunks") / self._damage_record(sha256).name, msgspec.json.encode(indexes)
-        )
+        with self._one_at_a_time():
+            self._forget_half_written(sha256)
+            write_atomically(
+                self._made("chunks") / self._damage_record(sha256).name,
+                msgspec.json.encode(indexes),
+            )
+
+    def _forget_half_written(self, sha256: str) -> None:
+        """Nobody else writes meanwhile, so what is there was left by who was killed at it."""
+        for left in self.directory("chunks").glob(f".sha256-{sha256}.*.tmp"):
+            left.unlink(missing_ok=True)
 
     def link(self, model_id: str, name: str, sha256: str) -> None:
         """Give a blob its readable name in a model that is on its way."""
@@ -321,7 +331,7 @@ class Store:
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
-        """Whoever changes readable names of models, in any process."""
+        """Whoever changes readable names of models or records of chunks, in any process."""
         descriptor = os.open(self._made("incoming") / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -94,6 +94,17 @@ def test_a_kill_at_any_moment_of_a_small_pull_leaves_it_whole_or_absent(shelf: S
         assert shelf.leftovers() == []
 
 
+def test_the_next_pull_removes_a_record_that_a_killed_one_had_half_written(shelf: Shelf) -> None:
+    sha256 = shelf.hub.sha256(shelf.hub.root / "deepseek-ai/tiny" / NAME)
+    left = shelf.store.root / "chunks" / f".sha256-{sha256}.58e0e44d4b067df3.tmp"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"appliance.chu")
+
+    shelf.pull()
+
+    assert shelf.leftovers() == []
+
+
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
