@@ -22,12 +22,12 @@ def new_engine(appliance: Appliance, old: int) -> int:
     return int(wait_for(lambda: [pid for pid in appliance.engines() if pid != old], 30)[0])
 
 
-def _is_answered(up: Any) -> bool:
-    """Whether it serves; the engine may be ready before the gateway is."""
+def _answer(up: Any) -> httpx.Response | None:
+    """What a person gets; `None` while nobody listens: the gateway may be behind the engine."""
     try:
-        return ask(up["endpoint"], up["key"]).status_code == 200
+        return ask(up["endpoint"], up["key"])
     except httpx.ConnectError:
-        return False
+        return None
 
 
 def _engines_or_end(appliance: Appliance, daemon: int) -> bool:
@@ -91,7 +91,8 @@ def test_after_a_reboot_everything_is_as_it_was(appliance: Appliance, parrot: Pa
     appliance.run("status")
 
     wait_for(lambda: appliance.status()["deployments"][0]["state"] in ("ready", "busy"))
-    wait_for(lambda: _is_answered(up))
+    answer = wait_for(lambda: _answer(up))
+    assert answer.status_code == 200
 
 
 def test_a_daemon_killed_while_it_started_an_engine_leaves_one_engine(

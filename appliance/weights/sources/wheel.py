@@ -29,8 +29,8 @@ _PIPS_OWN = "https://pypi.org/simple"
 """The index of a pip that nobody has set up with another."""
 _ACCEPT = {"Accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.5"}
 _CONFIG_S = 30.0
-_SETTING = re.compile(r"(?:global|download|:env:)\.([\w-]+)=(.+)")
-_SECTIONS = ("global.", "download.", ":env:.")
+_SECTIONS = ("global", "download", ":env:")
+_SETTING = re.compile(rf"({'|'.join(_SECTIONS)})\.([\w-]+)=(.+)")
 _SHA256 = re.compile(r"sha256=([0-9a-f]{64})")
 
 
@@ -121,13 +121,10 @@ def settings_of(pip: Sequence[str]) -> dict[str, str]:
 def parse_settings(text: str) -> dict[str, str]:
     """The settings of `pip config list` that downloads obey; the environment stands above files."""
     found: dict[str, str] = {}
-    lines = [line for line in text.splitlines() if _SETTING.fullmatch(line)]
-    rank = {section: place for place, section in enumerate(_SECTIONS)}
-    for line in sorted(lines, key=lambda line: rank[line.partition(".")[0] + "."]):
-        match = _SETTING.fullmatch(line)
-        if match:
-            with suppress(ValueError, SyntaxError):
-                found[match[1]] = str(ast.literal_eval(match[2]))
+    matches = [match for line in text.splitlines() if (match := _SETTING.fullmatch(line))]
+    for match in sorted(matches, key=lambda match: _SECTIONS.index(match[1])):
+        with suppress(ValueError, SyntaxError):
+            found[match[2]] = str(ast.literal_eval(match[3]))
     return found
 
 
