@@ -7,7 +7,9 @@ Each engine is started with the same total context and as many slots as people; 
 once and ask one question after the other. Engines take turns, and each figure is the median of the
 rounds, so that what else the machine does meets all alike. `--native` adds the llama.cpp that was
 built here, `--python-server` the server of llama-cpp-python in that Python (with
-`interrupt_requests` off: it answers one at a time), `--sweep` other settings of our own engine.
+`interrupt_requests` off: it answers one at a time), `--sweep` other settings of our own engine,
+of which the fastest meet the engines as we start them once more, in a final: the best of many
+figures is partly luck, and luck does not come twice.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ from appliance.supervisor.ports import free_port
 from appliance.supervisor.probe import ready
 
 CONTEXT = 2048
+FINALISTS = 3
+FINAL_ROUNDS = 9
 QUESTIONS = (
     "Explain how a hospital triages patients in an emergency department.",
     "Describe the water cycle for a pupil of ten years.",
@@ -95,24 +99,25 @@ def python_server(python: str, model: Path, users: int) -> Contender:
     return Contender("llama_cpp.server (Python)", argv, {}, port)
 
 
-def contenders(options: argparse.Namespace) -> Iterator[Contender]:
+def recipes(options: argparse.Namespace) -> list[tuple[str, str]]:
+    native = [("llama.cpp-native-cpu", "native")] if options.native else []
+    return [("llama.cpp-prebuilt-cpu", "prebuilt"), *native]
+
+
+def as_started(options: argparse.Namespace) -> list[Contender]:
+    return [ours(options.model, options.users, *recipe) for recipe in recipes(options)]
+
+
+def swept(options: argparse.Namespace) -> Iterator[Contender]:
     model, users = options.model, options.users
-    yield ours(model, users, "llama.cpp-prebuilt-cpu", "prebuilt")
-    if options.native:
-        yield ours(model, users, "llama.cpp-native-cpu", "native", threads=usable_threads())
-    if options.python_server:
-        yield python_server(options.python_server, model, users)
-    if options.sweep:
-        plain = ours(model, users, "llama.cpp-prebuilt-cpu", "prebuilt, waiting threads spin")
-        yield plain._replace(env={})
-        threads = sorted({1, max(1, usable_threads() // 2), usable_threads(), os.cpu_count() or 1})
-        kinds = [("llama.cpp-prebuilt-cpu", "prebuilt")]
-        kinds += [("llama.cpp-native-cpu", "native")] if options.native else []
-        for (recipe, label), count, ubatch, kv in itertools.product(
-            kinds, threads, (128, 512), ("f16", "q8_0")
-        ):
-            name = f"{label}, {count} threads, ubatch {ubatch}, {kv}"
-            yield ours(model, users, recipe, name, threads=count, ubatch=ubatch, kv_type=kv)
+    plain = ours(model, users, "llama.cpp-prebuilt-cpu", "prebuilt, waiting threads spin")
+    yield plain._replace(env={})
+    threads = sorted({1, max(1, usable_threads() // 2), usable_threads(), os.cpu_count() or 1})
+    for (recipe, label), count, ubatch, kv in itertools.product(
+        recipes(options), threads, (128, 512), ("f16", "q8_0")
+    ):
+        name = f"{label}, {count} threads, ubatch {ubatch}, {kv}"
+        yield ours(model, users, recipe, name, threads=count, ubatch=ubatch, kv_type=kv)
 
 
 @contextmanager
@@ -130,6 +135,9 @@ def serving(contender: Contender, log: Path) -> Iterator[subprocess.Popen[bytes]
     finally:
         process.kill()
         process.wait()
+
+
+Results = dict[str, list[Round]]
 
 
 class Person(threading.Thread):
@@ -195,31 +203,35 @@ def resident_mib(pid: int) -> float:
     return next(int(line.split()[1]) for line in status.splitlines() if "VmRSS" in line) / 1024
 
 
-def compare(field: Sequence[Contender], options: argparse.Namespace) -> None:
+def speed(results: list[Round]) -> float:
+    return statistics.median(result.tokens_per_s for result in results)
+
+
+def compare(field: Sequence[Contender], options: argparse.Namespace, rounds_each: int) -> Results:
     rounds: dict[str, list[Round]] = {contender.name: [] for contender in field}
     memory: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for _ in range(options.rounds):
-            for contender in field:
+        for number in range(rounds_each):
+            for contender in field[:: 1 if number % 2 else -1]:
                 with serving(contender, Path(scratch) / "log") as process:
                     result = one_round(contender.port, options.users, options.asks, options.answer)
                     memory[contender.name] = resident_mib(process.pid)
                 rounds[contender.name].append(result)
                 print(f"  {contender.name}: {result.tokens_per_s:.1f}", file=sys.stderr)
     print_table(rounds, memory)
+    return rounds
 
 
-def print_table(rounds: dict[str, list[Round]], memory: dict[str, float]) -> None:
-    best = max(statistics.median(r.tokens_per_s for r in results) for results in rounds.values())
+def print_table(rounds: Results, memory: dict[str, float]) -> None:
+    best = max(map(speed, rounds.values()))
     print("| engine | tokens/s in all | of the best | first token s | longest gap s | RSS MiB |")
     print("|---|---|---|---|---|---|")
     for name, results in rounds.items():
-        speed = statistics.median(r.tokens_per_s for r in results)
         first = statistics.median(r.first_token_s for r in results)
         gap = statistics.median(r.longest_gap_s for r in results)
         print(
-            f"| {name} | {speed:.1f} | {speed / best:.2f} | {first:.2f} | {gap:.2f} "
-            f"| {memory[name]:.0f} |"
+            f"| {name} | {speed(results):.1f} | {speed(results) / best:.2f} "
+            f"| {first:.2f} | {gap:.2f} | {memory[name]:.0f} |"
         )
 
 
@@ -234,7 +246,15 @@ def main() -> None:
     parser.add_argument("--python-server", metavar="PYTHON")
     parser.add_argument("--sweep", action="store_true")
     options = parser.parse_args()
-    compare(list(contenders(options)), options)
+    field = as_started(options)
+    if options.python_server:
+        field.append(python_server(options.python_server, options.model, options.users))
+    others = list(swept(options)) if options.sweep else []
+    results = compare([*field, *others], options, options.rounds)
+    if options.sweep:
+        others.sort(key=lambda contender: speed(results[contender.name]), reverse=True)
+        print("\nThe final:\n")
+        compare([*as_started(options), *others[:FINALISTS]], options, FINAL_ROUNDS)
 
 
 if __name__ == "__main__":
