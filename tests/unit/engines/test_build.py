@@ -44,7 +44,7 @@ def test_the_prebuilt_engine_is_this_python() -> None:
     assert value_of(command.argv, "--threads") == "6"
     assert value_of(command.argv, "--kv-type") == "q8_0"
     assert command.kind == "process"
-    assert command.env == {"OMP_WAIT_POLICY": "passive"}
+    assert command.env == {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "300"}
     assert command.port == 8000
 
 

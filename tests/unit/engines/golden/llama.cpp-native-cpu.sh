@@ -1,5 +1,6 @@
 ### distill
 export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 /var/lib/appliance/data/engines/llama.cpp/cpu/current/bin/llama-server \
     --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
     --alias deepseek-r1-distill-qwen-7b \
@@ -26,6 +27,7 @@ export OMP_WAIT_POLICY=passive
 
 ### r1
 export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 /var/lib/appliance/data/engines/llama.cpp/cpu/current/bin/llama-server \
     --model /srv/models/deepseek-r1-0528.gguf \
     --alias deepseek-r1-0528 \
@@ -52,6 +54,7 @@ export OMP_WAIT_POLICY=passive
 
 ### v4
 export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 /var/lib/appliance/data/engines/llama.cpp/cpu/current/bin/llama-server \
     --model /srv/models/deepseek-v4-flash.gguf \
     --alias deepseek-v4-flash \

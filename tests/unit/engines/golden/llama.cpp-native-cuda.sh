@@ -1,5 +1,7 @@
 ### distill
 export CUDA_VISIBLE_DEVICES=0,1
+export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 export CUDA_DEVICE_ORDER=PCI_BUS_ID
 /var/lib/appliance/data/engines/llama.cpp/cuda/current/bin/llama-server \
     --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
@@ -30,6 +32,8 @@ export CUDA_DEVICE_ORDER=PCI_BUS_ID
 
 ### r1
 export CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
+export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 export CUDA_DEVICE_ORDER=PCI_BUS_ID
 /var/lib/appliance/data/engines/llama.cpp/cuda/current/bin/llama-server \
     --model /srv/models/deepseek-r1-0528.gguf \
@@ -60,6 +64,8 @@ export CUDA_DEVICE_ORDER=PCI_BUS_ID
 
 ### v4
 export CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
+export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 export CUDA_DEVICE_ORDER=PCI_BUS_ID
 /var/lib/appliance/data/engines/llama.cpp/cuda/current/bin/llama-server \
     --model /srv/models/deepseek-v4-flash.gguf \

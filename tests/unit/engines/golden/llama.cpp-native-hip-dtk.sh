@@ -1,5 +1,7 @@
 ### distill
 export HIP_VISIBLE_DEVICES=0,1
+export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 export LD_LIBRARY_PATH=/opt/dtk/lib
 /var/lib/appliance/data/engines/llama.cpp/hip/current/bin/llama-server \
     --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
@@ -30,6 +32,8 @@ export LD_LIBRARY_PATH=/opt/dtk/lib
 
 ### r1
 export HIP_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
+export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 export LD_LIBRARY_PATH=/opt/dtk/lib
 /var/lib/appliance/data/engines/llama.cpp/hip/current/bin/llama-server \
     --model /srv/models/deepseek-r1-0528.gguf \
@@ -60,6 +64,8 @@ export LD_LIBRARY_PATH=/opt/dtk/lib
 
 ### v4
 export HIP_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
+export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 export LD_LIBRARY_PATH=/opt/dtk/lib
 /var/lib/appliance/data/engines/llama.cpp/hip/current/bin/llama-server \
     --model /srv/models/deepseek-v4-flash.gguf \

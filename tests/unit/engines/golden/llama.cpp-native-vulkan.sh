@@ -1,5 +1,7 @@
 ### distill
 export ZE_AFFINITY_MASK=0,1
+export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 export GGML_VK_VISIBLE_DEVICES=0,1
 /var/lib/appliance/data/engines/llama.cpp/vulkan/current/bin/llama-server \
     --model /srv/models/deepseek-r1-distill-qwen-7b.gguf \
@@ -30,6 +32,8 @@ export GGML_VK_VISIBLE_DEVICES=0,1
 
 ### r1
 export ZE_AFFINITY_MASK=0,1,2,3,4,5,6,7
+export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 export GGML_VK_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
 /var/lib/appliance/data/engines/llama.cpp/vulkan/current/bin/llama-server \
     --model /srv/models/deepseek-r1-0528.gguf \
@@ -60,6 +64,8 @@ export GGML_VK_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
 
 ### v4
 export ZE_AFFINITY_MASK=0,1,2,3,4,5,6,7
+export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 export GGML_VK_VISIBLE_DEVICES=0,1,2,3,4,5,6,7
 /var/lib/appliance/data/engines/llama.cpp/vulkan/current/bin/llama-server \
     --model /srv/models/deepseek-v4-flash.gguf \

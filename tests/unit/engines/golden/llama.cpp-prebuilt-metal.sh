@@ -1,5 +1,6 @@
 ### distill
 export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 /opt/appliance/bin/python \
     -P \
     -m appliance.engines.llamacpp.serve \
@@ -15,6 +16,7 @@ export OMP_WAIT_POLICY=passive
 
 ### r1
 export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 /opt/appliance/bin/python \
     -P \
     -m appliance.engines.llamacpp.serve \
@@ -30,6 +32,7 @@ export OMP_WAIT_POLICY=passive
 
 ### v4
 export OMP_WAIT_POLICY=passive
+export GOMP_SPINCOUNT=300
 /opt/appliance/bin/python \
     -P \
     -m appliance.engines.llamacpp.serve \
