@@ -30,6 +30,11 @@ def free_bytes(path: Path) -> int:
     return shutil.disk_usage(existing).free
 
 
+def knows_its_size(path: Path) -> bool:
+    """Whether a file system says how large it is: drivers of their own (FUSE) may say 0."""
+    return shutil.disk_usage(path).total > 0
+
+
 def place_of(path: Path) -> Path:
     """The directory that a path names: of a device, where its disk is mounted.
 

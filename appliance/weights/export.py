@@ -27,7 +27,13 @@ from appliance.core.inventory import Document
 from appliance.core.progress import Cancel, OnProgress
 from appliance.core.signature import SiteKey, key_text
 from appliance.weights.chunks import blocks_of, save_chunks
-from appliance.weights.disk import disk_errors, free_bytes, place_of, show_bytes
+from appliance.weights.disk import (
+    disk_errors,
+    free_bytes,
+    knows_its_size,
+    place_of,
+    show_bytes,
+)
 from appliance.weights.manifest import MANIFEST, Manifest, ManifestFile, StoredFile, StoredModel
 from appliance.weights.meter import Meter
 from appliance.weights.names import directory_name, is_safe_name
@@ -119,7 +125,7 @@ def _require_space(directory: Path, model: StoredModel) -> None:
     """What an earlier export left there makes room."""
     there = sum(path.stat().st_size for path in _left_there(directory, model))
     free = free_bytes(directory) + there
-    if model.bytes > free:
+    if model.bytes > free and knows_its_size(directory):
         raise DoesNotFit(
             say(
                 "{model} needs {needed} in {path}, free are {free}",

@@ -206,6 +206,16 @@ def test_what_an_older_export_takes_is_room_for_the_new_one(
         export_model(shelf.store, MODEL, tmp_path / "another")
 
 
+def test_a_disk_that_does_not_say_how_large_it_is_is_tried(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as FAT32 behind FUSE, which says 0 of 0."""
+    unknown = SimpleNamespace(total=0, used=0, free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: unknown)
+    out = export_model(shelf.store, MODEL, tmp_path / "usb")
+    assert Path(out.directory, NAME).read_bytes() == DATA
+
+
 def test_a_disk_that_holds_no_large_file_gets_parts(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
