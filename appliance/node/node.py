@@ -34,10 +34,12 @@ from appliance.node.state import State, now
 from appliance.node.statuses import deployment_status
 from appliance.node.traffic import Traffic
 from appliance.ops.deployment import Deployment
+from appliance.ops.store import open_store
 from appliance.supervisor.diagnosis import Diagnosis
 from appliance.supervisor.logs import LogFile
 from appliance.supervisor.running import marked
 from appliance.telemetry.sampler import Sampler
+from appliance.weights.cleanup import clean_up_leftovers
 
 log = logging.getLogger(__name__)
 _RECONCILE_S = 5.0
@@ -87,6 +89,7 @@ class Node:
         self.sampler.start()
         for minder in self._minders:
             minder.start()
+        clean_up_leftovers(open_store(self.paths))
         self.pulls.restore()
         self._thread.start()
 

@@ -5,31 +5,41 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from appliance.core.errors import ApplianceError
 from appliance.core.files import fsync_directory
 from appliance.core.i18n import say
 from appliance.core.progress import Cancel
-from appliance.weights.chunks import ChunkDigests, blocks_of, chunk_count, chunk_range
+from appliance.weights.chunks import (
+    ChunkDigests,
+    blocks_of,
+    chunk_count,
+    chunk_hash,
+    chunk_range,
+)
 from appliance.weights.disk import clone_or_link
-from appliance.weights.meter import Meter
 
 
-def hash_file(path: Path, meter: Meter, cancel: Cancel) -> tuple[str, ChunkDigests]:
-    """SHA-256 of a file and of its chunks, in one read. Raises `OSError`, `Interrupted`."""
+def hash_file(
+    path: Path, on_bytes: Callable[[int], None], cancel: Cancel
+) -> tuple[str, ChunkDigests]:
+    """SHA-256 of a file and the digests of its chunks, in one read.
+
+    `on_bytes` is told of each stretch. Raises `OSError`, `Interrupted`.
+    """
     size = path.stat().st_size
     whole = hashlib.sha256()
     digests: list[bytes] = []
     for index in range(chunk_count(size)):
-        alone = hashlib.sha256()
+        alone = chunk_hash()
         for block in blocks_of(path, *chunk_range(index, size)):
             whole.update(block)
             alone.update(block)
-            meter.reuse(len(block))
+            on_bytes(len(block))
+            cancel.check()
         digests.append(alone.digest())
-        cancel.check()
-        meter.show()
     return whole.hexdigest(), ChunkDigests(size, tuple(digests))
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any
 
-from appliance.weights.chunks import chunk_count
+from appliance.weights.chunks import ChunkHash, chunk_count
 
 _MISSING, _TAKEN, _RESTORED, _IN = 0, 1, 2, 3
-Head = tuple[int, Any]
+Head = tuple[int, ChunkHash]
 """Bytes of a chunk that are in already, and the hash of these."""
 
 

@@ -1,10 +1,15 @@
-"""Digests of the 4 MiB chunks of a file: what finds one bad byte without reading it all again."""
+"""Digests of the 4 MiB chunks of a file: what finds one bad byte without reading it all again.
+
+They are BLAKE3, which takes a fraction of the time of SHA-256. They only ever tell where a file is
+wrong; whether it is right is told by the SHA-256 of the whole.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -15,12 +20,30 @@ from appliance.core.i18n import say
 CHUNK_BYTES = 4 * 1024 * 1024
 """Small enough that four connections together are at most 16 MiB ahead of what is recorded."""
 
-_MAGIC = b"appliance.chunks/1\n"
+_MAGIC = b"appliance.chunks/2\n"
+"""Records of `/1` had SHA-256; they are as good as none."""
 _DIGEST_BYTES = 32
 
 
+class ChunkHash(Protocol):
+    """The digest of a chunk while its bytes come."""
+
+    def update(self, data: bytes, /) -> object:
+        """Take in more of the chunk."""
+
+    def digest(self) -> bytes:
+        """The 32 bytes by which the chunk is known."""
+
+
+def chunk_hash() -> ChunkHash:
+    """Nothing of a chunk so far. It is here alone that a chunk's digest is chosen."""
+    from blake3 import blake3
+
+    return blake3()
+
+
 class ChunkDigests(msgspec.Struct, frozen=True):
-    """SHA-256 of every chunk of a file of `size` bytes; the last chunk may be short."""
+    """The digest of every chunk of a file of `size` bytes; the last chunk may be short."""
 
     size: int
     digests: tuple[bytes, ...]

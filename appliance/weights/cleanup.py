@@ -6,12 +6,13 @@ import shutil
 import stat
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from appliance.weights.disk import disk_errors
 from appliance.weights.manifest import MANIFEST
 from appliance.weights.names import directory_name
-from appliance.weights.partial import is_locked, journal_of, model_of
+from appliance.weights.partial import header_of, held, is_locked, journal_of, model_of
 from appliance.weights.store import Freed, Store, owner_lives
 
 
@@ -22,6 +23,34 @@ def clean_up(store: Store, stale_s: float, keep: Collection[str]) -> Freed:
     """
     with disk_errors(store.root):
         return _removed(_orphans(store, time.time() - stale_s, keep))
+
+
+def clean_up_leftovers(store: Store) -> None:
+    """Remove what nobody can use any more and a killed pull had no time to remove.
+
+    That is journals of files that are placed, wheels of models that are whole, and workspaces of
+    dead processes. Never fails: what cannot be removed now is there the next time.
+    """
+    with suppress(OSError):
+        for path in _children(store.directory("work")):
+            if not owner_lives(path):
+                shutil.rmtree(path, ignore_errors=True)
+        for journal in _children(store.directory("blobs")):
+            if journal.suffix == ".journal":
+                with held(journal) as free:
+                    if free and _is_used_up(store, journal):
+                        journal.with_suffix(".partial").unlink(missing_ok=True)
+                        journal.unlink()
+
+
+def _is_used_up(store: Store, journal: Path) -> bool:
+    if not journal.with_suffix(".partial").exists():
+        return True
+    header = header_of(journal)
+    if header is None or not header.name.endswith(".whl"):
+        return False
+    model = store.find(header.model)
+    return model is not None and store.is_whole(model)
 
 
 def clean_up_pull(store: Store, model_id: str) -> Freed:

@@ -17,6 +17,7 @@ from appliance.core.i18n import say
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # include/uapi/linux/fcntl.h, fs.h
 _FICLONE = 0x40049409  # include/uapi/linux/fs.h
 
@@ -27,6 +28,11 @@ def free_bytes(path: Path) -> int:
     while not existing.exists():
         existing = existing.parent
     return shutil.disk_usage(existing).free
+
+
+def knows_its_size(path: Path) -> bool:
+    """Whether a file system says how large it is: drivers of their own (FUSE) may say 0."""
+    return shutil.disk_usage(path).total > 0
 
 
 def place_of(path: Path) -> Path:
@@ -97,16 +103,32 @@ def _link(source: Path, target: Path) -> bool:
 
 
 def place_link(blob: Path, link: Path) -> None:
-    """Let the readable name `link` be the file `blob`, replacing what had that name."""
+    """Let the readable name `link` be the file `blob`, replacing what had that name.
+
+    Raises `UsageError` where the file system has no links of any kind.
+    """
     link.parent.mkdir(parents=True, exist_ok=True)
     aside = link.with_name(f".{link.name}.{threading.get_native_id()}.link")
     aside.unlink(missing_ok=True)
     try:
         os.link(blob, aside)
     except OSError:
-        aside.symlink_to(os.path.relpath(blob, link.parent))
+        _symlink(blob, aside)
     aside.replace(link)
     aside.unlink(missing_ok=True)  # rename(2) of two links to one file leaves both names
+
+
+def _symlink(blob: Path, link: Path) -> None:
+    try:
+        link.symlink_to(os.path.relpath(blob, link.parent))
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        raise UsageError(
+            say("the file system of {path} has no links, which the store needs", path=link.parent),
+            hint=say("keep the store on another one, such as ext4 or xfs: set APPLIANCE_HOME"),
+            code="NO-LINKS",
+        ) from error
 
 
 def exchange(new: Path, old: Path) -> None:

@@ -10,8 +10,10 @@ DIR/MODEL/SIGNATURE        that site's signature of SHA256SUMS
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -25,13 +27,20 @@ from appliance.core.inventory import Document
 from appliance.core.progress import Cancel, OnProgress
 from appliance.core.signature import SiteKey, key_text
 from appliance.weights.chunks import blocks_of, save_chunks
-from appliance.weights.disk import disk_errors, free_bytes, place_of, show_bytes
+from appliance.weights.disk import (
+    disk_errors,
+    free_bytes,
+    knows_its_size,
+    place_of,
+    show_bytes,
+)
 from appliance.weights.manifest import MANIFEST, Manifest, ManifestFile, StoredFile, StoredModel
 from appliance.weights.meter import Meter
-from appliance.weights.names import directory_name
+from appliance.weights.names import directory_name, is_safe_name
 from appliance.weights.request import PullRequest, request_from_disk
-from appliance.weights.seal import write_seal
-from appliance.weights.sources.exported import chunks_beside, is_export, part_name
+from appliance.weights.seal import SUMS, write_seal
+from appliance.weights.sources.caches import read_sums
+from appliance.weights.sources.exported import chunks_beside, is_export, part_name, parts_of
 from appliance.weights.store import Store
 
 FAT32_PART_BYTES = (1 << 32) - (4 << 20)
@@ -62,12 +71,13 @@ def export_model(
 ) -> Export:
     """Write a model below `target`, flushed, hashed while it is read, signed with `key`.
 
-    FAT32 gets parts that it can hold, or what `part_bytes` says.
+    FAT32, and what else cannot hold so large a file, gets parts, or what `part_bytes` says.
 
     `target` may be the device of a mounted disk.
 
     Raises `DoesNotFit` before the first byte, `VerificationFailed` for a store that is damaged,
-    `UsageError` for a model that is not there and for a disk that is not mounted.
+    `UsageError` for a model that is not there, for a disk that is not mounted and for names that
+    its file system cannot tell apart.
     """
     target = place_of(target)
     model = store.find(model_id)
@@ -82,13 +92,40 @@ def export_model(
         part_bytes = FAT32_PART_BYTES
     with disk_errors(target):
         directory.mkdir(parents=True, exist_ok=True)
+        _check_names(directory, model)
         _require_space(directory, model)
         return _Exporting(store, model, directory, part_bytes, key, on_progress, cancel).run()
 
 
+def _check_names(directory: Path, model: StoredModel) -> None:
+    """Refuse names that become one on this disk, or another: FAT looks at neither the case of
+    letters nor at dots at the end.
+    """
+    names = [file.name for file in model.files]
+    if directory.with_name(directory.name.swapcase()).exists():
+        count = Counter(name.casefold() for name in names)
+        wrong = [name for name in names if count[name.casefold()] > 1]
+    else:
+        wrong = []
+    if directory.with_name(f"{directory.name}.").exists():
+        wrong += [n for n in names if any(part.endswith((".", " ")) for part in n.split("/"))]
+    if wrong:
+        raise UsageError(
+            say(
+                "the file system of {path} cannot hold {names} as they are called",
+                path=directory,
+                names=", ".join(wrong),
+            ),
+            hint=say("use a disk with another one, such as ext4"),
+            code="BAD-NAME",
+        )
+
+
 def _require_space(directory: Path, model: StoredModel) -> None:
-    free = free_bytes(directory)
-    if model.bytes > free:
+    """What an earlier export left there makes room."""
+    there = sum(path.stat().st_size for path in _left_there(directory, model))
+    free = free_bytes(directory) + there
+    if model.bytes > free and knows_its_size(directory):
         raise DoesNotFit(
             say(
                 "{model} needs {needed} in {path}, free are {free}",
@@ -100,6 +137,14 @@ def _require_space(directory: Path, model: StoredModel) -> None:
             hint=say("use a larger disk"),
             code="NO-SPACE",
         )
+
+
+def _left_there(directory: Path, model: StoredModel) -> set[Path]:
+    """Files of an earlier export of the model, which may have been cut in other parts or short."""
+    names = [name for name in read_sums(directory / SUMS) if is_safe_name(name)]
+    wholes = [directory / file.name for file in model.files]
+    parts = [path for whole in wholes for path in parts_of(whole).values()]
+    return {path for path in (*(directory / n for n in names), *wholes, *parts) if path.is_file()}
 
 
 def _filesystem_of(path: Path) -> str:
@@ -139,10 +184,10 @@ class _Exporting:
         self.sums: dict[str, str] = {}
 
     def run(self) -> Export:
-        (self.directory / MANIFEST).unlink(missing_ok=True)
+        self._remove_older()
         for file in self.model.files:
             self.meter.enter("place", file.name)
-            self._write(file)
+            self._write_whole_or_in_parts(file)
         files = list(self.sums)
         manifest = to_json(_manifest_of(self.model), indent=2).encode()
         self.sums |= {path: _sha256(self.directory / path) for path in self._chunk_records()}
@@ -159,9 +204,29 @@ class _Exporting:
             key=key_text(self.key.public) if self.key else None,
         )
 
+    def _remove_older(self) -> None:
+        """All that this export will not write over; the manifest first: this is no export now."""
+        (self.directory / MANIFEST).unlink(missing_ok=True)
+        names = [name for file in self.model.files for name, _, _ in self._pieces(file)]
+        for path in _left_there(self.directory, self.model) - {self.directory / n for n in names}:
+            path.unlink()
+
     def _chunk_records(self) -> list[str]:
         records = {chunks_beside(self.directory, file.sha256) for file in self.model.files}
         return sorted(str(path.relative_to(self.directory)) for path in records if path.exists())
+
+    def _write_whole_or_in_parts(self, file: StoredFile) -> None:
+        """A disk behind a network or a driver of its own does not say that it is FAT32."""
+        done = self.meter.fetched
+        try:
+            self._write(file)
+        except OSError as error:
+            if error.errno != errno.EFBIG or self.part_bytes:
+                raise
+            self.meter.add(done - self.meter.fetched)
+            (self.directory / file.name).unlink()
+            self.part_bytes = FAT32_PART_BYTES
+            self._write(file)
 
     def _write(self, file: StoredFile) -> None:
         whole = hashlib.sha256()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 import time
@@ -14,7 +13,7 @@ from appliance.core.errors import VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.progress import Cancel
 from appliance.weights.chain import Chain, Offer
-from appliance.weights.chunkmap import ChunkMap
+from appliance.weights.chunkmap import ChunkMap, Head
 from appliance.weights.chunks import (
     CHUNK_BYTES,
     ChunkDigests,
@@ -281,11 +280,11 @@ class Fetch:
         self._chunks.give_back([other for other in rest if other < index])
         return [other for other in rest if other > index]
 
-    def head(self, index: int) -> tuple[int, hashlib._Hash] | None:
+    def head(self, index: int) -> Head | None:
         """The part of a chunk that an earlier transfer brought."""
         return self._chunks.head(index)
 
-    def give_back(self, indexes: list[int], head: tuple[int, hashlib._Hash] | None) -> None:
+    def give_back(self, indexes: list[int], head: Head | None) -> None:
         """What a transfer did not bring."""
         self._chunks.give_back(indexes, head)
 

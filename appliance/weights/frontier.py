@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from appliance.weights.chunkmap import ChunkMap
+from appliance.weights.chunks import chunk_hash
 from appliance.weights.partial import Partial
 
 
@@ -48,7 +49,7 @@ class Frontier(threading.Thread):
         return whole
 
     def _check(self, whole: hashlib._Hash, index: int) -> hashlib._Hash | None:
-        longer, alone = whole.copy(), hashlib.sha256()
+        longer, alone = whole.copy(), chunk_hash()
         for block in self._partial.blocks(index):
             longer.update(block)
             alone.update(block)

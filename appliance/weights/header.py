@@ -6,7 +6,8 @@ import logging
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -79,10 +80,24 @@ def check_header(path: Path, name: str) -> None:
 
     It is read in a process without rights. Raises `VerificationFailed`.
     """
+    with inspecting(path, name) as inspect:
+        inspect()
+
+
+@contextmanager
+def inspecting(path: Path, name: str) -> Iterator[Callable[[], None]]:
+    """What `check_header` does, to be called once the file is whole: the process starts meanwhile.
+
+    A file that is replaced by another in this time is not noticed.
+    """
     if not is_inspected(name):
+        yield lambda: None
         return
-    with path.open("rb") as stream:
-        verdict = _good(_inspected(stream, name), name)
+    with path.open("rb") as stream, _inspector(stream, name) as process:
+        yield lambda: _check_split(name, _good(_verdict(process, name), name))
+
+
+def _check_split(name: str, verdict: Verdict) -> None:
     part, split = split_set(name), verdict.split
     if part and split and (part[1], part[2]) != split:
         raise VerificationFailed(
@@ -111,7 +126,8 @@ def check_template(template: str, name: str) -> None:
     with tempfile.TemporaryFile() as stream:
         stream.write(template.encode(errors="replace"))
         stream.seek(0)
-        _good(_inspected(stream, "chat_template.jinja"), name)
+        with _inspector(stream, "chat_template.jinja") as process:
+            _good(_verdict(process, name), name)
 
 
 def _good(verdict: Verdict, name: str) -> Verdict:
@@ -122,19 +138,25 @@ def _good(verdict: Verdict, name: str) -> Verdict:
     )
 
 
-def _inspected(stream: IO[bytes], name: str) -> Verdict:
+@contextmanager
+def _inspector(stream: IO[bytes], name: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The process that will look at an open file; it is gone afterwards, whether it did or not."""
+    number, pipe = stream.fileno(), subprocess.PIPE
+    argv = [sys.executable, "-P", "-m", "appliance.weights.inspector", name, str(number)]
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, pass_fds=[number]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _verdict(process: subprocess.Popen[bytes], name: str) -> Verdict:
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "appliance.weights.inspector", name],
-            stdin=stream,
-            capture_output=True,
-            timeout=_INSPECTION_S,
-            check=False,
-        )
+        printed, errors = process.communicate(timeout=_INSPECTION_S)
     except subprocess.TimeoutExpired:
         return Verdict(error=say("its header takes too long to read"))
     try:
-        return Verdict.read(done.stdout)
+        return Verdict.read(printed)
     except ValueError:
-        logger.warning("inspecting %s: exit %s, %s", name, done.returncode, done.stderr[-500:])
+        logger.warning("inspecting %s: exit %s, %s", name, process.returncode, errors[-500:])
         return Verdict(error=say("its header cannot be read"))

@@ -1,9 +1,10 @@
 """Looks at a model file's header in a process without rights.
 
-`python -m appliance.weights.inspector NAME`: the file is standard input, already open; the name
-decides the format: `*.jinja` is a chat template alone, `*.json` a document that may hold some.
-Before the first byte is read the process gives up its rights: files, network, other processes,
-memory above a limit (see `sandbox`). Prints one `Verdict` as JSON.
+`python -m appliance.weights.inspector NAME NUMBER`: the file is open under that number and whole
+once standard input has ended. The name decides the format: `*.jinja` is a chat template alone,
+`*.json` a document that may hold some. Before the first byte is read the process gives up its
+rights: files, network, other processes, memory above a limit (see `sandbox`). Prints one `Verdict`
+as JSON.
 """
 
 from __future__ import annotations
@@ -57,25 +58,27 @@ def _is_plain(text: Text | str | int | float | None) -> bool:
 
 
 def main() -> None:
-    """Inspect standard input under the name given."""
+    """Inspect what is open under the number given, as a file of the name given."""
+    name, file = sys.argv[1], int(sys.argv[2])
     objection(_EVERYTHING)  # imports what it needs while we may still read where that is
-    size = os.fstat(0).st_size
+    sys.stdin.buffer.read()
+    size = os.fstat(file).st_size
     give_up_rights()
-    print(msgspec.json.encode(_verdict(sys.argv[1], size)).decode())  # noqa: T201
+    print(msgspec.json.encode(_verdict(name, file, size)).decode())  # noqa: T201
 
 
-def _verdict(name: str, size: int) -> Verdict:
+def _verdict(name: str, file: int, size: int) -> Verdict:
     try:
-        return Verdict(split=_inspect(name, size))
+        return Verdict(split=_inspect(name, file, size))
     except ApplianceError as error:
         return Verdict(error=error.what, hint=error.hint, code=error.code)
     except (MemoryError, RecursionError):
         return Verdict(error=say("its header asks for too much memory"))
 
 
-def _inspect(name: str, size: int) -> tuple[int, int] | None:
+def _inspect(name: str, file: int, size: int) -> tuple[int, int] | None:
     def read_at(offset: int, length: int) -> bytes:
-        return os.pread(0, length, offset)
+        return os.pread(file, length, offset)
 
     if name.lower().endswith(".safetensors"):
         check_safetensors(read_at, size)

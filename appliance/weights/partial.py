@@ -14,6 +14,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -31,9 +32,9 @@ _MAX_HEADER_BYTES = 4096
 
 
 class JournalHeader(msgspec.Struct, frozen=True, kw_only=True):
-    """What the partial file is going to be. Another size or chunk size starts afresh."""
+    """What the partial file is going to be. Another size or kind of chunk starts afresh."""
 
-    version: int = 1
+    version: int = 2
     size: int
     chunk_bytes: int = CHUNK_BYTES
     name: str
@@ -134,7 +135,8 @@ class Partial:
 
     def _mend(self, spoiled: Spoiled) -> None:
         """Take over a placed file with its good chunks; its links see it become whole again."""
-        spoiled.path.chmod(0o644)
+        with suppress(PermissionError):
+            spoiled.path.chmod(0o644)
         data = os.open(spoiled.path, os.O_RDWR | os.O_CLOEXEC)
         os.close(self._data)
         self._data = data
@@ -227,7 +229,8 @@ class Partial:
     def place(self, target: Path) -> None:
         """The whole, verified file gets its name; the journal goes."""
         self.check_ours()
-        os.fchmod(self._data, 0o444)
+        with suppress(PermissionError):  # file systems without modes
+            os.fchmod(self._data, 0o444)
         os.fsync(self._data)
         self.path.replace(target)
         fsync_directory(target.parent)
@@ -240,29 +243,47 @@ def journal_of(path: Path) -> Path:
     return path.with_suffix(".journal")
 
 
-def model_of(journal: Path) -> str | None:
-    """The model whose file is on its way there; `None` where that cannot be read."""
+def header_of(journal: Path) -> JournalHeader | None:
+    """Which file of which model is on its way there; `None` where that cannot be read."""
     try:
         with journal.open("rb") as stream:
-            header = parse_journal(stream.read(_MAX_HEADER_BYTES))[0]
+            return parse_journal(stream.read(_MAX_HEADER_BYTES))[0]
     except OSError:
         return None
+
+
+def model_of(journal: Path) -> str | None:
+    """The model whose file is on its way there; `None` where that cannot be read."""
+    header = header_of(journal)
     return header.model if header else None
 
 
 def is_locked(journal: Path) -> bool:
     """Whether a pull is working on it right now."""
+    with held(journal) as free:
+        return free is False
+
+
+@contextmanager
+def held(journal: Path) -> Iterator[bool | None]:
+    """Keep pulls from a journal meanwhile; False where one works on it, `None` without one."""
     try:
         fd = os.open(journal, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
-        return False
+        yield None
+        return
+    try:
+        yield _lock(fd)
+    finally:
+        os.close(fd)
+
+
+def _lock(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
+        return False
+    return True
 
 
 def _locked(path: Path, cancel: Cancel) -> int:
@@ -270,14 +291,12 @@ def _locked(path: Path, cancel: Cancel) -> int:
     while True:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(fd).st_nlink > 0:
+            locked = _lock(fd)
+            if locked and os.fstat(fd).st_nlink > 0:
                 return fd
-            os.close(fd)  # the other pull was done and removed it under us
-        except BlockingIOError:
-            os.close(fd)
-            if cancel.wait(0.2):
-                cancel.check()
         except BaseException:
             os.close(fd)
             raise
+        os.close(fd)  # where it is ours but has no name: the other pull was done and removed it
+        if not locked and cancel.wait(0.2):
+            cancel.check()

@@ -16,10 +16,11 @@ from appliance.core.reference import IndexReference
 from appliance.weights.adopt import adopt, can_adopt, hash_file
 from appliance.weights.chain import Chain, Offer
 from appliance.weights.chunks import CHUNK_BYTES
+from appliance.weights.cleanup import clean_up_leftovers
 from appliance.weights.disk import disk_errors
 from appliance.weights.faults import SourceFault
 from appliance.weights.fetch import Fetched, FetchOptions, Wanted, affordable
-from appliance.weights.header import check_header, remote_header
+from appliance.weights.header import check_header, inspecting, remote_header
 from appliance.weights.http import Http
 from appliance.weights.limit import Limit, parse_limit
 from appliance.weights.manifest import ManifestFile, StoredModel
@@ -77,6 +78,7 @@ def pull(
             stored, fetched = work.run()
     else:
         fetched = 0
+    clean_up_leftovers(store)
     return Pull(
         model=stored.id,
         files=[
@@ -161,6 +163,7 @@ class _Pulling:
         self.meter.restart()
         total = self.meter.total = sum(target.size for target in targets)
         self.pace = Pace(min(self.options.connections, affordable(total)))
+        self.store.require_links()
         with reserved(self._require_space(targets)):
             done = self._bring_all(targets)
         self.meter.enter("place")
@@ -299,7 +302,7 @@ class _Pulling:
         label = target.offers[0].source.label
         self.meter.enter("verify", target.name)
         status = path.stat()
-        sha256, chunks = hash_file(path, self.meter, self.cancel)
+        sha256, chunks = hash_file(path, self._reused, self.cancel)
         if target.sha256 not in (None, sha256):
             raise wrong_file(label, target.name, target.sha256, sha256)
         check_header(path, target.name)
@@ -307,6 +310,10 @@ class _Pulling:
             self.store.keep_chunks(sha256, chunks)
             adopt(path, self.store.blob(sha256), status)
         return sha256, label
+
+    def _reused(self, size: int) -> None:
+        self.meter.reuse(size)
+        self.meter.show()
 
     def _fetch(self, target: Target) -> tuple[str, str]:
         self.meter.enter("fetch", target.name)
@@ -317,10 +324,11 @@ class _Pulling:
             if reused := self._reuse(target):  # another pull placed it while we waited
                 partial.discard()
                 return reused
-            fetched = self._fetched(target, header, partial)
-            self.meter.enter("verify", target.name)
-            partial.check_ours()
-            check_header(partial.path, target.name)
+            with inspecting(partial.path, target.name) as inspect:
+                fetched = self._fetched(target, header, partial)
+                self.meter.enter("verify", target.name)
+                partial.check_ours()
+                inspect()
             self._place(partial, fetched, target.size)
         except VerificationFailed:
             partial.discard()
@@ -356,14 +364,15 @@ class _Pulling:
         )
 
     def _described(self, target: Target) -> Wanted:
-        known = [offer.file.chunks for offer in target.offers if offer.file.chunks]
         ours = self.store.chunks(target.sha256) if target.sha256 else None
+        records = [ours, *(offer.file.chunks for offer in target.offers)]
+        known = [chunks for chunks in records if chunks and chunks.size == target.size]
         return Wanted(
             name=target.name,
             size=target.size,
             sha256=target.sha256,
             git_sha1=target.git_sha1,
-            chunks=ours or (known[0] if known else None),
+            chunks=known[0] if known else None,
         )
 
     def _chain(self, target: Target) -> Chain:

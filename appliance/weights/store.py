@@ -184,6 +184,13 @@ class Store:
                 code="NO-SPACE",
             )
 
+    def require_links(self) -> None:
+        """Refuse before the first byte a file system without links. Raises `UsageError`."""
+        with self._one_at_a_time():
+            trial = self.directory("incoming") / ".trial"
+            place_link(trial.with_name(".lock"), trial)
+            trial.unlink()
+
     def partial(self, key: str) -> Path:
         """Where a file on its way is put together: beside the blob it becomes."""
         return self.blobs() / f"{key}.partial"

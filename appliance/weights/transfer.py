@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from appliance.core.i18n import say
 from appliance.weights.chain import Offer
-from appliance.weights.chunks import CHUNK_BYTES, chunk_range
+from appliance.weights.chunks import CHUNK_BYTES, chunk_hash, chunk_range
 from appliance.weights.faults import SourceFault
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Transfer:
         self._offer = offer
         self._left = indexes
         head = fetch.head(indexes[0])
-        self._got, self._hash = head or (0, hashlib.sha256())
+        self._got, self._hash = head or (0, chunk_hash())
         self._parts: list[memoryview] = []
         self._gathered = 0
         self._gathered_at = time.monotonic()
@@ -83,7 +82,7 @@ class Transfer:
         if last or late or self._gathered >= _GATHER_BYTES:
             self._put()
         if last:
-            digest, self._hash, self._got = self._hash.digest(), hashlib.sha256(), 0
+            digest, self._hash, self._got = self._hash.digest(), chunk_hash(), 0
             self._fetch.complete(self._offer, self._left[0], digest)
             self._left.pop(0)
 

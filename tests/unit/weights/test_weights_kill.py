@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import shutil
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from shelf import CHUNK, MIB, Shelf, some_bytes
 
 from appliance.core.progress import Cancel
-from appliance.weights.chunks import chunk_range
+from appliance.weights.chunks import chunk_hash, chunk_range
 from appliance.weights.partial import (
     JournalHeader,
     Partial,
@@ -105,6 +104,26 @@ def test_the_next_pull_removes_a_record_that_a_killed_one_had_half_written(shelf
     assert shelf.leftovers() == []
 
 
+def test_the_next_pull_removes_the_journal_of_a_file_that_a_killed_one_had_placed(
+    shelf: Shelf,
+) -> None:
+    left = journal_of(shelf.store.partial("sha256-placed"))
+    left.write_bytes(encode_header(HEADER))
+
+    shelf.pull()
+
+    assert shelf.leftovers() == []
+
+
+def test_a_journal_that_a_pull_works_on_is_left_to_it(shelf: Shelf) -> None:
+    path = shelf.store.partial("sha256-elsewhere")
+    working = Partial.open(path, HEADER, Cancel())
+    path.unlink()  # as in the moment before it is made
+    shelf.pull()
+    assert journal_of(path).exists()
+    working.close()
+
+
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -142,7 +161,9 @@ def _partial_with(path: Path, done: set[int]) -> None:
     for index in sorted(done):
         start_at, end = chunk_range(index, SIZE)
         partial.write(start_at, memoryview(DATA[start_at:end]))
-        partial.record(index, hashlib.sha256(DATA[start_at:end]).digest())
+        alone = chunk_hash()
+        alone.update(DATA[start_at:end])
+        partial.record(index, alone.digest())
     partial.close()
 
 

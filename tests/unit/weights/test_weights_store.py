@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hub import LoopbackHub
-from shelf import CHUNK, MIB, Shelf, some_bytes
+from shelf import CHUNK, MIB, Shelf, old_chunk_record, some_bytes
 
 from appliance.core.errors import DoesNotFit, Interrupted, UsageError, VerificationFailed
 from appliance.core.progress import Cancel
@@ -152,15 +155,89 @@ def test_verify_names_the_range_of_one_bad_byte(shelf: Shelf) -> None:
     assert f"{NAME}: bytes {CHUNK}-{2 * CHUNK - 1}" in str(caught.value)
 
 
-def test_verify_without_chunk_digests_still_hashes_the_file(shelf: Shelf) -> None:
+def forget_chunks(shelf: Shelf) -> None:
     for path in (shelf.store.root / "chunks").iterdir():
         path.unlink()
-    shelf.store.verify(MODEL)
+
+
+def test_verify_without_chunk_digests_still_hashes_the_file(shelf: Shelf) -> None:
+    forget_chunks(shelf)
     spoil(shelf, 300)
     with pytest.raises(VerificationFailed, match="SHA-256 is"):
         shelf.store.verify(MODEL)
     assert shelf.pull().bytes_fetched == len(DATA)
     shelf.store.verify(MODEL)
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+def test_verify_puts_chunk_digests_on_record_where_there_are_none(
+    shelf: Shelf, is_old: bool
+) -> None:
+    forget_chunks(shelf)
+    stored = shelf.store.find(MODEL)
+    assert stored is not None
+    if is_old:
+        record = shelf.store.root / "chunks" / f"sha256-{stored.files[0].sha256}"
+        record.write_bytes(old_chunk_record(DATA))
+    shelf.store.verify(MODEL)
+    spoil(shelf, CHUNK + 5, b"\0")
+    with pytest.raises(VerificationFailed, match=f"{NAME}: bytes {CHUNK}-{2 * CHUNK - 1}"):
+        shelf.store.verify(MODEL)
+    assert shelf.pull().bytes_fetched == CHUNK
+
+
+def test_quick_verify_hashes_a_file_that_was_written_where_there_are_no_chunk_digests(
+    shelf: Shelf,
+) -> None:
+    forget_chunks(shelf)
+    assert shelf.store.verify(MODEL, quick=True).bytes == 0
+    spoil(shelf, 300)
+    with pytest.raises(VerificationFailed, match="SHA-256 is"):
+        shelf.store.verify(MODEL, quick=True)
+
+
+@pytest.mark.parametrize("errno_", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_file_system_without_hard_links_gets_others(
+    hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errno_: int
+) -> None:
+    shelf = Shelf(hub, tmp_path)
+    shelf.add(NAME, DATA)
+    monkeypatch.setattr(os, "link", refuses(errno_))
+    assert shelf.content(shelf.pull(), NAME) == DATA
+    shelf.store.verify(MODEL)
+    assert shelf.store.remove(MODEL).bytes == len(DATA)
+
+
+def test_a_file_system_without_links_is_refused_before_the_first_byte(
+    hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(hub, tmp_path)
+    shelf.add(NAME, DATA)
+    monkeypatch.setattr(os, "link", refuses(errno.EPERM))
+    monkeypatch.setattr(os, "symlink", refuses(errno.EPERM))
+    with pytest.raises(UsageError, match="no links") as caught:
+        shelf.pull()
+    assert caught.value.code == "NO-LINKS"
+    assert hub.bytes_sent == 0
+
+
+def test_a_file_system_without_modes_will_do(
+    hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(hub, tmp_path)
+    shelf.add(NAME, DATA)
+    monkeypatch.setattr(os, "fchmod", refuses(errno.EPERM))
+    monkeypatch.setattr(os, "chmod", refuses(errno.EPERM))
+    assert shelf.content(shelf.pull(), NAME) == DATA
+
+
+def refuses(number: int) -> Callable[..., NoReturn]:
+    """What a file system that knows no such thing says."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
 
 
 def test_quick_verify_sees_size_and_absence(shelf: Shelf) -> None:
