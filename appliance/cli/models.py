@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 import msgspec
 
 from appliance.cli.catalogue import update
+from appliance.cli.diagnostics import note
 from appliance.cli.hardware import json_option
-from appliance.cli.options import Group, settings_of
+from appliance.cli.options import Group, Settings, settings_of
 from appliance.cli.output import print_documents
 from appliance.cli.peers import PEER_COMMANDS
 from appliance.cli.progress import ProgressLine
 from appliance.cli.pulls import JOB_COMMANDS
 from appliance.cli.store import STORE_COMMANDS
-from appliance.core.i18n import _
+from appliance.core.i18n import _, say
 from appliance.core.paths import find_paths
 from appliance.core.pull import Progress, Pull
 from appliance.core.reference import from_here, parse_reference
@@ -82,7 +85,20 @@ def pull(ctx: click.Context, reference: str, limit: str | None, as_json: bool) -
                 line.show(msgspec.convert(message, Progress))
             elif message["schema"] == "appliance.pull/1":
                 line.end()
-                _print_pull(msgspec.convert(message, Pull), quiet=as_json)
+                result = msgspec.convert(message, Pull)
+                _note_trust(result, settings)
+                _print_pull(result, quiet=as_json)
+
+
+def _note_trust(result: Pull, settings: Settings) -> None:
+    """Say it where nobody published what a file must be."""
+    names = [Path(file.path).name for file in result.files if file.trust == "first-use"]
+    if names:
+        text = say(
+            "nobody publishes a hash of {names}: this first copy is trusted, and that is recorded",
+            names=", ".join(names[:3]) + (" …" if len(names) > 3 else ""),
+        )
+        note(text, settings)
 
 
 def _print_pull(result: Pull, *, quiet: bool) -> None:

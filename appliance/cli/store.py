@@ -87,13 +87,15 @@ def import_models(
     ctx: click.Context, paths: tuple[Path, ...], require_signature: bool, as_json: bool
 ) -> None:
     """Take models from disks: exported directories, several copies of one, or plain files."""
+    from appliance.core.reference import FileReference
     from appliance.ops.store import open_store, seals
     from appliance.weights.disk import place_of
 
     places = find_paths()
     paths = tuple(place_of(path) for path in paths)
     requests = _requests(paths)
-    for verdict in seals(paths, places, require=require_signature):
+    taken = [Path(s.path) for r in requests for s in r.sources if isinstance(s, FileReference)]
+    for verdict in seals(taken, places, require=require_signature):
         note(verdict.text, settings_of(ctx))
     store = open_store(places)
     for request in requests:

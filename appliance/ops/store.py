@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,18 @@ from appliance.core.i18n import say
 from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
 from appliance.core.pull import Pull
-from appliance.core.reference import parse_reference
+from appliance.core.reference import FileReference, parse_reference
 from appliance.core.status import DeploymentStatus
 from appliance.ops.sources import permitted
 from appliance.weights.disk import disk_errors
 from appliance.weights.export import exports_in
 from appliance.weights.limit import parse_limit
-from appliance.weights.pull import FetchOptions, pull, request_for
+from appliance.weights.pull import FetchOptions, PullRequest, pull, request_for
 from appliance.weights.seal import Verdict, judge
+from appliance.weights.sources.exported import is_export
 from appliance.weights.store import Store, StoredModel
 
+log = logging.getLogger(__name__)
 _GIB = 1 << 30
 
 
@@ -60,6 +63,7 @@ def pull_model(
     """Fetch what `reference` names into the store, no faster than `limit` or the settings say."""
     wanted = request_for(parse_reference(reference), load_catalogue())
     request = permitted(wanted, load_config(paths).hubs.order)
+    judge_disks(request, paths)
     return pull(
         request,
         open_store(paths),
@@ -67,6 +71,16 @@ def pull_model(
         cancel=cancel,
         options=fetch_options(paths, limit),
     )
+
+
+def judge_disks(request: PullRequest, paths: Paths) -> None:
+    """Look at the signatures of the exported models among the sources.
+
+    Raises `VerificationFailed` for one that does not hold, or is not by whom it says.
+    """
+    places = [Path(s.path) for s in request.sources if isinstance(s, FileReference)]
+    for verdict in seals([place for place in places if is_export(place)], paths, require=False):
+        log.info("%s", verdict.text)
 
 
 def seals(places: Sequence[Path], paths: Paths, *, require: bool) -> list[Verdict]:

@@ -37,7 +37,7 @@ from appliance.ops.refusals import instead_of_the_processor, nothing_fits
 from appliance.ops.replanning import with_less_memory
 from appliance.ops.services import Request, Services
 from appliance.ops.sources import from_source, hubs_of
-from appliance.ops.store import fetch_options, open_store
+from appliance.ops.store import fetch_options, judge_disks, open_store
 from appliance.ops.tuning import tuned
 from appliance.ops.usable import HOLDING, every_card_is_held, free_inventory
 from appliance.supervisor.diagnosis import way_out_of
@@ -269,6 +269,7 @@ class MainJob:
         request = from_source(wanted, self._request.source, ground.hubs)
         paths = self._services.paths
         store = open_store(paths)
+        judge_disks(request, paths)
         pull(
             request,
             store,

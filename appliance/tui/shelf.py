@@ -27,19 +27,21 @@ class StoreShelf:
 
     def export(self, model: str, directory: Path, tell: OnProgress, cancel: Cancel) -> str:
         """Write it to a disk, with its hashes."""
+        from appliance.core.signature import site_key
         from appliance.ops.store import open_store, stored_model_named
         from appliance.weights.export import export_model
 
         store = open_store(self._paths)
         kept = stored_model_named(model, store)
-        done = export_model(store, kept.id, directory, on_progress=tell, cancel=cancel)
+        key = site_key(self._paths)
+        done = export_model(store, kept.id, directory, key=key, on_progress=tell, cancel=cancel)
         return _("{model} is in {directory}").format(model=model, directory=done.directory)
 
     def take(self, place: Path, tell: OnProgress, cancel: Cancel) -> str:
         """Take in whatever models a disk or a file holds."""
         from appliance.catalog.models import load_catalogue
         from appliance.core.reference import FileReference
-        from appliance.ops.store import open_store
+        from appliance.ops.store import open_store, seals
         from appliance.weights.disk import place_of
         from appliance.weights.export import import_requests
         from appliance.weights.pull import pull, request_for
@@ -50,10 +52,11 @@ class StoreShelf:
         else:
             file = FileReference(str(place.absolute()))
             requests = [request_for(file, load_catalogue())]
+        vouched = [str(verdict.text) for verdict in seals([place], self._paths, require=False)]
         for request in requests:
             pull(request, open_store(self._paths), on_progress=tell, cancel=cancel)
         names = ", ".join(request.model for request in requests)
-        return _("{model}: imported and verified").format(model=names)
+        return "; ".join([_("{model}: imported and verified").format(model=names), *vouched])
 
     def remove(self, model: str, *, in_use: Collection[str]) -> str:
         """Remove it. Raises `UsageError` for one that is served."""

@@ -21,6 +21,7 @@ from appliance.weights.inspector import Verdict
 from appliance.weights.model_facts import TEMPLATE_DOCUMENTS
 from appliance.weights.names import entry_name, files_in, split_set
 from appliance.weights.probe import source_for
+from appliance.weights.request import glob_of
 from appliance.weights.sources.base import RemoteFile, Source
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,7 @@ def remote_header(reference: HubReference | PeerReference) -> GgufHeader:
     try:
         with Http() as http:
             source = source_for(reference, http)
-            glob = reference.glob if isinstance(reference, HubReference) else None
-            files = files_in(source.listing(), glob, source.label)
+            files = files_in(source.listing(), glob_of(reference), source.label)
             file = gguf_of(files)
             if file is None:
                 raise UsageError(
@@ -99,7 +99,7 @@ def inspecting(path: Path, name: str) -> Iterator[Callable[[], None]]:
 
 def _check_split(name: str, verdict: Verdict) -> None:
     part, split = split_set(name), verdict.split
-    if part and split and (part[1], part[2]) != split:
+    if split and (part is None or part[1:] != split):
         raise VerificationFailed(
             say(
                 "{name} says inside that it is part {no} of {count}",

@@ -29,7 +29,8 @@ from appliance.weights.peers import known_peers, no_peer
 from appliance.weights.proxy import proxy_refused, unreached_proxy, usable_proxy
 
 _MAX_REDIRECTS = 10
-_MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
+_MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
+"""The longest honest ones, 3,000 entries of a hub or all files of a package, have 10 MB."""
 _LIMITS = httpx.Limits(max_connections=64, keepalive_expiry=20.0)
 _IDENTITY = {"Accept-Encoding": "identity", "User-Agent": "appliance"}
 
@@ -83,7 +84,7 @@ class Http:
         answer, raw = self.page(url, headers)
         try:
             return answer, json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             return answer, None
 
     def page(self, url: str, headers: dict[str, str]) -> tuple[Answer, bytes]:

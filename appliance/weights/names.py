@@ -14,6 +14,12 @@ from appliance.weights.faults import not_the_file
 from appliance.weights.sources.base import Listing, RemoteFile
 
 _SPLIT = re.compile(r"(?P<stem>.+)-(?P<no>\d{5})-of-(?P<count>\d{5})\.gguf")
+_PART = re.compile(
+    r"(?P<stem>.+)-(?P<no>\d{5,6})-of-(?P<count>\d{5,6})\.(gguf|safetensors)", re.IGNORECASE
+)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_OURS = frozenset({"manifest.json", "sha256sums", "signature", "site-key"})
+"""What the store and an export write beside the files of a model; no engine reads any of it."""
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 _BESIDE_SAFETENSORS = (".json", ".model", ".jinja", ".txt", ".py", ".tiktoken")
 _PREFERRED_QUANTS = ("q4_k_m", "q4_k_xl", "q4_k_s", "iq4_xs", "q4_0", "q4_1", "q5_k_m", "q6_k")
@@ -23,13 +29,15 @@ def is_safe_name(name: str) -> bool:
     """Whether a name from elsewhere stays inside a directory of ours, on every file system."""
     parts = name.split("/")
     return (
-        bool(name)
-        and all(
-            part not in ("", ".", "..") and len(part.encode(errors="replace")) <= 240
-            for part in parts
-        )
-        and not any(ord(letter) < 32 or letter in '\\:*?"<>|' for letter in name)
+        name.isprintable()
+        and all(part not in ("", ".", "..") and len(part.encode()) <= 240 for part in parts)
+        and not any(letter in '\\:*?"<>|' for letter in name)
     )
+
+
+def is_sha256(text: str) -> bool:
+    """Whether a text from elsewhere is a SHA-256 as we write it."""
+    return _SHA256.fullmatch(text) is not None
 
 
 def directory_name(model_id: str) -> str:
@@ -70,6 +78,7 @@ def needed_files(files: Sequence[RemoteFile], glob: str | None, where: str) -> l
     Raises `UsageError` where there is no such model and `VerificationFailed` for pickle files,
     which run code when they are opened.
     """
+    files = [file for file in files if file.name.lower() not in _OURS]
     if glob is None:
         chosen = _safetensors(files) or _preferred_gguf(files)
     else:
@@ -145,8 +154,8 @@ def _set_bytes(files: list[RemoteFile]) -> tuple[int, str]:
 def _check_sets(names: list[str], where: str) -> None:
     parts: dict[tuple[str, int], set[int]] = {}
     for name in names:
-        if part := split_set(name):
-            parts.setdefault((part[0], part[2]), set()).add(part[1])
+        if part := _PART.fullmatch(name):
+            parts.setdefault((part["stem"], int(part["count"])), set()).add(int(part["no"]))
     for (stem, count), numbers in parts.items():
         missing = sorted(set(range(1, count + 1)) - numbers)
         if missing:

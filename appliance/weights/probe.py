@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from appliance.core.errors import ApplianceError, UsageError
+from appliance.core.i18n import say
 from appliance.core.progress import Cancel
 from appliance.core.reference import (
     FileReference,
@@ -19,9 +21,10 @@ from appliance.core.reference import (
     PeerReference,
     Reference,
 )
-from appliance.weights.faults import SourceFault
+from appliance.weights.faults import SourceFault, not_the_file
 from appliance.weights.http import Http
 from appliance.weights.names import files_in
+from appliance.weights.request import glob_of
 from appliance.weights.sources.base import Listing, RemoteFile, Source
 from appliance.weights.sources.exported import ExportedSource, is_export
 from appliance.weights.sources.files import DirectorySource
@@ -29,6 +32,7 @@ from appliance.weights.sources.huggingface import HuggingFace
 from appliance.weights.sources.modelscope import ModelScope
 from appliance.weights.sources.peer import PeerSource
 
+logger = logging.getLogger(__name__)
 ResultT = TypeVar("ResultT")
 
 
@@ -98,8 +102,7 @@ def _files_of(reference: Reference, http: Http) -> list[RemoteFile]:
     if isinstance(reference, IndexReference):
         return [RemoteFile(name=Path(reference.path).name)]
     source = source_for(reference, http)
-    glob = reference.glob if isinstance(reference, HubReference) else None
-    return files_in(source.listing(), glob, source.label)
+    return files_in(source.listing(), glob_of(reference), source.label)
 
 
 def source_for(reference: Reference, http: Http) -> Source:
@@ -157,6 +160,10 @@ def listings(
             answer = fault
         except ApplianceError as error:
             answer = SourceFault(error, lasting=True)
+        except Exception as error:  # the others wait for an answer, whatever it was that broke
+            logger.exception("asking %s", source.label)
+            why = say("its listing is not the hub's protocol ({why})", why=repr(error))
+            answer = not_the_file(source.label, why, lasting=True)
         with changed:
             answers.append((source, answer))
             changed.notify_all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -29,6 +30,7 @@ from appliance.weights.pace import Pace
 from appliance.weights.partial import JournalHeader, Partial
 from appliance.weights.passes import Job, fetch_verified, wrong_file
 from appliance.weights.probe import Probe, probe, source_for
+from appliance.weights.repository import INDEX, check_index
 from appliance.weights.request import Place, PullRequest, WantedFile, request_for
 from appliance.weights.reservation import reserved
 from appliance.weights.resolve import Target, resolve
@@ -51,6 +53,7 @@ __all__ = [
 ]
 logger = logging.getLogger(__name__)
 _FILES_AT_ONCE = 4
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _NOBODY_THERE = ("NO-HUB", "NO-PEER")
 _TRIAL_BYTES = 64 * 1024 * 1024
 """A smaller file is fetched before it is known which source is faster."""
@@ -129,6 +132,7 @@ class _Pulling:
         self.meter = Meter(on_progress)
         self.speeds = Speeds()
         self.pace = Pace(options.connections)
+        self.revision = ""
         self._index_sources: list[IndexSource] = []
 
     def run(self) -> tuple[StoredModel, int]:
@@ -151,7 +155,7 @@ class _Pulling:
         self.meter.enter("resolve")
         sources = [self._source(reference) for reference in self.request.sources]
         try:
-            targets, revision = resolve(
+            targets, self.revision = resolve(
                 self.request, sources, probe_s=self.options.probe_s, cancel=self.cancel
             )
         except SourceFault as fault:
@@ -167,8 +171,8 @@ class _Pulling:
         with reserved(self._require_space(targets)):
             done = self._bring_all(targets)
         self.meter.enter("place")
-        stored = self.store.publish(self.request.model, self.request.reference, revision, done)
-        return stored, self.meter.fetched
+        model, reference = self.request.model, self.request.reference
+        return self.store.publish(model, reference, self.revision, done), self.meter.fetched
 
     def _source(self, reference: Place) -> Source:
         if not isinstance(reference, IndexReference):
@@ -230,9 +234,9 @@ class _Pulling:
     def _space_of(self, target: Target) -> int:
         if self._adoptable(target) is not None:
             return 0
-        if target.sha256 is not None and (
-            self.store.has_blob(target.sha256, target.size)
-            or self.store.spoiled(target.sha256, target.size)
+        sha256 = target.sha256 or self._known_by_commit(target)
+        if sha256 is not None and (
+            self.store.has_blob(sha256, target.size) or self.store.spoiled(sha256, target.size)
         ):
             return 0
         partial = self.store.partial(target.key())
@@ -240,10 +244,17 @@ class _Pulling:
         return max(0, target.size - have)
 
     def _bring_all(self, targets: list[Target]) -> list[ManifestFile]:
-        """Small files side by side, then the large ones, as many at once as the line has room."""
-        small = [target for target in targets if target.size <= CHUNK_BYTES]
-        large = [target for target in targets if target.size > CHUNK_BYTES]
-        done = {**self._together(small), **self._together(large)}
+        """Small files side by side, then the large ones, as many at once as the line has room.
+
+        What parts there must be is known first, from the index of safetensors.
+        """
+        index = [target for target in targets if target.name == INDEX]
+        small = [t for t in targets if t.size <= CHUNK_BYTES and t not in index]
+        large = [t for t in targets if t.size > CHUNK_BYTES and t not in index]
+        done = self._together(index)
+        for file in done.values():
+            check_index(self.store.blob(file.sha256), [target.name for target in targets])
+        done |= self._together(small) | self._together(large)
         return [done[target.name] for target in targets]
 
     def _together(self, targets: list[Target]) -> dict[str, ManifestFile]:
@@ -274,11 +285,19 @@ class _Pulling:
         )
 
     def _reuse(self, target: Target) -> tuple[str, str] | None:
-        if target.sha256 is None or not self.store.has_blob(target.sha256, target.size):
+        sha256 = target.sha256 or self._known_by_commit(target)
+        if sha256 is None or not self.store.has_blob(sha256, target.size):
             return None
-        self._check_again(target, target.sha256)
+        self._check_again(target, sha256)
         self.meter.reuse(target.size)
-        return target.sha256, self.store.source_of(target.sha256) or target.offers[0].source.label
+        return sha256, self.store.source_of(sha256) or target.offers[0].source.label
+
+    def _known_by_commit(self, target: Target) -> str | None:
+        """The hash that a file without a published one had: it stays the same in a commit."""
+        stored = self.store.find(self.request.model)
+        if not (stored and stored.revision == self.revision and _COMMIT.fullmatch(self.revision)):
+            return None
+        return next((file.sha256 for file in stored.files if file.name == target.name), None)
 
     def _check_again(self, target: Target, sha256: str) -> None:
         """What is there may have come under a name by which nobody looked inside."""

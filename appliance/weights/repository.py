@@ -5,10 +5,10 @@ Whoever runs the hub may be hostile: every document has a limit, and so have all
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from threading import Lock
 from typing import Any
 
@@ -36,11 +36,12 @@ from appliance.weights.model_facts import (
 )
 from appliance.weights.names import files_in
 from appliance.weights.probe import source_for
+from appliance.weights.request import glob_of
 from appliance.weights.safetensors import MAX_HEADER_BYTES, check_safetensors
 from appliance.weights.sources.base import Listing, RemoteFile, Source
 from appliance.weights.tally import Tally
 
-_INDEX = "model.safetensors.index.json"
+INDEX = "model.safetensors.index.json"
 _MAX_INDEX_BYTES = 32 << 20
 """That of DeepSeek V3 has 9 MB."""
 _MAX_README_BYTES = 64 << 10
@@ -70,8 +71,7 @@ def look(reference: HubReference | PeerReference | FileReference) -> Look:
         with Http() as http:
             source = source_for(reference, http)
             listing = source.listing()
-            glob = reference.glob if isinstance(reference, HubReference) else None
-            files = files_in(listing, glob, source.label)
+            files = files_in(listing, glob_of(reference), source.label)
             sizes = [file.bytes for file in files if file.bytes is not None]
             return Look(
                 files=len(files),
@@ -170,27 +170,41 @@ class _Repository:
 
     def _parts(self) -> list[RemoteFile]:
         """What an engine would load: the files that the index names, else all."""
-        raw = self._document(_INDEX, _MAX_INDEX_BYTES)
+        raw = self._document(INDEX, _MAX_INDEX_BYTES)
         if raw is None:
             return self._tensors
         folder = self._folder
-        names = {(folder / name).as_posix() for name in set(_decoded(raw, _INDEX, _Index).places())}
+        names = {(folder / name).as_posix() for name in set(_decoded(raw, INDEX, _Index).places())}
         absent = sorted(names - self._files.keys())
         if absent:
             name = plain(absent[0]) or "?"
-            raise _refused(_INDEX, say("it names {name}, which is not there", name=name))
+            raise _refused(INDEX, say("it names {name}, which is not there", name=name))
         return [self._files[name] for name in sorted(names)]
 
     def _tally(self) -> Tally:
         """All tensors by their headers, fetched side by side and read one after the other."""
         parts, tally, budget = self._parts(), Tally(), _Budget()
         if len(parts) > _MAX_PARTS:
-            raise _refused(_INDEX, say("it has {count} parts", count=len(parts)))
+            raise _refused(INDEX, say("it has {count} parts", count=len(parts)))
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="weights-header") as pool:
             heads = pool.map(partial(_head, self._source, budget), parts)
             for part, (raw, size) in zip(parts, heads, strict=True):
                 _count(part.name, raw, size, tally)
         return tally
+
+
+def check_index(path: Path, names: Collection[str]) -> None:
+    """Refuse a set of which the index at `path` names a part that is not among `names`.
+
+    Raises `VerificationFailed`.
+    """
+    size, most = path.stat().st_size, _MAX_INDEX_BYTES
+    if size > most:
+        raise _refused(INDEX, say("it has {size} bytes of at most {most}", size=size, most=most))
+    for place in sorted(set(_decoded(path.read_bytes(), INDEX, _Index).places())):
+        if place not in names:
+            name = plain(place) or "?"
+            raise _refused(INDEX, say("it names {name}, which is not there", name=name))
 
 
 class _Index(msgspec.Struct):

@@ -6,8 +6,10 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from appliance.catalog.models import Catalogue, Variant
-from appliance.core.errors import UsageError
+from appliance.catalog.models import Catalogue, Variant, load_catalogue
+from appliance.core.errors import UsageError, VerificationFailed
+from appliance.core.i18n import say
+from appliance.core.pull import Trust
 from appliance.core.reference import (
     CatalogReference,
     FileReference,
@@ -18,6 +20,7 @@ from appliance.core.reference import (
     parse_reference,
 )
 from appliance.weights.disk import disk_errors
+from appliance.weights.manifest import Manifest, ManifestFile
 from appliance.weights.sources.exported import is_export, read_exported
 
 Place = HubReference | IndexReference | FileReference | PeerReference
@@ -25,11 +28,12 @@ Place = HubReference | IndexReference | FileReference | PeerReference
 
 
 class WantedFile(msgspec.Struct, frozen=True):
-    """A file by name; size and SHA-256 where our catalogue pins them."""
+    """A file by name; size and SHA-256 where they are known, and who vouches for that."""
 
     name: str
     bytes: int | None = None
     sha256: str | None = None
+    trust: Trust = "pinned"
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,20 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     reference: str
     sources: list[Place]
     files: list[WantedFile] = []
+
+
+def glob_of(place: Reference) -> str | None:
+    """Which files of a listing are meant; `None`: those that an engine needs.
+
+    What another appliance lists for a model is just that model.
+    """
+    match place:
+        case HubReference():
+            return place.glob
+        case PeerReference():
+            return "*"
+        case _:
+            return None
 
 
 def request_for(reference: Reference, catalogue: Catalogue) -> PullRequest:
@@ -102,7 +120,7 @@ def _known_file(path: Path, catalogue: Catalogue) -> PullRequest | None:
 def _is_variant(path: Path, variant: Variant) -> bool:
     if variant.files:
         names = {file.name: file.bytes for file in variant.files}
-        return len(names) == 1 and names.get(path.name, 0) in (None, path.stat().st_size)
+        return list(names) == [path.name] and names[path.name] in (None, path.stat().st_size)
     globs = [source.rpartition(":")[2] for source in variant.sources if source.count(":") > 1]
     return any(PurePosixPath(glob).name == path.name for glob in globs)
 
@@ -110,7 +128,8 @@ def _is_variant(path: Path, variant: Variant) -> bool:
 def request_from_disk(path: Path) -> PullRequest:
     """A file or directory of this server; an exported model keeps the id that it had.
 
-    Raises `VerificationFailed` for an export whose manifest is damaged.
+    Raises `VerificationFailed` for an export whose manifest is damaged, or passes other files off
+    as a model of the catalogue.
     """
     source = FileReference(str(path))
     if is_export(path):
@@ -120,6 +139,48 @@ def request_from_disk(path: Path) -> PullRequest:
             model=manifest.id,
             reference=manifest.reference,
             sources=[source],
-            files=[WantedFile(file.name, file.bytes, file.sha256) for file in manifest.files],
+            files=_vouched(manifest, path),
         )
     return PullRequest(model=str(source), reference=str(source), sources=[source])
+
+
+def _vouched(manifest: Manifest, path: Path) -> list[WantedFile]:
+    """The files of an export, held against what the catalogue pins of that model."""
+    pins = _pins(manifest.id)
+    found = {file.name: file.sha256 for file in manifest.files}
+    for name, expected in pins.items():
+        if found.get(name) != expected:
+            raise VerificationFailed(
+                say(
+                    "{path} passes for {model}, but its {name} is not the one of the catalogue: "
+                    "expected SHA-256 {expected}, found {found}",
+                    path=path,
+                    model=manifest.id,
+                    name=name,
+                    expected=expected,
+                    found=found.get(name, "-"),
+                ),
+                hint=say("copy it again from where it came, or pull it from a hub"),
+                code="NOT-AS-PINNED",
+            )
+    return [
+        WantedFile(file.name, file.bytes, file.sha256, _trust(file, file.name in pins))
+        for file in manifest.files
+    ]
+
+
+def _pins(model_id: str) -> dict[str, str]:
+    """SHA-256 by name of the files that the catalogue pins for a model."""
+    try:
+        reference = parse_reference(model_id)
+        if not isinstance(reference, CatalogReference):
+            return {}
+        _, variant = load_catalogue().variant(reference)
+    except UsageError:
+        return {}
+    return {file.name: file.sha256 for file in variant.files if file.sha256}
+
+
+def _trust(file: ManifestFile, pinned: bool) -> Trust:
+    """`pinned` is said of what this catalogue pins, and not because a disk says so."""
+    return "pinned" if pinned else "first-use" if file.trust == "first-use" else "published"

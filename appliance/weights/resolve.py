@@ -13,12 +13,11 @@ from appliance.core.errors import ApplianceError, VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.progress import Cancel
 from appliance.core.pull import Trust
-from appliance.core.reference import HubReference
 from appliance.weights.chain import Offer
 from appliance.weights.faults import SourceFault, missing, not_the_file
-from appliance.weights.names import files_in
+from appliance.weights.names import files_in, is_sha256
 from appliance.weights.probe import listings, patiently
-from appliance.weights.request import PullRequest, WantedFile
+from appliance.weights.request import PullRequest, WantedFile, glob_of
 from appliance.weights.sources.base import Listing, RemoteFile, Source
 
 logger = logging.getLogger(__name__)
@@ -80,9 +79,9 @@ def _ask(sources: Sequence[Source], probe_s: float, cancel: Cancel) -> Answers:
 
 
 def _needed(request: PullRequest, source: Source, listing: Listing) -> list[WantedFile]:
-    reference = request.sources[0]
-    glob = reference.glob if isinstance(reference, HubReference) else None
-    return [WantedFile(file.name) for file in files_in(listing, glob, source.label)]
+    globs = {str(place): glob_of(place) for place in request.sources}
+    chosen = files_in(listing, globs[source.label], source.label)
+    return [WantedFile(file.name) for file in chosen]
 
 
 def _target(
@@ -110,7 +109,7 @@ def _target(
         size=size,
         sha256=sha256,
         git_sha1=git_sha1,
-        trust="pinned" if wanted.sha256 else _trust(sha256, git_sha1),
+        trust=wanted.trust if wanted.sha256 else _trust(sha256, git_sha1),
         offers=offers,
     )
 
@@ -124,11 +123,24 @@ def _offered(
         if not listing.complete:
             raise not_the_file(source.label, say("its listing was cut short"), lasting=True)
         raise missing(name, source.label)
+    _check_entry(source, file)
     if sha256 is not None and file.sha256 is not None and file.sha256 != sha256:
         raise _another_hash(source.label, name, sha256, file.sha256)
     if size is not None and file.bytes is not None and file.bytes != size:
         raise _another_size(source.label, name, size, file.bytes)
     return file
+
+
+def _check_entry(source: Source, file: RemoteFile) -> None:
+    """Hash and size go into names of ours and sums: they must be what they pass for."""
+    if file.sha256 is not None and not is_sha256(file.sha256):
+        why = say("the SHA-256 of {name} is none", name=file.name)
+    elif file.bytes is not None and file.bytes < 0:
+        why = say("{name} has {size} bytes", name=file.name, size=file.bytes)
+    else:
+        return
+    text = say("its listing is not the hub's protocol ({why})", why=why)
+    raise not_the_file(source.label, text, lasting=True)
 
 
 def _another_hash(source: str, name: str, expected: str, listed: str) -> SourceFault:

@@ -170,19 +170,22 @@ class Store:
     def require_space(self, needed: int) -> None:
         """Refuse before the first byte what cannot fit. Raises `DoesNotFit`."""
         free = self.free_bytes()
-        if needed > free:
-            raise DoesNotFit(
-                say(
-                    "the model needs {needed} of disk in {path}, free are {free} "
-                    "(not counting {floor} left to the rest of the server)",
-                    needed=show_bytes(needed),
-                    path=self.root,
-                    free=show_bytes(free),
-                    floor=show_bytes(self.floor_bytes),
-                ),
-                hint=say("remove a model (`appliance models rm`), or take a smaller variant"),
-                code="NO-SPACE",
-            )
+        if needed <= free:
+            return
+        if self.quota_bytes is not None and self.quota_bytes - self.used_bytes() <= free:
+            raise _over_quota(needed, free, self.quota_bytes)
+        raise DoesNotFit(
+            say(
+                "the model needs {needed} of disk in {path}, free are {free} "
+                "(not counting {floor} left to the rest of the server)",
+                needed=show_bytes(needed),
+                path=self.root,
+                free=show_bytes(free),
+                floor=show_bytes(self.floor_bytes),
+            ),
+            hint=say("remove a model (`appliance models rm`), or take a smaller variant"),
+            code="NO-SPACE",
+        )
 
     def require_links(self) -> None:
         """Refuse before the first byte a file system without links. Raises `UsageError`."""
@@ -370,7 +373,23 @@ class Store:
         path.unlink()
         for record in (self.directory("chunks") / path.name, self._damage_record(sha256)):
             record.unlink(missing_ok=True)
-        return status.st_size
+        return status.st_size if status.st_nlink == 1 else 0  # a file that was adopted stays
+
+
+def _over_quota(needed: int, left: int, quota: int) -> DoesNotFit:
+    return DoesNotFit(
+        say(
+            "the model needs {needed}, and of the {quota} that models may take {left} are left",
+            needed=show_bytes(needed),
+            quota=show_bytes(quota),
+            left=show_bytes(left),
+        ),
+        hint=say(
+            "remove a model (`appliance models rm`), or raise `quota_gib` in config.toml "
+            "(`appliance config path`)"
+        ),
+        code="NO-SPACE",
+    )
 
 
 def _is(name: Path, blob: os.stat_result) -> bool:

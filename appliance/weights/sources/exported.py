@@ -12,11 +12,11 @@ import msgspec
 
 from appliance.core.documents import from_json
 from appliance.core.errors import VerificationFailed
-from appliance.core.i18n import say
+from appliance.core.i18n import Text, say
 from appliance.weights.chunks import load_chunks
 from appliance.weights.faults import SourceFault, bad_medium
 from appliance.weights.manifest import MANIFEST, Manifest
-from appliance.weights.names import is_safe_name
+from appliance.weights.names import is_safe_name, is_sha256
 from appliance.weights.sources.base import Listing, RemoteFile
 from appliance.weights.sources.files import DiskSource, read_range
 
@@ -31,15 +31,10 @@ class ExportedSource(DiskSource):
         """What the directory says it holds. Raises `SourceFault` where that cannot be read."""
         try:
             return read_exported(self.path)
-        except (OSError, VerificationFailed) as error:
-            raise SourceFault(
-                VerificationFailed(
-                    say("{path} is not a whole export: {why}", path=self.path, why=error),
-                    hint=say("export it again, or use another copy"),
-                    code="BAD-EXPORT",
-                ),
-                lasting=True,
-            ) from error
+        except VerificationFailed as error:
+            raise SourceFault(error, lasting=True) from error
+        except OSError as error:
+            raise SourceFault(_not_whole(self.path, str(error)), lasting=True) from error
 
     def listing(self) -> Listing:
         """The files with their hashes and the digests of their chunks."""
@@ -79,10 +74,21 @@ def read_exported(path: Path) -> Manifest:
     try:
         manifest = from_json((path / MANIFEST).read_bytes(), Manifest)
     except msgspec.MsgspecError as error:
-        raise VerificationFailed(say("its manifest is damaged ({why})", why=error)) from error
+        raise _not_whole(path, say("its manifest is damaged ({why})", why=error)) from error
     if not manifest.files or not all(is_safe_name(file.name) for file in manifest.files):
-        raise VerificationFailed(say("its manifest names files outside the directory"))
+        raise _not_whole(path, say("its manifest names files outside the directory"))
+    if bad := [file.name for file in manifest.files if not is_sha256(file.sha256)]:
+        why = say("the SHA-256 of {name} is none", name=bad[0])
+        raise _not_whole(path, say("its manifest is damaged ({why})", why=why))
     return manifest
+
+
+def _not_whole(path: Path, why: Text | str) -> VerificationFailed:
+    return VerificationFailed(
+        say("{path} is not a whole export: {why}", path=path, why=why),
+        hint=say("export it again, or use another copy"),
+        code="BAD-EXPORT",
+    )
 
 
 def chunks_beside(directory: Path, sha256: str) -> Path:

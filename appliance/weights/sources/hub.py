@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from appliance.core.errors import UsageError
 from appliance.core.i18n import say
 from appliance.core.reference import HubReference
 from appliance.weights.faults import SourceFault, busy, gated, missing, not_the_file
@@ -82,6 +84,17 @@ class HubSource(RangedSource):
         return answer, document
 
 
-def token_header(token: str | None) -> dict[str, str]:
-    """The bearer header of a token, nothing without one."""
-    return {"Authorization": f"Bearer {token.strip()}"} if token and token.strip() else {}
+def token_header(variable: str) -> dict[str, str]:
+    """The bearer header of the token in the environment, nothing without one.
+
+    Raises `SourceFault` for what cannot stand in a header, without showing it.
+    """
+    token = os.environ.get(variable, "").strip()
+    if not (token.isascii() and token.isprintable()):
+        error = UsageError(
+            say("{variable} holds something that is no token", variable=variable),
+            hint=say("set it to the token alone: one line, no other words"),
+            code="BAD-TOKEN",
+        )
+        raise SourceFault(error, lasting=True)
+    return {"Authorization": f"Bearer {token}"} if token else {}

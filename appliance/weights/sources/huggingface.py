@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -45,7 +45,7 @@ class HuggingFace(HubSource):
 
     def authorization(self) -> dict[str, str]:
         """`HF_TOKEN`."""
-        return token_header(os.environ.get("HF_TOKEN"))
+        return token_header("HF_TOKEN")
 
     def address(self, file: RemoteFile) -> str:
         """Where the hub answers with the file or sends us on."""
@@ -59,7 +59,8 @@ class HuggingFace(HubSource):
         _, info = self.ask(f"{api}/revision/{quote(revision, safe='')}")
         commit = info.get("sha") if isinstance(info, dict) else None
         commit = commit if isinstance(commit, str) and commit else revision
-        url = f"{api}/tree/{quote(commit, safe='')}?recursive=true"
+        tree = f"{api}/tree/{quote(commit, safe='')}"
+        url = f"{tree}?recursive=true"
         files: list[RemoteFile] = []
         for _ in range(_MAX_PAGES):
             answer, page = self.ask(url)
@@ -67,7 +68,7 @@ class HuggingFace(HubSource):
             link = _NEXT.search(answer.headers.get("link", ""))
             if link is None:
                 return Listing(revision=commit, files=tuple(files))
-            url = urljoin(answer.url, link[1])
+            url = f"{tree}?{urlsplit(link[1]).query}"  # mirrors send the hub's own address here
         raise not_the_file(self.endpoint(), say("its listing has no end"), lasting=True)
 
 
@@ -84,6 +85,6 @@ def parse_tree(page: Any, where: str) -> list[RemoteFile]:
 
 def _file(entry: _Entry) -> RemoteFile:
     if entry.lfs is not None:
-        oid = entry.lfs.oid.removeprefix("sha256:")
+        oid = entry.lfs.oid.removeprefix("sha256:").lower()
         return RemoteFile(name=entry.path, bytes=entry.lfs.size, sha256=oid)
     return RemoteFile(name=entry.path, bytes=entry.size, git_sha1=entry.oid)

@@ -39,7 +39,7 @@ class ModelScope(HubSource):
 
     def authorization(self) -> dict[str, str]:
         """`MODELSCOPE_API_TOKEN`."""
-        return token_header(os.environ.get("MODELSCOPE_API_TOKEN"))
+        return token_header("MODELSCOPE_API_TOKEN")
 
     def address(self, file: RemoteFile) -> str:
         """Where the hub answers with the file or sends us on."""

@@ -22,6 +22,7 @@ from appliance.core.i18n import say
 from appliance.core.reference import IndexReference
 from appliance.weights.faults import SourceFault, busy, missing, not_the_file
 from appliance.weights.http import Answer, Http
+from appliance.weights.names import is_sha256
 from appliance.weights.sources.base import Listing, RemoteFile
 from appliance.weights.sources.ranged import RangedSource
 
@@ -178,7 +179,8 @@ def _from_document(base: str, raw: bytes) -> Iterator[tuple[str, str | None]]:
         why = say("its listing is not the hub's protocol ({why})", why=error)
         raise not_the_file(urlsplit(base).netloc, why) from error
     for file in project.files:
-        yield urljoin(base, file.url), file.hashes.get("sha256")
+        sha256 = file.hashes.get("sha256", "").lower()
+        yield urljoin(base, file.url), sha256 if is_sha256(sha256) else None
 
 
 class _Links(HTMLParser):

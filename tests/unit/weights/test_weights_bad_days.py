@@ -37,8 +37,14 @@ from appliance.core.errors import (
     VerificationFailed,
 )
 from appliance.core.exit_codes import ExitCode
+from appliance.core.progress import Cancel
 from appliance.core.pull import Progress
+from appliance.weights.faults import SourceFault
+from appliance.weights.http import Http
+from appliance.weights.probe import listings
 from appliance.weights.pull import WantedFile, pull
+from appliance.weights.sources.base import Listing
+from appliance.weights.sources.files import DirectorySource
 from appliance.weights.store import Store
 
 SIZE = 6 * CHUNK + 54321
@@ -578,3 +584,41 @@ def test_no_permission_is_an_error(shelf: Shelf) -> None:
 def test_a_wanted_file_the_hub_does_not_have(shelf: Shelf) -> None:
     with pytest.raises(UsageError, match=r"no nowhere\.gguf|has no"):
         shelf.pull(files=[WantedFile("nowhere.gguf")], options=IMPATIENT)
+
+
+@pytest.mark.parametrize("size", [-5, -(2**70)])
+def test_a_listing_with_an_impossible_size_is_refused(shelf: Shelf, size: int) -> None:
+    shelf.hub.faults.add("list-size", where="api", size=size)
+    shelf.add(NAME, DATA)
+    with pytest.raises(Unreachable, match="not the hub's protocol"):
+        shelf.pull()
+    assert shelf.leftovers() == []
+
+
+def test_a_listing_without_end_of_brackets_is_refused(shelf: Shelf) -> None:
+    shelf.add("deep.json", b"[" * 200_000)
+    with Http() as http:
+        _, document = http.document(f"{shelf.hub.cdn}/cdn/deepseek-ai/tiny/deep.json", {})
+    assert document is None
+
+
+def test_what_nobody_foresaw_at_one_source_does_not_keep_the_others_waiting(shelf: Shelf) -> None:
+    class Broken(DirectorySource):
+        def listing(self) -> Listing:
+            raise ZeroDivisionError
+
+    sources = [Broken(Path("one")), Broken(Path("other"))]
+    answers = listings(sources, timeout_s=0.1, cancel=Cancel())
+    assert [type(answer) for _, answer in answers] == [SourceFault, SourceFault]
+
+
+@pytest.mark.parametrize("token", ["hf_secret\nx", "hf_\u00e9"])
+def test_a_token_that_is_none_is_said_and_not_shown(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", token)
+    shelf.add(NAME, DATA)
+    with pytest.raises(UsageError, match="HF_TOKEN") as caught:
+        shelf.pull()
+    assert "hf_" not in f"{caught.value} {caught.value.hint}"
+    assert shelf.hub.requests == []

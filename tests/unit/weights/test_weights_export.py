@@ -303,8 +303,40 @@ def test_a_damaged_manifest_is_refused(shelf: Shelf, tmp_path: Path) -> None:
     out = export_model(shelf.store, MODEL, tmp_path / "usb")
     manifest = Path(out.directory, "manifest.json")
     manifest.write_text(manifest.read_text().replace('"config.json"', '"../config.json"'))
-    with pytest.raises(VerificationFailed, match="outside"):
+    with pytest.raises(VerificationFailed, match="outside") as caught:
         import_requests([tmp_path / "usb"])
+    assert out.directory in str(caught.value)
+    assert caught.value.hint
+
+
+def test_a_hash_in_a_manifest_that_is_none_is_refused(shelf: Shelf, tmp_path: Path) -> None:
+    out = export_model(shelf.store, MODEL, tmp_path / "usb")
+    manifest = Path(out.directory, "manifest.json")
+    manifest.write_text(re.sub(r'"[0-9a-f]{64}"', '"../../x"', manifest.read_text()))
+    with pytest.raises(VerificationFailed, match=r"SHA-256 of config\.json"):
+        import_requests([tmp_path / "usb"])
+
+
+def test_other_files_do_not_pass_for_a_model_of_the_catalogue(shelf: Shelf, tmp_path: Path) -> None:
+    out = export_model(shelf.store, MODEL, tmp_path / "usb")
+    manifest = Path(out.directory, "manifest.json")
+    pinned = "deepseek-r1-distill-qwen-7b:q4_k_m"
+    manifest.write_text(manifest.read_text().replace(f'"{MODEL}"', f'"{pinned}"'))
+    with pytest.raises(VerificationFailed, match=f"passes for {pinned}") as caught:
+        import_requests([tmp_path / "usb"])
+    assert caught.value.code == "NOT-AS-PINNED"
+
+
+def test_who_vouches_for_a_file_is_still_known_after_a_journey(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.hub.faults.add("no-hash", where="api", path="config.json")
+    shelf.add("config.json", b"{ }")
+    shelf.pull()
+    export_model(shelf.store, MODEL, tmp_path / "usb")
+    pulled = bring_in(Store(tmp_path / "other", floor_bytes=0), tmp_path / "usb")
+    trust = {Path(file.path).name: file.trust for file in pulled.files}
+    assert trust == {"config.json": "first-use", NAME: "published"}
 
 
 def test_a_device_stands_for_where_its_disk_is_mounted(
@@ -356,8 +388,9 @@ def test_a_file_of_this_server_is_adopted_without_a_copy(tmp_path: Path) -> None
     assert placed.read_bytes() == path.read_bytes()
     assert placed.stat().st_ino == path.stat().st_ino or placed.stat().st_nlink == 2
     assert path.stat().st_mode & 0o200
+    linked = placed.stat().st_ino == path.stat().st_ino
     freed = store.remove(pulled.model)
-    assert freed.bytes == path.stat().st_size
+    assert freed.bytes == (0 if linked else path.stat().st_size)
     assert list(store.blobs().iterdir()) == []
     assert path.exists()
 
@@ -371,6 +404,13 @@ def test_many_files_are_tried_for_adoption_at_once(tmp_path: Path) -> None:
         answers = list(pool.map(lambda _: can_adopt(source, blobs), range(400)))
     assert len(set(answers)) == 1
     assert list(blobs.iterdir()) == []
+
+
+def test_an_empty_file_is_no_model_of_the_catalogue(tmp_path: Path) -> None:
+    path = tmp_path / "empty.gguf"
+    path.touch()
+    request = request_for(FileReference(str(path)), load_catalogue())
+    assert request.model == f"file:{path}"
 
 
 def test_a_part_stands_for_its_whole_set_on_disk_too(tmp_path: Path) -> None:

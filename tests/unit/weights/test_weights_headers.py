@@ -169,8 +169,9 @@ def test_whole_files_pass(tmp_path: Path) -> None:
 def test_a_part_that_was_renamed_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m-00001-of-00002.gguf"
     path.write_bytes(gguf_with(split__no=1, split__count=2, split__tensors__count=0))
-    with pytest.raises(VerificationFailed, match="part 2 of 2"):
-        check_header(path, path.name)
+    for name in (path.name, "whole.gguf"):
+        with pytest.raises(VerificationFailed, match="part 2 of 2"):
+            check_header(path, name)
 
 
 POWERLESS = """

@@ -163,7 +163,11 @@ def test_no_name_leaves_the_directory(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../x", "/etc/passwd", "a/../../x", "a\\b", "", ".", "a//b", "x\0"]
+    "name",
+    [
+        *("../x", "/etc/passwd", "a/../../x", "a\\b", "", ".", "a//b", "x\0"),
+        *("\x9b31m.json", "gpj.\u202egguf", "half\ud800.json", "a" * 241),
+    ],
 )
 def test_unsafe_names(name: str) -> None:
     assert not is_safe_name(name)
@@ -235,6 +239,18 @@ def test_what_is_not_a_model() -> None:
     assert "a-Q8_0.gguf" in str(caught.value.hint)
     with pytest.raises(VerificationFailed, match="part 2 of 3"):
         chosen(["m-00001-of-00003.gguf", "m-00003-of-00003.gguf"])
+    with pytest.raises(VerificationFailed, match="part 2 of 163"):
+        chosen(["m-00001-of-000163.safetensors"])
+
+
+def test_what_the_store_writes_itself_is_not_taken() -> None:
+    assert chosen(["Manifest.json", "a.safetensors", "SHA256SUMS"]) == ["a.safetensors"]
+    assert chosen(["manifest.json", "SITE-KEY", "a.gguf"], "*") == ["a.gguf"]
+
+
+def test_a_hash_in_capitals_is_the_same_hash() -> None:
+    entry = {"type": "file", "path": "a.gguf", "lfs": {"oid": "AB" * 32, "size": 1}}
+    assert parse_tree([entry], "hub")[0].sha256 == "ab" * 32
 
 
 @given(st.lists(st.text(alphabet="abQ4_K-.gufsaetnor/0123", min_size=1, max_size=20)))

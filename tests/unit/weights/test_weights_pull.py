@@ -21,7 +21,13 @@ from shelf import (
 )
 
 from appliance.catalog.models import load_catalogue
-from appliance.core.errors import Interrupted, Unreachable, UsageError, VerificationFailed
+from appliance.core.errors import (
+    DoesNotFit,
+    Interrupted,
+    Unreachable,
+    UsageError,
+    VerificationFailed,
+)
 from appliance.core.progress import Cancel
 from appliance.core.reference import parse_reference
 from appliance.weights.faults import SourceFault
@@ -121,7 +127,10 @@ def test_the_hub_is_asked_for_a_commit_and_given_no_token_beyond_itself(
     assert not [r for r in content_requests(shelf.hub) if "Authorization" in r.headers]
 
 
-def test_a_large_listing_is_read_page_by_page(shelf: Shelf) -> None:
+@pytest.mark.parametrize("upstream", [None, "http://127.0.0.1:9"])
+def test_a_large_listing_is_read_page_by_page(shelf: Shelf, upstream: str | None) -> None:
+    """A mirror may name the next page as the hub behind it does."""
+    shelf.hub.hf_endpoint = upstream or shelf.hub.hf_endpoint
     shelf.hub.page_size = 7
     for number in range(30):
         shelf.add(f"notes/{number:03}.md", b"x")
@@ -178,6 +187,10 @@ def test_a_file_without_a_published_hash_is_marked(shelf: Shelf) -> None:
     stored = shelf.store.find(pulled.model)
     assert stored is not None
     assert stored.files[0].trust == "first-use"
+
+    again = shelf.pull()
+    assert again.files == pulled.files
+    assert again.bytes_fetched == 0
 
 
 def test_a_pinned_hash_wins_over_the_listing(shelf: Shelf) -> None:
@@ -320,8 +333,40 @@ def test_the_quota_and_the_floor_are_respected(hub: LoopbackHub, tmp_path: Path)
     shelf.store = Store(tmp_path / "store", floor_bytes=0, quota_bytes=MIB)
     shelf.add("model.safetensors", some_bytes(2 * MIB))
 
-    with pytest.raises(Exception, match=r"needs 2\.1 MB") as caught:
+    with pytest.raises(DoesNotFit, match=r"needs 2\.1 MB") as caught:
         shelf.pull(options=IMPATIENT)
-    assert "free are 1.0 MB" in str(caught.value)
+    assert "of the 1.0 MB that models may take 1.0 MB are left" in str(caught.value)
+    assert "quota_gib" in str(caught.value.hint)
     assert content_requests(hub) == []
     assert shelf.leftovers() == []
+
+
+def test_the_quantization_asked_for_comes_although_a_neighbour_was_asked_too(shelf: Shelf) -> None:
+    for quant in ("Q4_K_M", "Q8_0"):
+        shelf.add(f"m-{quant}.gguf", small_gguf())
+
+    pulled = shelf.pull("peer:127.0.0.1:9/hf:deepseek-ai/tiny", "hf:deepseek-ai/tiny:*Q8_0.gguf")
+
+    assert [Path(file.path).name for file in pulled.files] == ["m-Q8_0.gguf"]
+
+
+def test_a_repository_may_have_a_manifest_of_its_own(shelf: Shelf) -> None:
+    shelf.add("model.safetensors", some_bytes(1000))
+    shelf.add("manifest.json", b"{}")
+
+    pulled = shelf.pull()
+
+    assert [Path(file.path).name for file in pulled.files] == ["model.safetensors"]
+    shelf.store.verify(pulled.model)
+
+
+def test_safetensors_without_a_part_that_their_index_names_are_never_placed(shelf: Shelf) -> None:
+    shelf.add("a.safetensors", some_bytes(2 * CHUNK))
+    index = b'{"weight_map": {"v": "a.safetensors", "w": "b.safetensors"}}'
+    shelf.add("model.safetensors.index.json", index)
+
+    with pytest.raises(VerificationFailed, match=r"names b\.safetensors, which is not there"):
+        shelf.pull()
+
+    assert shelf.store.models() == []
+    assert content_requests(shelf.hub) == []

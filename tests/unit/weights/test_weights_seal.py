@@ -12,7 +12,11 @@ from shelf import CHUNK, Shelf, some_bytes
 
 from appliance.core.errors import VerificationFailed
 from appliance.core.paths import Paths
+from appliance.core.progress import Cancel
+from appliance.core.pull import Progress
 from appliance.core.signature import TrustedKey, key_text, site_key, trust, trusted_keys
+from appliance.ops.store import pull_model
+from appliance.tui.shelf import StoreShelf
 from appliance.weights.export import export_model
 from appliance.weights.seal import judge, read_seal
 
@@ -147,3 +151,29 @@ def test_exporting_again_without_a_key_leaves_no_old_signature(
     shelf.pull()
     export_model(shelf.store, MODEL, tmp_path / "usb")
     assert read_seal(export) is None
+
+
+def test_a_pull_of_an_export_looks_at_its_signature_too(export: Path, here: Paths) -> None:
+    (export / "SIGNATURE").write_bytes(bytes(64))
+    with pytest.raises(VerificationFailed) as caught:
+        pull_model(f"file:{export}", here, lambda progress: None, Cancel())
+    assert caught.value.code == "BAD-SIGNATURE"
+    assert not here.models.exists()
+
+
+def test_what_is_taken_from_a_disk_in_the_screens_is_signed_and_looked_at(
+    export: Path, here: Paths, there: Paths, tmp_path: Path
+) -> None:
+    def quietly(progress: Progress) -> None:
+        pass
+
+    shelf = StoreShelf(here)
+    assert "not seen before" in shelf.take(export, quietly, Cancel())
+    shelf.export(MODEL, tmp_path / "out", quietly, Cancel())
+    (again,) = (tmp_path / "out").iterdir()
+    seal = read_seal(again)
+    assert seal is not None
+    assert seal.public == site_key(here).public
+    (export / "SIGNATURE").write_bytes(bytes(64))
+    with pytest.raises(VerificationFailed):
+        shelf.take(export, quietly, Cancel())
