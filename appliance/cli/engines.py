@@ -74,6 +74,7 @@ def show(
 ) -> None:
     """The exact command and environment that a plan would run."""
     from appliance.engines.show import shown
+    from appliance.ops.deployment import deployment_id
     from appliance.ops.engines import command_of
 
     inventory = inventory_of(inventory_file, replay)
@@ -86,7 +87,7 @@ def show(
     if as_json:
         click.echo(json.dumps({"schema": "appliance.command/1", **msgspec.to_builtins(command)}))
     else:
-        click.echo(shown(command, choice.model.rpartition("/")[2], form), nl=False)
+        click.echo(shown(command, deployment_id(choice.model), form), nl=False)
 
 
 def _show_difference(choice: Choice, inventory: Inventory, as_json: bool) -> None:

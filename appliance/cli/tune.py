@@ -82,6 +82,9 @@ def _show(result: Tune, *, as_json: bool) -> int:
     print_table(head, [(*_row(t), k) for t, k in zip(result.trials, kept, strict=True)])
     click.echo(_("{users} asked together; {seconds:.0f} s in all").format(
         users=result.users, seconds=result.seconds))  # fmt: skip
+    if len(result.trials) == 1:
+        text = _("there was no time for another setting: give it more with --minutes")
+        click.echo(text)
     return 0
 
 

@@ -21,7 +21,10 @@ class Trial(Document, frozen=True, kw_only=True, tag_field="schema", tag="applia
 
 
 class Tune(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.tune/1"):
-    """The end of `tune`: `trials` in the order they were made, the first as it was before."""
+    """The end of `tune`: `trials` in the order they were made, the first as it was before.
+
+    `load_s` is what one start takes, where that is known.
+    """
 
     deployment: str
     variant: str
@@ -31,3 +34,4 @@ class Tune(Document, frozen=True, kw_only=True, tag_field="schema", tag="applian
     kept: dict[str, str]
     changed: bool
     seconds: float
+    load_s: float | None = None

@@ -1,11 +1,12 @@
 """Filling in the templates of recipes.
 
 Words a template may use: `model` (the path), `alias`, `port`, `context` (one conversation),
-`slots`, `total_context`, `kv_type`, `ubatch`, `threads`, `cores` (of this server), `tp` (cards that
-share a layer), `dp` (groups of such), `pp`, `host_layers`, `cards`, `indexes` ("0,1"), `arch` and
-`name` of the first card, `quant` (these three "" when unknown), `flags`, `cache` and `draft` (of
-the model's class), `experts`, `prompt_cache_mib`, `python`, `config` (a directory for the recipe's
-files) and `build` (of an engine built here). An unknown word is an error, never "".
+`slots`, `total_context`, `kv_type`, `ubatch`, `threads`, `cores` (of this server), `nodes` (of its
+memory), `tp` (cards that share a layer), `dp` (groups of such), `pp`, `host_layers`, `cards`,
+`indexes` ("0,1"), `arch` and `name` of the first card, `quant` (these three "" when unknown),
+`flags`, `cache` and `draft` (of the model's class), `experts`, `prompt_cache_mib`, `python`,
+`config` (a directory for the recipe's files) and `build` (of an engine built here). An unknown word
+is an error, never "".
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.engines.classes import class_of
-from appliance.engines.llamacpp.threads import usable_threads
+from appliance.engines.llamacpp.threads import numa_nodes, usable_threads
 from appliance.engines.recipes import Recipe, command_parts
 from appliance.engines.request import EngineRequest
 
@@ -42,6 +43,7 @@ def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dic
         "kv_type": request.kv_type,
         "ubatch": request.ubatch,
         "threads": request.threads,
+        "nodes": 1 if request.cpus else numa_nodes(),
         "cores": min(usable_threads(), len(request.cpus) or usable_threads()),
         "tp": ranks,
         "dp": cards // ranks,

@@ -37,7 +37,8 @@ def shown(command: EngineCommand, name: str, form: Form) -> str:
         "quadlet": _quadlet,
         "unit": _unit,
     }
-    return "\n".join([*_remarks(command), *writers[form](command, name)]) + "\n"
+    files = [] if form == "shell" else _files_to_write(command)
+    return "\n".join([*_remarks(command), *files, *writers[form](command, name)]) + "\n"
 
 
 def container_argv(command: EngineCommand, name: str, program: str = "docker") -> list[str]:
@@ -84,6 +85,13 @@ def _remarks(command: EngineCommand) -> Iterator[str]:
     yield from (f"# {note}" for note in command.notes)
     if command.container.privileged:
         yield f"# privileged: {command.container.privileged}"
+
+
+def _files_to_write(command: EngineCommand) -> Iterator[str]:
+    """What the engine reads at its start, where the form itself cannot write it."""
+    for path, text in command.files.items():
+        yield f"# before the start, write {path}:"
+        yield from (f"#   {line}".rstrip() for line in text.strip().splitlines())
 
 
 def _shell(command: EngineCommand, name: str) -> Iterator[str]:

@@ -44,14 +44,24 @@ def _claim(
     identity = _at_port(one.identity, record.port if record else None)
     if record and record.identity == identity and wanted:
         return
-    has_other = bool(record and record.identity and alive(record.identity))
-    if record is None or not wanted or has_other or not alive(identity):
+    if record is None or not wanted or not _is_engine_of(record, identity):
         log.warning("ending %s, process %s: nobody wants it", one.replica, identity.pid)
         _end(identity)
         return
     records[record.id] = msgspec.structs.replace(
         record, identity=identity, state="starting", reason=None
     )
+
+
+def _is_engine_of(record: ReplicaRecord, found: Identity) -> bool:
+    """Whether this is the engine that nobody had time to write down.
+
+    Where one was written down, any other is a second copy, or what that one left when it died; on
+    a full disk its successor may not have been noted, and that listens.
+    """
+    if record.identity is None or not alive(found):
+        return alive(found)
+    return not alive(record.identity) and is_held_by(found.port, found.pid)
 
 
 def _end_unwanted(state: State, record: ReplicaRecord) -> None:

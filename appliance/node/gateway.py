@@ -21,7 +21,7 @@ from appliance.node.state import State
 from appliance.supervisor.backoff import Backoff
 from appliance.supervisor.logs import LogFile
 from appliance.supervisor.ports import LOOPBACK, is_free, is_held_by
-from appliance.supervisor.probe import answers
+from appliance.supervisor.probe import Pulse, Signs, answers, cpu_ticks
 from appliance.supervisor.running import Identity, Mark, alive, exit_status, start, stop
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ _PORTS_TO_TRY = 100
 _SETTLED_S = 5.0
 _RETRY_S = 1.0
 _GRACE_S = 5.0
+_WATCH_S = 2.0
+_STILL_S = 15.0
 _PORT = "endpoint_port"
 _IDENTITY = "gateway"
 
@@ -47,7 +49,8 @@ class GatewayKeeper(Keeper):
         self._kept_port = self._remembered_port()
         self._backoff = Backoff()
         self._start_at = 0.0
-        self._launched = 0.0
+        self._launched = self._watch_at = 0.0
+        self._pulse = Pulse(still_s=_STILL_S)
         self._fault: ApplianceError | None = None
         self._fault_tick = 0
         self._ticks = 0
@@ -135,6 +138,17 @@ class GatewayKeeper(Keeper):
         elif time.monotonic() - self._launched > _SETTLED_S:
             self._backoff.answered()
             self._log_file.rotate()
+            self._watch(self._identity)
+
+    def _watch(self, identity: Identity) -> None:
+        """End one that stands still: people would wait at it for ever."""
+        if time.monotonic() < self._watch_at:
+            return
+        signs = Signs(answers=answers(identity.port), cpu_ticks=cpu_ticks(identity.pid))
+        self._watch_at = time.monotonic() + _WATCH_S
+        if self._pulse.hung(signs):
+            self._event(say("the gateway stood still; it is started again"))
+            stop(identity, grace_s=1.0)
 
     def failed(self, error: ApplianceError) -> None:
         """Try again in a second; tell the history once."""
@@ -165,6 +179,7 @@ class GatewayKeeper(Keeper):
         mark = Mark(self._paths.state, GATEWAY)
         self._remember(start(command, self._log_file.path, mark))
         self._launched = time.monotonic()
+        self._pulse = Pulse(still_s=_STILL_S)
         self._fault = None
 
     def _port(self) -> int:

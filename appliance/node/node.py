@@ -187,6 +187,11 @@ class Node:
         if work := self.replicas.wanted().get(deployment_id):
             self.state.want(msgspec.structs.replace(work, adapt=True))
 
+    def load_seconds(self, deployment_id: str) -> float | None:
+        """How long its slowest replica took to load; `None` where this daemon did not see it."""
+        took = [keeper.load_s for keeper in self.replicas.kept(deployment_id).values()]
+        return max((seconds for seconds in took if seconds is not None), default=None)
+
     def on_trial(self, before: Deployment | None) -> None:
         """`before` is what to go back to should this daemon die while settings are tried."""
         self.state.set_setting(_ON_TRIAL, to_json(before) if before else "")

@@ -22,12 +22,11 @@ from appliance.engines.metrics import EngineMetrics, Meter
 from appliance.engines.recipes import recipe
 from appliance.node.canary import Canary, culprit
 from appliance.node.keeper import Keeper
-from appliance.node.restarts import Restarts
+from appliance.node.restarts import Restarts, again_after, next_try
 from appliance.node.state import ReplicaRecord, State, now
 from appliance.ops.deployment import Deployment, request_of
 from appliance.ops.pinning import near_cpus
 from appliance.supervisor.diagnosis import (
-    Again,
     Diagnosis,
     diagnose,
     known,
@@ -38,12 +37,21 @@ from appliance.supervisor.loading import Loading, size_of
 from appliance.supervisor.logs import LogFile
 from appliance.supervisor.memory import read_memory, resident_mib
 from appliance.supervisor.ports import free_port, is_free
-from appliance.supervisor.probe import Pulse, Signs, answers, cpu_ticks, ready
+from appliance.supervisor.probe import (
+    Pulse,
+    Readiness,
+    Refusals,
+    Signs,
+    answers,
+    cpu_ticks,
+    ready,
+)
 from appliance.supervisor.running import (
     Identity,
     Mark,
     alive,
     attend,
+    end_strays,
     exit_status,
     memory_killed,
     start,
@@ -58,6 +66,8 @@ _WATCH_S = 2.0
 _STOP_GRACE_S = 10.0
 _STILL_S = 18.0  # and one round of probes that time out: found within 30 s
 _STILL_LOADING_S = 120.0  # a network file system may stand still for as long
+_SPINNING_LOADING_S = 3600.0  # kernels are compiled for as long, with nothing else to be seen
+_REFUSAL_S = 60.0
 _LOADING_LOOK_S = 1.0
 _DRAIN_LOOK_S = 0.1
 _CANARY_PATIENCE_S = 300.0
@@ -99,10 +109,15 @@ class ReplicaKeeper(Keeper):
         """Whether it died three times the same way."""
         self._record = record
         self._around = around
+        self._mark = Mark(around.paths.state, record.id)
         self._restarts = Restarts(Path(work.model_path))
+        self.load_s: float | None = None
+        """Seconds from the last start to the first answer."""
+        self._launched_at: float | None = None
         self._watch_at = self._ready_at = 0.0
         self._meter: Meter | None = None
-        self._pulse = Pulse(still_s=_STILL_S)
+        self._pulse = _pulse_of(record)
+        self._refusals = Refusals(patience_s=_REFUSAL_S)
         self._oom_kills = oom_kills()
         self._loading: Loading | None = None
         self._loading_look_at = 0.0
@@ -163,7 +178,12 @@ class ReplicaKeeper(Keeper):
 
     def _stop_engine(self) -> None:
         if self._record.identity:
-            stop(self._record.identity, grace_s=_STOP_GRACE_S)
+            self._end_engine(self._record.identity)
+
+    def _end_engine(self, identity: Identity, grace_s: float = _STOP_GRACE_S) -> None:
+        """End it and what it left outside of its session; nothing of it may hold a card."""
+        stop(identity, grace_s=grace_s)
+        end_strays(self._mark)
 
     # -- one look ---------------------------------------------------------------------------
 
@@ -206,12 +226,14 @@ class ReplicaKeeper(Keeper):
         command = self._command(port)
         log_path = self.log_file.path
         log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.log_file.rotate()
         self.log_file.mark(f"start {self._record.id} on port {port}")
         self._loading = self._loading_from(log_path.stat().st_size)
-        self._pulse = Pulse(still_s=_STILL_LOADING_S)
         self._ended_for_memory = False
-        mark = Mark(self._around.paths.state, self._record.id)
-        self._become("starting", None, identity=start(command, log_path, mark))
+        self._launched_at = time.monotonic()
+        self._become("starting", None, identity=start(command, log_path, self._mark))
+        self._pulse = _pulse_of(self._record)
+        self._refusals = Refusals(patience_s=_REFUSAL_S)
         self._event("info", "ENGINE-START", say("started on {cards}", cards=self._cards_text))
 
     def _port(self) -> int:
@@ -238,10 +260,23 @@ class ReplicaKeeper(Keeper):
     def _try(self, identity: Identity) -> None:
         """Ask a starting engine for one token; loading may take minutes, standing still may not."""
         self._look_at_loading(identity)
-        if self._answers(identity) and ready(identity.port, self.deployment.name).ok:
+        asked = ready(identity.port, self.deployment.name) if self._answers(identity) else None
+        if asked and asked.ok:
             self._serve_if_right(identity)
-        elif self._pulse.hung(Signs(answers=False, cpu_ticks=cpu_ticks(identity.pid))):
+        elif asked and asked.refused:
+            self._bear_with(identity, asked)
+        elif self._pulse.hung(self._signs_of_loading(identity)):
             self._hang(identity, say("it stood still while it loaded the model"))
+
+    def _bear_with(self, identity: Identity, asked: Readiness) -> None:
+        """It says that it is well and answers nobody: for a minute that may pass."""
+        why = say("it does not answer a question: {why}", why=asked.why or "-")
+        if self._refusals.too_long(asked):
+            self._end_engine(identity)
+            exit_status(identity)
+            self._died("ENGINE-REFUSES", why, "ENGINE-DEAD")
+        elif str(self._record.reason) != str(why):
+            self._become("starting", why)
 
     def _look_at_loading(self, identity: Identity) -> None:
         if self._loading is None:  # an earlier daemon started it
@@ -249,6 +284,11 @@ class ReplicaKeeper(Keeper):
         if time.monotonic() >= self._loading_look_at:
             self._loading_look_at = time.monotonic() + _LOADING_LOOK_S
             self._loading.look(identity.pid)
+            self.log_file.rotate()
+
+    def _signs_of_loading(self, identity: Identity) -> Signs:
+        progress = self._loading.progress if self._loading else None
+        return Signs(answers=False, progress=progress, cpu_ticks=cpu_ticks(identity.pid))
 
     def _serve_if_right(self, identity: Identity) -> None:
         """One that answered wrongly before serves nobody until its canary is right."""
@@ -265,6 +305,9 @@ class ReplicaKeeper(Keeper):
         self._pulse = Pulse(still_s=_STILL_S)
         self._meter = None
         self._ready_at = time.monotonic()
+        if self._launched_at is not None:
+            self.load_s = self._ready_at - self._launched_at
+            self._launched_at = None
         self._watch_at = self._ready_at + _WATCH_S
         self._event("info", "ENGINE-READY", say("ready"))
         self._become("ready", None)
@@ -309,7 +352,7 @@ class ReplicaKeeper(Keeper):
         """A fresh load heals what a stray bit did; the canary then decides."""
         why = say("it computes wrongly: {fault}", fault=fault)
         self._around.keep_evidence("ENGINE-WRONG-ANSWER", self._record.cards, why)
-        stop(identity, grace_s=_STOP_GRACE_S)
+        self._end_engine(identity)
         self._died("ENGINE-WRONG-ANSWER", why, "ENGINE-WRONG-ANSWER")
 
     def _degrade(self, fault: Text) -> None:
@@ -326,7 +369,7 @@ class ReplicaKeeper(Keeper):
 
     def _hang(self, identity: Identity, why: Text) -> None:
         log.warning("%s hangs: %s", self._record.id, why)
-        stop(identity, grace_s=2.0)
+        self._end_engine(identity, grace_s=2.0)
         exit_status(identity)
         self._died("ENGINE-HUNG", why, "ENGINE-HUNG")
 
@@ -337,7 +380,7 @@ class ReplicaKeeper(Keeper):
             return  # we ended it ourselves
         status = exit_status(identity)
         killed = memory_killed(identity)
-        stop(identity, grace_s=0.5)
+        self._end_engine(identity, grace_s=0.5)
         if killed is None:
             killed = self._memory_killed_somebody()
         cause = (
@@ -364,11 +407,11 @@ class ReplicaKeeper(Keeper):
         self._meter = None
         self.metrics = None
         self._event("fail", code, why)
-        again = cause.again if cause else _again(code)
+        again = cause.again if cause else again_after(code)
         was_stuck, self.stuck = self.stuck, self._restarts.died(way, again)
         if self.stuck:
             hint = cause.hint if cause else say("see `appliance logs {id}`", id=self.deployment.id)
-            why = _once_changed(why, hint) if again == "changed" else _slowly(why, hint)
+            why = next_try(why, hint, again)
             if not was_stuck:
                 self._event("fail", "ENGINE-STUCK", why)
         restarts = self._record.restarts + 1
@@ -395,7 +438,7 @@ class ReplicaKeeper(Keeper):
             self._become("quarantined", why)
         if identity := self._record.identity:
             self._drain(DRAIN_S if hold.kind == "maintenance" else 0.0)
-            stop(identity, grace_s=_STOP_GRACE_S)
+            self._end_engine(identity)
             exit_status(identity)
             self._become("quarantined", self._record.reason, identity=None)
 
@@ -427,26 +470,13 @@ class ReplicaKeeper(Keeper):
             log.warning("%s is not remembered: %s", self._record.id, error)
 
 
-def _slowly(cause: Text, hint: Text) -> Text:
-    return say(
-        "{cause} (three times the same way; it is tried again every minute). {hint}",
-        cause=cause,
-        hint=hint,
-    )
-
-
-def _once_changed(cause: Text, hint: Text) -> Text:
-    return say(
-        "{cause} (three times the same way; it is tried again when the model's files change or "
-        "`appliance up` is run). {hint}",
-        cause=cause,
-        hint=hint,
-    )
-
-
-def _again(code: str) -> Again:
-    """What another try is worth where nothing is known but how it was noticed."""
-    return "slowly" if code == "ENGINE-DEAD" else "soon"
+def _pulse_of(record: ReplicaRecord) -> Pulse:
+    """While it loads it may stand still for longer, and longest where no process can be seen."""
+    if record.state in SERVING:
+        return Pulse(still_s=_STILL_S)
+    unseen = record.identity is not None and not record.identity.started
+    still_s = _SPINNING_LOADING_S if unseen else _STILL_LOADING_S
+    return Pulse(still_s=still_s, spinning_s=_SPINNING_LOADING_S)
 
 
 def log_file_of(replica_id: str, paths: Paths) -> LogFile:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from appliance.core.i18n import Text, say
 from appliance.supervisor.backoff import Backoff
 from appliance.supervisor.diagnosis import Again
+from appliance.supervisor.loading import files_of
 
 SLOWLY_S = 60.0
 _LOOK_S = 2.0
@@ -61,11 +63,31 @@ class Restarts:
         return True
 
 
+def again_after(code: str) -> Again:
+    """What another try is worth where nothing is known but how the end was noticed."""
+    return "slowly" if code == "ENGINE-DEAD" else "soon"
+
+
+def next_try(cause: Text, hint: Text, again: Again) -> Text:
+    """Why there is no fourth identical try at once, and what leads to one."""
+    if again == "changed":
+        return say(
+            "{cause} (three times the same way; it is tried again when the model's files change "
+            "or `appliance up` is run). {hint}",
+            cause=cause,
+            hint=hint,
+        )
+    return say(
+        "{cause} (three times the same way; it is tried again every minute). {hint}",
+        cause=cause,
+        hint=hint,
+    )
+
+
 def _fingerprint(model: Path) -> Fingerprint:
     """Names, sizes and times of a model's files."""
     try:
-        files = sorted(model.iterdir()) if model.is_dir() else [model]
-        seen = [(file, file.stat()) for file in files]
+        seen = [(file, file.stat()) for file in files_of(model)]
     except OSError:
         return ()
     return tuple((file.name, status.st_size, status.st_mtime_ns) for file, status in seen)

@@ -34,6 +34,7 @@ from appliance.ops.engine_images import recipes_with_images
 from appliance.ops.sources import permitted
 from appliance.planner.exact import Exactly, plan_exact
 from appliance.planner.plan import plan, plan_header
+from appliance.supervisor.memory import read_memory
 from appliance.weights.pull import remote_header, request_for
 from appliance.weights.repository import Look, look
 from appliance.weights.store import Store, StoredModel
@@ -144,7 +145,8 @@ def empty_ground(paths: Paths) -> Ground:
 def _free_memory_mib() -> float:
     import psutil
 
-    return float(psutil.virtual_memory().available) / 2**20
+    memory = read_memory()
+    return memory.available_mib if memory else float(psutil.virtual_memory().available) / 2**20
 
 
 def make_plan(wish: Wish, ground: Ground) -> Plan:

@@ -42,6 +42,10 @@ class Services(Protocol):
 
     def await_ready(self, deployment_id: str, cancel: Cancel) -> None: ...  # noqa: D102
 
+    def load_seconds(self, deployment_id: str) -> float | None:
+        """How long it last took from the start to the first answer; `None` where nobody saw."""
+        ...
+
     def on_trial(self, before: Deployment | None) -> None:
         """Remember what to go back to should we die; `None` when the trials are over."""
         ...
@@ -70,6 +74,7 @@ class TuneJob:
         self._cancel = cancel
         self._trials: list[Trial] = []
         self._started = time.monotonic()
+        self._load_s = services.load_seconds(deployment.id)
         self._ground = ground_of(services.inventory(), services.paths)
 
     def run(self) -> Tune:
@@ -94,6 +99,7 @@ class TuneJob:
             kept=settings_of(best),
             changed=best != self._before,
             seconds=round(time.monotonic() - self._started, 1),
+            load_s=self._load_s,
         )
 
     def _search(self) -> Deployment:
@@ -112,7 +118,8 @@ class TuneJob:
                 if self._score(result) > self._score(trial) * _CLEARLY_BETTER:
                     best, trial = candidate, result
         if best != self._before:
-            best, trial = self._confirmed(best)
+            in_time = self._time_for(_CONFIRMING)
+            best, trial = self._confirmed(best) if in_time else (self._before, self._trials[0])
         self._remember(best, trial)
         return best
 
@@ -130,9 +137,13 @@ class TuneJob:
                 yield candidate
 
     def _time_for(self, trials: int) -> bool:
+        """Whether so many more, and the load that ends it all, are done in time."""
         self._cancel.check()
+        load_s = self._load_s or 0.0
         longest = max(t.seconds for t in self._trials)
-        return time.monotonic() - self._started + trials * longest < self._limit_s
+        if len(self._trials) == 1:
+            longest += load_s  # what runs already was not loaded for its trial
+        return time.monotonic() - self._started + trials * longest + load_s < self._limit_s
 
     def _try(self, candidate: Deployment) -> Trial:
         began = time.monotonic()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -15,6 +17,7 @@ from appliance.supervisor.table import members_of
 
 _BLOCK = 256 * 1024
 _LINE_LIMIT = 4096
+_LEAST_PIECE = 16 * 1024 * 1024
 _MOST_BY_BYTES = 95.0
 """When all is read, it is not yet ready."""
 
@@ -33,11 +36,23 @@ class Loading:
         self._proc = proc
         self._began = time.monotonic()
         self._pct: float | None = None
+        self._bytes_read: int | None = None
 
     @property
     def pct(self) -> float | None:
         """Percent of the start, as of the last `look`; it never goes back."""
         return self._pct
+
+    @property
+    def progress(self) -> int | None:
+        """A count that grows as long as the start gets on: pieces read, and what the log tells.
+
+        A piece is more than an engine that waits for something reads meanwhile.
+        """
+        if self._bytes_read is None and self._pct is None:
+            return None
+        piece = max(_LEAST_PIECE, (self._model_bytes or 0) // 1000)
+        return (self._bytes_read or 0) // piece + round((self._pct or 0.0) * 10)
 
     def eta_s(self, now: float | None = None) -> float | None:
         """Seconds left at the pace so far; `None` before there is any."""
@@ -50,7 +65,8 @@ class Loading:
         """Take in what the engine has said, or where it says nothing, read, since the last look."""
         told = furthest(self._new_lines())
         self._said = max((pct for pct in (self._said, told) if pct is not None), default=None)
-        seen = self._by_bytes(pid) if self._said is None else self._said
+        self._bytes_read = self._read_by(pid)
+        seen = self._by_bytes() if self._said is None else self._said
         if seen is not None:
             self._pct = max(self._pct or 0.0, round(seen, 1))
 
@@ -58,6 +74,8 @@ class Loading:
         """Whole lines since the last look; progress bars end theirs with a carriage return."""
         try:
             with self._log.open("rb") as file:
+                if file.seek(0, os.SEEK_END) < self._position:  # the log was rotated
+                    self._position = 0
                 file.seek(self._position)
                 raw = file.read(_BLOCK)
         except OSError:
@@ -67,14 +85,15 @@ class Loading:
         self._rest = rest[-_LINE_LIMIT:]
         return [*lines, self._rest]
 
-    def _by_bytes(self, pid: int) -> float | None:
-        if not self._model_bytes:
-            return None
+    def _read_by(self, pid: int) -> int | None:
         counts = [bytes_read(entry.pid, self._proc) for entry in members_of(pid)]
         known = [count for count in counts if count is not None]
-        if not known:
+        return sum(known) if known else None
+
+    def _by_bytes(self) -> float | None:
+        if not self._model_bytes or self._bytes_read is None:
             return None
-        return min(100.0 * sum(known) / self._model_bytes, _MOST_BY_BYTES)
+        return min(100.0 * self._bytes_read / self._model_bytes, _MOST_BY_BYTES)
 
 
 def furthest(lines: Iterable[str]) -> float | None:
@@ -102,15 +121,19 @@ def bytes_read(pid: int, proc: Path = Path("/proc")) -> int | None:
 def size_of(model: Path) -> int | None:
     """Bytes of a model: of a split file all its parts, of a directory all its files."""
     try:
-        if model.is_dir():
-            return sum(file.stat().st_size for file in model.iterdir() if file.is_file())
-        part = re.fullmatch(r"(?P<stem>.*)-00001(?P<of>-of-\d{5}\.gguf)", model.name)
-        if part is None:
-            return model.stat().st_size
-        parts = model.parent.glob(f"{part['stem']}-?????{part['of']}")
-        return sum(file.stat().st_size for file in parts)
+        return sum(file.stat().st_size for file in files_of(model))
     except OSError:
         return None
+
+
+def files_of(model: Path) -> list[Path]:
+    """The files of a model by the path an engine opens. Raises `OSError`."""
+    if model.is_dir():
+        return sorted(file for file in model.iterdir() if file.is_file())
+    part = re.fullmatch(r"(?P<stem>.*)-00001(?P<of>-of-\d{5}\.gguf)", model.name)
+    if part is None:
+        return [model]
+    return sorted(model.parent.glob(f"{glob.escape(part['stem'])}-?????{part['of']}"))
 
 
 class _Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -2,10 +2,13 @@
 
 MemAvailable (proc_meminfo(5)) is what can be had without swapping; pressure (PSI, the kernel's
 Documentation/accounting/psi.rst) is the share of time in which nobody got on for want of memory.
+A control group with a limit (a container's, a service's) runs out by itself: cgroup-v2.rst, and
+cgroup-v1/memory.rst for the older kind.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -13,9 +16,11 @@ import msgspec
 from appliance.supervisor.table import members_of
 
 PROC = Path("/proc")
+_CGROUPS = Path("/sys/fs/cgroup")
 _LEAST_SHARE, _LEAST_MIB = 0.02, (192.0, 2048.0)
 _TIGHT_SHARE, _TIGHT_MIB = 0.06, (512.0, 6144.0)
 _MOST_STALLED_PCT = 25.0
+_MIB = 1024 * 1024
 
 
 class HostMemory(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,18 +48,66 @@ class HostMemory(msgspec.Struct, frozen=True, kw_only=True):
         return min(max(share * self.total_mib, low), high)
 
 
-def read_memory(proc: Path | None = None) -> HostMemory | None:
-    """The memory of this server now; `None` where the kernel does not tell (not Linux)."""
+def read_memory(proc: Path | None = None, cgroups: Path | None = None) -> HostMemory | None:
+    """The memory of this server now, or of our control group where that has less left.
+
+    `None` where the kernel does not tell (not Linux).
+    """
     proc = proc or PROC
     values = _meminfo(proc / "meminfo")
     total, available = values.get("MemTotal"), values.get("MemAvailable")
     if not total or available is None:
         return None
-    return HostMemory(
+    server = HostMemory(
         total_mib=total / 1024,
         available_mib=available / 1024,
         stalled_pct=_stalled(proc / "pressure" / "memory"),
     )
+    groups = _groups(proc / "self" / "cgroup", cgroups or _CGROUPS)
+    limited = [group for group in map(_group_memory, groups) if group]
+    return min([server, *limited], key=lambda memory: memory.available_mib)
+
+
+def _groups(membership: Path, root: Path) -> Iterator[Path]:
+    """Our group of memory and those above it; from inside a container its own is the root."""
+    for line in _text(membership).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers in ("", "memory"):
+            base = root / controllers
+            leaf = base / path.lstrip("/")
+            yield from {base, leaf, *(p for p in leaf.parents if p.is_relative_to(base))}
+
+
+def _group_memory(group: Path) -> HostMemory | None:
+    """What a group may still take; `None` for one without a limit."""
+    limit = _number(group / "memory.max") or _number(group / "memory.limit_in_bytes")
+    used = _number(group / "memory.current") or _number(group / "memory.usage_in_bytes")
+    if limit is None or used is None:
+        return None
+    return HostMemory(
+        total_mib=limit / _MIB,
+        available_mib=max(limit - used + _given_back(group / "memory.stat"), 0) / _MIB,
+        stalled_pct=_stalled(group / "memory.pressure"),
+    )
+
+
+def _given_back(stat: Path) -> int:
+    """Bytes of files that the kernel drops when it needs room: MemAvailable counts them, too."""
+    values = dict(line.split(maxsplit=1) for line in _text(stat).splitlines())
+    names = ("inactive_file", "active_file")
+    return sum(int(values.get(f"total_{name}", values.get(name, "0"))) for name in names)
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path).strip()
+    return int(text) if text.isdigit() else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
 
 
 def resident_mib(leader: int) -> float:

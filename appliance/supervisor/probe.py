@@ -19,11 +19,15 @@ from appliance.supervisor.table import members_of
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the model answered, how long it took, and if not, why."""
+    """Whether the model answered, how long it took, and if not, why.
+
+    `refused`: something came, but no answer; an engine that is still loading says so (503).
+    """
 
     ok: bool
     seconds: float
     why: str | None = None
+    refused: bool = False
 
 
 def ready(port: int, model: str, *, timeout_s: float = 60.0) -> Readiness:
@@ -36,7 +40,7 @@ def ready(port: int, model: str, *, timeout_s: float = 60.0) -> Readiness:
         "max_tokens": 1,
         "temperature": 0,
     }
-    started = time.monotonic()
+    started, refused = time.monotonic(), False
     try:
         answer = httpx.post(
             f"http://{LOOPBACK}:{port}/v1/chat/completions",
@@ -46,11 +50,13 @@ def ready(port: int, model: str, *, timeout_s: float = 60.0) -> Readiness:
             verify=no_tls(),
         )
         why = _fault(answer.status_code, answer.content)
+        refused = why is not None and answer.status_code != 503
     except httpx.TimeoutException:
         why = f"no answer within {timeout_s:g} s"
     except httpx.HTTPError as error:
         why = str(error) or type(error).__name__
-    return Readiness(ok=why is None, seconds=time.monotonic() - started, why=why)
+    seconds = time.monotonic() - started
+    return Readiness(ok=why is None, seconds=seconds, why=why, refused=refused)
 
 
 def answers(port: int, path: str = "/health", *, timeout_s: float = 2.0) -> bool:
@@ -105,6 +111,23 @@ class Pulse:
         elif _advanced(before.cpu_ticks, signs.cpu_ticks):
             self._moved = now
         return now - self._moved >= self.still_s or now - self._well >= self.spinning_s
+
+
+class Refusals:
+    """Tells when an engine has refused to answer for too long: what it lacks does not come."""
+
+    def __init__(self, *, patience_s: float) -> None:
+        self.patience_s = patience_s
+        self._since: float | None = None
+
+    def too_long(self, readiness: Readiness, now: float | None = None) -> bool:
+        """Take in how the newest question went."""
+        now = time.monotonic() if now is None else now
+        if not readiness.refused:
+            self._since = None
+            return False
+        self._since = now if self._since is None else self._since
+        return now - self._since >= self.patience_s
 
 
 def _advanced(before: int | None, after: int | None) -> bool:

@@ -14,8 +14,9 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +29,7 @@ from appliance.supervisor.table import Entry, entry_of, members_of
 
 _KILL_WAIT_S = 10.0
 _POLL_S = 0.02
+_MARK_PREFIX = f"{MARK}=".encode()
 
 
 class Startable(Protocol):
@@ -163,18 +165,22 @@ def stop(identity: Identity, *, grace_s: float = 10.0) -> int | None:
     Returns the exit status where the engine was a child of ours. Stopping what is already gone is
     fine. Raises `ApplianceError` (`ENGINE-UNKILLABLE`) when the kernel does not let go of it.
     """
-    _signal(_family(identity), signal.SIGTERM)
-    if not _gone(identity, grace_s):
-        _signal(_family(identity), signal.SIGKILL)
-        if not _gone(identity, _KILL_WAIT_S):
-            raise unkillable(identity)
+    _end(partial(_family, identity), grace_s)
     return exit_status(identity)
 
 
-def unkillable(identity: Identity) -> ApplianceError:
+def end_strays(mark: Mark, *, grace_s: float = 2.0) -> None:
+    """End what an engine that is gone left in sessions of their own: its mark tells them (Linux).
+
+    Raises `ApplianceError` (`ENGINE-UNKILLABLE`) when the kernel does not let go of one.
+    """
+    _end(partial(_bearers_of, mark), grace_s)
+
+
+def unkillable(pid: int) -> ApplianceError:
     """The error of an engine that KILL does not end."""
     return ApplianceError(
-        say("process {pid} cannot be ended: a driver holds it", pid=identity.pid),
+        say("process {pid} cannot be ended: a driver holds it", pid=pid),
         hint=say("see the kernel log (`dmesg -T`); the card may need a reset"),
         code="ENGINE-UNKILLABLE",
     )
@@ -188,15 +194,28 @@ def _family(identity: Identity) -> list[Entry]:
     return [entry for entry in members_of(identity.pid) if not entry.dead]
 
 
-def _gone(identity: Identity, within_s: float) -> bool:
-    deadline = time.monotonic() + within_s
-    while family := _family(identity):
-        if time.monotonic() >= deadline:
-            return False
-        if all(entry.stopped for entry in family):
-            _signal(family, signal.SIGCONT)
+def _bearers_of(mark: Mark) -> list[Entry]:
+    found = [entry_of(pid) for pid, text in _marks() if text == mark.text]
+    return [entry for entry in found if entry is not None and not entry.dead]
+
+
+def _end(find: Callable[[], list[Entry]], grace_s: float) -> None:
+    """TERM to all that `find` finds, up to `grace_s` seconds, KILL."""
+    _signal(find(), signal.SIGTERM)
+    if _left(find, grace_s):
+        _signal(find(), signal.SIGKILL)
+        if left := _left(find, _KILL_WAIT_S):
+            raise unkillable(left[0].pid)
+
+
+def _left(find: Callable[[], list[Entry]], after_s: float) -> list[Entry]:
+    """What is still there after so many seconds; sooner when nothing is."""
+    deadline = time.monotonic() + after_s
+    while (left := find()) and time.monotonic() < deadline:
+        if all(entry.stopped for entry in left):
+            _signal(left, signal.SIGCONT)
         time.sleep(_POLL_S)
-    return True
+    return left
 
 
 def _signal(family: Sequence[Entry], number: signal.Signals) -> None:
@@ -233,23 +252,31 @@ def _words(pid: int, what: str) -> list[str]:
 def marked(state: Path) -> list[Marked]:
     """Live processes that bear the mark of the appliance at `state` (Linux only).
 
-    Children inherit the mark, so only leaders of a session count.
+    Children inherit the mark, so only leaders of a session count that no other bearer started.
     """
-    prefix = f"{MARK}={state.resolve()}:".encode()
-    found: list[Marked] = []
+    prefix = f"{state.resolve()}:"
+    bearers = {pid: text for pid, text in _marks() if text.startswith(prefix)}
+    leaders = {pid: _leader(pid, bearers) for pid in bearers}
+    return [
+        Marked(bearers[pid].removeprefix(prefix), identity)
+        for pid, identity in leaders.items()
+        if identity is not None
+    ]
+
+
+def _marks() -> Iterator[tuple[int, str]]:
+    """The pid and the mark of every process that bears one, whosever it is."""
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             variables = (directory / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        mark = next((v for v in variables if v.startswith(prefix)), None)
-        if mark and (identity := _leader(int(directory.name))):
-            found.append(Marked(mark[len(prefix) :].decode(errors="replace"), identity))
-    return found
+        if mark := next((v for v in variables if v.startswith(_MARK_PREFIX)), None):
+            yield int(directory.name), mark.removeprefix(_MARK_PREFIX).decode(errors="replace")
 
 
-def _leader(pid: int) -> Identity | None:
+def _leader(pid: int, bearers: Mapping[int, str]) -> Identity | None:
     entry = entry_of(pid)
-    if entry is None or entry.dead or entry.session != pid:
+    if entry is None or entry.dead or entry.session != pid or entry.parent in bearers:
         return None
     return Identity(pid=pid, started=entry.started, port=0)

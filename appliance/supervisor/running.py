@@ -86,6 +86,14 @@ def stop(identity: Identity, *, grace_s: float = 10.0) -> int | None:
     return _WAYS[identity.kept_as].stop(identity, grace_s=grace_s)
 
 
+def end_strays(mark: Mark) -> None:
+    """End what an engine that is gone left behind in sessions of its own.
+
+    Units and containers leave nothing. Raises `ApplianceError` (`ENGINE-UNKILLABLE`).
+    """
+    process.end_strays(mark)
+
+
 def marked(state: Path) -> list[Marked]:
     """Everything that bears the mark of the appliance at `state`, each engine once."""
     found = [one for way in _WAYS.values() if way is not process for one in way.marked(state)]

@@ -159,7 +159,7 @@ def stop(identity: Identity, *, grace_s: float) -> int | None:
     if not _ended(name, grace_s):
         _call("systemctl", *_scope(), "kill", "--signal=KILL", name)
         if not _ended(name, _KILL_WAIT_S):
-            raise process.unkillable(identity)
+            raise process.unkillable(identity.pid)
     status = exit_status(identity)
     _forget(name)
     return status

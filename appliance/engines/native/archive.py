@@ -9,15 +9,20 @@ from pathlib import Path
 from appliance.core.errors import VerificationFailed
 from appliance.core.i18n import say
 
+ARCHIVE_CORRUPT = "ARCHIVE-CORRUPT"
+
 
 def pack(build: Path, archive: Path) -> Path:
     """Write `build` as `archive` with its SHA-256 beside it (`NAME.sha256`, as sha256sum does)."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     temporary = archive.with_name(f".{archive.name}.new")
-    with tarfile.open(temporary, "w:gz", compresslevel=6) as tar:
-        tar.add(build, arcname=build.name)
-    digest_file(archive).write_text(f"{_digest(temporary)}  {archive.name}\n")
-    temporary.replace(archive)
+    try:
+        with tarfile.open(temporary, "w:gz", compresslevel=6) as tar:
+            tar.add(build, arcname=build.name)
+        digest_file(archive).write_text(f"{_digest(temporary)}  {archive.name}\n")
+        temporary.replace(archive)
+    finally:
+        temporary.unlink(missing_ok=True)
     return archive
 
 
@@ -34,7 +39,7 @@ def unpack(archive: Path, directory: Path) -> Path:
         raise VerificationFailed(
             say("{archive} is not what its SHA-256 says", archive=archive),
             hint=say("remove it; the engine is built again"),
-            code="ARCHIVE-CORRUPT",
+            code=ARCHIVE_CORRUPT,
         )
     try:
         with tarfile.open(archive) as tar:
@@ -44,7 +49,7 @@ def unpack(archive: Path, directory: Path) -> Path:
         raise VerificationFailed(
             say("{archive} cannot be unpacked: {error}", archive=archive, error=error),
             hint=say("copy it again"),
-            code="ARCHIVE-CORRUPT",
+            code=ARCHIVE_CORRUPT,
         ) from error
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -24,17 +25,19 @@ from appliance.core.inventory import Document
 from appliance.core.paths import find_paths
 from appliance.core.progress import Cancel
 from appliance.engines.native import archive as archives
+from appliance.engines.native.archive import ARCHIVE_CORRUPT
 from appliance.engines.native.backends import Backend, backend, sources
 from appliance.engines.native.builds import SERVER, Build, builds_root, in_use, key_of, switch_to
 from appliance.engines.native.compile import PROGRAMS, OnStep, compile_llama_cpp
 from appliance.engines.native.source import source_archive, unpack, verify_archive
 from appliance.engines.native.toolchain import find_toolchain
-from appliance.engines.native.verify import verify
+from appliance.engines.native.verify import BUILD_BROKEN, verify
 
 BuildPhase = Literal["check", "source", "compile", "verify", "place"]
 _DISK_MIB = 3072
 _KEEP = 2
 _NOTE = "build.json"
+log = logging.getLogger(__name__)
 
 
 class BuildProgress(
@@ -63,8 +66,9 @@ def build(
     """Build llama.cpp with the backend `name`, verify it by serving `model`, and switch to it.
 
     `archs` are the cards' architectures; `source` an archive brought along. What is built already
-    is only verified and switched to. Raises `UsageError`, `ApplianceError` (`TOOLCHAIN-MISSING`,
-    `BUILD-FAILED`, `BUILD-BROKEN`, `BUILD-RUNNING`), `DoesNotFit`, `Unreachable`, `Interrupted`.
+    is only verified and switched to, if it still serves: a driver may have changed since.
+    Raises `UsageError`, `ApplianceError` (`TOOLCHAIN-MISSING`, `BUILD-FAILED`, `BUILD-BROKEN`,
+    `BUILD-RUNNING`), `DoesNotFit`, `Unreachable`, `Interrupted`.
     """
     kind = backend(name)
     targets = kind.targets(archs)
@@ -72,12 +76,9 @@ def build(
     root = builds_root(name)
     with _alone(root):
         place = root / order.key
-        built = (place / SERVER).is_file()
-        candidate = place if built else _from_archive(order, root) or _from_source(order, root)
-        on_progress(BuildProgress(phase="verify"))
-        verify(candidate, name, model, root / "verify.log", order.cancel)
+        candidate = _proven(order, root, model)
         on_progress(BuildProgress(phase="place"))
-        if not built:
+        if candidate != place:
             _place(candidate, place)
         switch_to(place)
         _forget_old(root, order.key)
@@ -115,6 +116,31 @@ def take_over(
         _forget_old(root, note.key)
         _keep_archive(place, archive_of(name, note.key))
     return _read(place, in_use=True)
+
+
+def _proven(order: _Order, root: Path, model: Path) -> Path:
+    """A build that has served `model`: what is here, or else what is compiled anew."""
+    for way in (_kept, _from_archive):
+        try:
+            if candidate := way(order, root):
+                return _served(candidate, order, root, model)
+        except ApplianceError as error:
+            if error.code not in (BUILD_BROKEN, ARCHIVE_CORRUPT):
+                raise
+            log.warning("%s is built anew: %s", order.key, error)
+    archive_of(order.backend.id, order.key).unlink(missing_ok=True)
+    return _served(_from_source(order, root), order, root, model)
+
+
+def _served(candidate: Path, order: _Order, root: Path, model: Path) -> Path:
+    order.tell("verify")
+    verify(candidate, order.backend.id, model, root / "verify.log", order.cancel)
+    return candidate
+
+
+def _kept(order: _Order, root: Path) -> Path | None:
+    place = root / order.key
+    return place if (place / SERVER).is_file() else None
 
 
 def _described(fresh: Path, archive: Path) -> Build:
@@ -182,23 +208,36 @@ def _from_source(order: _Order, root: Path) -> Path:
     order.tell("source")
     archive = _verified(order.source) or source_archive(find_paths().cache / "engines")
     work = _emptied(root / ".work")
-    tree = unpack(archive, work / "source")
-    order.tell("compile")
-    programs = compile_llama_cpp(
-        tree,
-        work,
-        order.backend,
-        order.targets,
-        toolchain,
-        on_step=_told(order.on_progress),
-        cancel=order.cancel,
-    )
+    with _log_alone_left(work):
+        tree = unpack(archive, work / "source")
+        order.tell("compile")
+        programs = compile_llama_cpp(
+            tree,
+            work,
+            order.backend,
+            order.targets,
+            toolchain,
+            on_step=_told(order.on_progress),
+            cancel=order.cancel,
+        )
     fresh = work / order.key
     (fresh / "bin").mkdir(parents=True)
     for program in PROGRAMS:
         shutil.copy2(programs / program, fresh / "bin" / program)
     _describe(fresh, order, time.monotonic() - started)
     return fresh
+
+
+@contextmanager
+def _log_alone_left(work: Path) -> Iterator[None]:
+    """Gigabytes of a compile that failed are of no use to anybody."""
+    try:
+        yield
+    except BaseException:
+        for path in work.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def _verified(source: Path | None) -> Path | None:
@@ -233,15 +272,22 @@ def _describe(fresh: Path, order: _Order, seconds: float) -> None:
 
 
 def _place(fresh: Path, place: Path) -> None:
-    shutil.rmtree(place, ignore_errors=True)  # what is there is no whole build
-    parent = fresh.parent
+    """What is there goes last, so that an engine which starts meanwhile finds one or the other."""
+    work = fresh.parent
+    if place.exists():
+        place.replace(work / "before")
     fresh.replace(place)
-    shutil.rmtree(parent, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def _keep_archive(place: Path, archive: Path) -> None:
-    if not archive.exists():
+    """For other servers; this one does without where there is no room for it."""
+    if archive.exists():
+        return
+    try:
         archives.pack(place, archive)
+    except OSError as error:
+        log.warning("no archive of %s is kept: %s", place.name, error)
 
 
 def _read(place: Path, *, in_use: bool) -> Build:

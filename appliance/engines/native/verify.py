@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
 from appliance.core.errors import ApplianceError
-from appliance.core.i18n import say
+from appliance.core.i18n import Text, say
 from appliance.core.loopback import no_tls
 from appliance.core.progress import Cancel
+from appliance.core.tied import tied
 from appliance.engines.build import command_for
 from appliance.engines.recipes import load_recipes
 from appliance.engines.request import EngineRequest
 
+BUILD_BROKEN = "BUILD-BROKEN"
 _START_S = 120.0
 _ANSWER_S = 120.0
 _PROMPT = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 8}
@@ -34,7 +37,7 @@ def verify(build: Path, backend: str, model: Path, log: Path, cancel: Cancel) ->
     command = command_for(request, build=build)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command.argv,
+            tied(command.argv),
             env={**os.environ, **command.env},
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -42,7 +45,7 @@ def verify(build: Path, backend: str, model: Path, log: Path, cancel: Cancel) ->
         )
     try:
         _wait(process, port, log, cancel)
-        _ask(port, log)
+        _ask(process, port, log)
     finally:
         process.kill()
         process.wait()
@@ -61,10 +64,10 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path, cancel: Cancel
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    raise _broken(log)
+    raise _broken(log, process.poll())
 
 
-def _ask(port: int, log: Path) -> None:
+def _ask(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     import httpx
 
     url = f"http://127.0.0.1:{port}/v1/chat/completions"
@@ -74,16 +77,28 @@ def _ask(port: int, log: Path) -> None:
             return
     except (httpx.TransportError, ValueError, KeyError, TypeError):
         pass
-    raise _broken(log)
+    raise _broken(log, process.poll())
 
 
-def _broken(log: Path) -> ApplianceError:
+def _broken(log: Path, status: int | None) -> ApplianceError:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return ApplianceError(
-        say("the new build does not serve: {why}", why=lines[-1][:300] if lines else ""),
+        say("the new build does not serve: {why}", why=_why(lines[-1] if lines else "-", status)),
         hint=say("the build before stays in use; the log is {log}", log=log),
-        code="BUILD-BROKEN",
+        code=BUILD_BROKEN,
     )
+
+
+def _why(last_words: str, status: int | None) -> Text | str:
+    if status == -signal.SIGILL or "Exec format error" in last_words:
+        return say("it was made for another kind of processor")
+    if status is not None and status < 0:
+        return say("it was ended by {signal}: {last}", signal=_name(status), last=last_words[:300])
+    return last_words[:300]
+
+
+def _name(status: int) -> str:
+    return signal.strsignal(-status) or str(-status)
 
 
 def _free_port() -> int:

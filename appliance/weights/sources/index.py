@@ -26,6 +26,7 @@ from appliance.core.errors import ApplianceError, Unreachable
 from appliance.core.i18n import say
 from appliance.core.progress import Cancel
 from appliance.core.reference import IndexReference
+from appliance.core.tied import tied
 from appliance.weights.faults import SourceFault, missing, not_the_file
 from appliance.weights.http import Http
 from appliance.weights.partial import Partial
@@ -35,14 +36,6 @@ from appliance.weights.sources.wheel import WheelSource, find_wheel
 _BLOCK_BYTES = 1 << 20
 _POLL_S = 0.2
 _END_S = 2.0
-_TIED = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-"""Becomes the program in its arguments, which ends with whoever started it however that ends:
-PR_SET_PDEATHSIG of https://man7.org/linux/man-pages/man2/pr_set_pdeathsig.2const.html"""
 
 
 class IndexSource(Source):
@@ -158,7 +151,7 @@ class IndexSource(Source):
         """Run the installer to its end; its temporary files are in the workspace too."""
         with log.open("wb") as output:
             process = self._process = subprocess.Popen(
-                [sys.executable, "-c", _TIED, *argv],
+                tied(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -380,3 +382,72 @@ def test_versions_as_programs_tell_them() -> None:
     assert newest_number("cmake version 3.25.1\n\nCMake suite") == "3.25.1"
     assert newest_number("Cuda compilation tools, release 12.4, V12.4.131") == "12.4"
     assert newest_number("none") is None
+
+
+def test_a_build_that_serves_no_more_is_built_anew(site: Site) -> None:
+    """Its driver or its libraries have changed since; its archive is no better."""
+    key = make(site)
+    server = current_build("cpu") / "bin" / "llama-server"
+    server.write_text("#!/bin/sh\necho error: driver too new >&2\nexit 1\n")
+    archive_of("cpu", key).unlink()
+    archive.pack(current_build("cpu").resolve(), archive_of("cpu", key))
+
+    assert make(site) == key
+
+    assert "HTTPServer" in (current_build("cpu") / "bin" / "llama-server").read_text()
+    with tarfile.open(archive_of("cpu", key)) as packed:
+        inside = packed.extractfile(f"{key}/bin/llama-server")
+        assert inside
+        assert b"HTTPServer" in inside.read()
+
+
+def test_a_build_for_another_processor_is_said_to_be_one(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made" / "other-machine"
+    shutil.copytree(current_of(site), made)
+    (made / "build.json").write_text(
+        (made / "build.json").read_text().replace(current_of(site).name, made.name)
+    )
+    foreign = {
+        "no such machine": b"\x7fELF\x02\x01\x01" + bytes(200),
+        "a newer one": b"#!/bin/sh\nkill -ILL $$\n",
+    }
+    for number, program in enumerate(foreign.values()):
+        (made / "bin" / "llama-server").write_bytes(program)
+        packed = archive.pack(made, tmp_path / f"{number}.tar.gz")
+
+        with pytest.raises(ApplianceError, match="another kind of processor") as caught:
+            take_over("cpu", packed, model=site.model)
+
+        assert caught.value.code == "BUILD-BROKEN"
+    assert current_build("cpu").resolve() == current_of(site)
+
+
+def current_of(site: Site) -> Path:
+    if not is_built("cpu"):
+        make(site)
+    return current_build("cpu").resolve()
+
+
+def test_no_room_for_its_archive_costs_no_build(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(build: Path, archive: Path) -> Path:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(archive, "pack", full)
+
+    key = make(site)
+
+    assert current_build("cpu").resolve().name == key
+    assert not archive_of("cpu", key).exists()
+
+
+def test_a_compile_that_fails_leaves_its_log_and_no_gigabytes(site: Site) -> None:
+    (site.tools.bin / "broken").touch()
+    with pytest.raises(ApplianceError) as caught:
+        make(site)
+
+    log = Path(str(caught.value.hint).removeprefix("the whole log is "))
+    assert [path.name for path in log.parent.iterdir()] == ["build.log"]

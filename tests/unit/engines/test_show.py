@@ -163,3 +163,11 @@ def test_a_process_stays_near_its_cards(tmp_path: Path) -> None:
     words = shlex.split(shown(command, "ds", "shell").replace("\\\n", ""))
     assert words == ["taskset", "--cpu-list", "4,5", "docker", "--flag"]
     assert sections(shown(command, "ds", "unit"))["Service"]["CPUAffinity"] == "4,5"
+
+
+@pytest.mark.parametrize("form", ["compose", "quadlet", "unit"])
+def test_a_form_that_writes_no_files_tells_what_must_be_written(form: Form) -> None:
+    lines = shown(AWKWARD, "ds", form).splitlines()
+
+    at = lines.index("# before the start, write /etc/engine/conf.json:")
+    assert lines[at + 1] == '#   {"x": "$(reboot)"}'

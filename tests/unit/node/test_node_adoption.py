@@ -25,11 +25,11 @@ class Started:
         self._paths = paths
         self.all: list[Identity] = []
 
-    def __call__(self, replica_id: str) -> Identity:
+    def __call__(self, replica_id: str, mode: str = "good") -> Identity:
         port = free_port()
         command = EngineCommand(
             engine="fake",
-            argv=[sys.executable, str(BAD_ENGINE), "good", str(port)],
+            argv=[sys.executable, str(BAD_ENGINE), mode, str(port)],
             port=port,
         )
         mark = Mark(self._paths.state, replica_id)
@@ -185,3 +185,29 @@ def test_leave_to_adapt_is_no_reason_to_start_afresh(
 
     assert (record.identity, record.work) == (identity, deployment())
     assert alive(identity)
+
+
+def test_what_a_dead_engine_left_is_not_taken_for_it(
+    paths: Paths, state: State, started: Started
+) -> None:
+    stray = started("tiny-0")
+    dead = Identity(pid=2**22 + 1, started="1", port=free_port())
+    state.save_replica(record_of(dead))
+
+    (record,) = adopted(paths, state).values()
+
+    assert record.identity == dead
+    assert not alive(stray)
+
+
+def test_a_session_that_an_engine_opened_is_no_second_engine(
+    paths: Paths, state: State, started: Started, tmp_path: Path
+) -> None:
+    note = tmp_path / "pid"
+    identity = started("tiny-0", f"leaves:{note}")
+    until(lambda: note.exists() and note.read_text())
+    state.save_replica(record_of(identity))
+
+    assert [one.identity.pid for one in marked(paths.state)] == [identity.pid]
+    assert adopted(paths, state) == {"tiny-0": record_of(identity)}
+    assert Path(f"/proc/{note.read_text()}").exists()

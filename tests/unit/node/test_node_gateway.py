@@ -156,3 +156,20 @@ def test_the_mark_is_found_through_a_link_too(keep: Keep, paths: Paths, tmp_path
     (tmp_path / "link").symlink_to(paths.state)
 
     assert set(marked_processes(tmp_path / "link").values()) == {"gateway"}
+
+
+def test_a_gateway_that_stands_still_is_replaced_at_its_port(
+    keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_module, "_STILL_S", 1.0)
+    monkeypatch.setattr(gateway_module, "_SETTLED_S", 0.0)
+    keeper = keep()
+    endpoint = keeper.endpoint()
+    first = keeper.identity
+    assert first
+
+    os.kill(first.pid, signal.SIGSTOP)
+
+    until(lambda: keeper.identity and keeper.identity != first)
+    assert not alive(first)
+    assert keeper.endpoint() == endpoint

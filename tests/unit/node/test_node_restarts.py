@@ -78,3 +78,15 @@ def test_an_answer_in_between_begins_anew(tmp_path: Path, clock: list[float]) ->
     kept.answered()
 
     assert die(kept, clock, "slowly", times=1) == [False]
+
+
+def test_every_part_of_a_split_model_counts(tmp_path: Path, clock: list[float]) -> None:
+    first, second = (tmp_path / f"m-{n:05}-of-00002.gguf" for n in (1, 2))
+    first.write_bytes(b"whole")
+    second.write_bytes(b"half")
+    kept = Restarts(first)
+    die(kept, clock, "changed")
+
+    second.write_bytes(b"whole again")
+    clock[0] += 10
+    assert kept.due()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,11 +15,12 @@ from node_fakes import CPU, Around, EngineMode, deployment, keeper_of, until
 
 from appliance.core.paths import Paths
 from appliance.core.status import Hold
-from appliance.node import canary, restarts
-from appliance.node.replica import ReplicaKeeper
+from appliance.node import canary, replica, restarts
+from appliance.node.replica import ReplicaKeeper, log_file_of
 from appliance.node.state import State
 from appliance.supervisor import memory
 from appliance.supervisor.running import alive
+from appliance.supervisor.table import entry_of
 
 Keep = Callable[..., ReplicaKeeper]
 MISSING = "fails:error while loading shared libraries: libcudart.so.12: cannot open shared object"
@@ -48,6 +51,11 @@ def keep(around: Around, engine: EngineMode) -> Iterator[Keep]:
 
 def codes(state: State) -> list[str]:
     return [event.code for event in state.events()]
+
+
+def runs(pid: int) -> bool:
+    entry = entry_of(pid)
+    return entry is not None and not entry.dead
 
 
 def state_of(keeper: ReplicaKeeper) -> str:
@@ -217,3 +225,80 @@ def test_loading_is_told_while_it_lasts(keep: Keep, tmp_path: Path) -> None:
 
     assert keeper.loading is not None
     assert keeper.loading.eta_s() is not None
+
+
+def test_a_load_may_take_as_long_as_it_gets_on(
+    keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica, "_SPINNING_LOADING_S", 3.0)
+    loaded = tmp_path / "loaded"
+    keeper = keep(f"reads:{loaded}")
+    until(lambda: keeper.record.identity)
+
+    time.sleep(5.0)
+    assert keeper.record.restarts == 0
+    loaded.touch()
+
+    until(lambda: state_of(keeper) == "ready")
+    assert keeper.load_s
+    assert keeper.load_s > 5.0
+
+
+def test_a_load_that_only_spins_is_given_up_in_the_end(
+    keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica, "_SPINNING_LOADING_S", 3.0)
+    keeper = keep(f"spins:{tmp_path / 'never'}")
+
+    until(lambda: keeper.record.restarts == 1)
+
+
+def test_an_engine_that_refuses_to_answer_says_why_and_is_not_waited_for_for_ever(
+    keep: Keep, around: Around, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replica, "_REFUSAL_S", 1.0)
+    keeper = keep("refuses")
+    until(lambda: state_of(keeper) == "starting" and keeper.record.reason)
+    assert "there is no chat template" in str(keeper.record.reason)
+
+    until(lambda: keeper.stuck and state_of(keeper) == "failed")
+    assert "three times the same way" in str(keeper.record.reason)
+    assert "there is no chat template" in str(keeper.record.reason)
+    assert "ENGINE-DEAD" in codes(around.state)
+
+
+@pytest.mark.parametrize("end", ["killed", "stopped", "held"])
+def test_nothing_that_an_engine_started_outlives_it(
+    keep: Keep, around: Around, tmp_path: Path, end: str
+) -> None:
+    note = tmp_path / "pid"
+    keeper = keep(f"leaves:{note}")
+    until(lambda: state_of(keeper) == "ready")
+    identity, stray = keeper.record.identity, int(note.read_text())
+    assert identity
+    assert runs(stray)
+    note.unlink()
+
+    if end == "killed":
+        os.kill(identity.pid, signal.SIGKILL)
+        until(lambda: keeper.record.restarts == 1)
+    elif end == "stopped":
+        keeper.stop()
+    else:
+        around.holds["cpu"] = HELD
+        until(lambda: keeper.record.identity is None)
+
+    assert not runs(stray)
+
+
+def test_the_log_of_an_engine_that_never_serves_stays_within_bounds(
+    keep: Keep, paths: Paths
+) -> None:
+    log = log_file_of("tiny-0", paths)
+    log.path.write_text("x" * (log.max_bytes + 1))
+    keeper = keep("dies")
+
+    until(lambda: keeper.deaths)
+
+    assert log.size() < log.max_bytes
+    assert log.path.with_name("tiny-0.log.1").exists()

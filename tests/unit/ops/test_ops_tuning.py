@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -39,7 +40,11 @@ class Box(FakeServices):
     def __init__(self) -> None:
         super().__init__(find_paths())
         self.back: list[str | None] = []
+        self.load_s: float | None = None
         self.refused: dict[str, object] = {}
+
+    def load_seconds(self, deployment_id: str) -> float | None:
+        return self.load_s
 
     def on_trial(self, before: Deployment | None) -> None:
         self.back.append(before.id if before else None)
@@ -180,3 +185,44 @@ def test_threads_are_tried_on_the_processor_alone() -> None:
     assert knobs("vllm", on_cpu=False) == []
     threads = next(k for k in knobs("llama.cpp", on_cpu=True) if k.setting == "threads")
     assert usable_threads() not in threads.trials(None)
+
+
+def test_what_loads_for_longer_than_there_is_time_is_not_loaded_anew(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speeds(monkeypatch, box, ubatch={128: 1.5})
+    box.load_s = 100.0
+    deployed = len(box.history)
+
+    result = run(box, limit_s=300.0)
+
+    assert len(result.trials) == 1
+    assert result.load_s == 100.0
+    assert len(box.history) - deployed == 2, "as it was, twice: nothing is started for that"
+
+
+def test_what_there_is_no_time_to_confirm_is_not_kept(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another setting is faster, and takes unexpectedly long to start."""
+    now = [0.0]
+
+    def heard(*_args: object, users: int, **_options: object) -> Heard:
+        speed = 10.0 if box.now == WORK else 15.0
+        return Heard(users=users, tokens_per_s=speed, first_token_s=1 / speed)
+
+    monkeypatch.setattr(tuning, "listen", heard)
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    ready = box.await_ready
+
+    def slow(deployment_id: str, cancel: Cancel) -> None:
+        now[0] += 0.0 if box.now == WORK else 200.0
+        ready(deployment_id, cancel)
+
+    monkeypatch.setattr(box, "await_ready", slow)
+
+    result = run(box, limit_s=300.0)
+
+    assert not result.changed
+    assert box.now == WORK
+    assert len(result.trials) == 2

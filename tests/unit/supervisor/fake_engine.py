@@ -72,6 +72,9 @@ def main() -> None:
         case "orphans":
             options.note.write_text(json.dumps([child(sleeper), child(stubborn)]))
             os._exit(3)
+        case "strays":
+            options.note.write_text(json.dumps([child(stubborn, start_new_session=True)]))
+            os._exit(3)
         case "tell":
             options.note.write_text(
                 json.dumps({"sid": os.getsid(0), "stdin": str(Path("/proc/self/fd/0").readlink())})

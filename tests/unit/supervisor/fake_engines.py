@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from appliance.supervisor.identity import Identity
+from appliance.supervisor.identity import Identity, Mark
 from appliance.supervisor.ports import free_port
 from appliance.supervisor.process import start, stop
 
@@ -48,10 +48,10 @@ class Fakes:
         for identity in self._started:
             stop(identity, grace_s=0.0)
 
-    def start(self, mode: str, *, log: Path | None = None) -> Identity:
+    def start(self, mode: str, *, log: Path | None = None, mark: Mark | None = None) -> Identity:
         port = free_port()
         argv = [sys.executable, str(FAKE), mode, f"--port={port}", f"--note={self.note}"]
-        identity = start(Command(argv=argv, port=port), log or self.log)
+        identity = start(Command(argv=argv, port=port), log or self.log, mark)
         self._started.append(identity)
         return identity
 

@@ -66,3 +66,58 @@ def test_a_kernel_that_does_not_tell_is_unknown(tmp_path: Path, text: str) -> No
 def test_a_process_is_weighed_with_its_children() -> None:
     assert resident_mib(os.getpid()) > 5
     assert resident_mib(2**22 + 1) == 0
+
+
+SERVER = "MemTotal: 16384000 kB\nMemAvailable: 8192000 kB\n"
+
+
+def server(root: Path, membership: str) -> Path:
+    proc = root / "proc"
+    (proc / "self").mkdir(parents=True)
+    (proc / "meminfo").write_text(SERVER)
+    (proc / "self" / "cgroup").write_text(membership)
+    return proc
+
+
+def group(directory: Path, **files: object) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (directory / f"memory.{name}").write_text(f"{text}\n")
+
+
+def test_a_control_group_that_has_less_left_counts(tmp_path: Path) -> None:
+    proc = server(tmp_path, "0::/box/engines\n")
+    group(tmp_path / "box", max=2**30, current=2**29, stat="anon 1\ninactive_file 1048576",
+          pressure="full avg10=30.00 avg60=0.00 avg300=0.00 total=1")  # fmt: skip
+    group(tmp_path / "box" / "engines", max="max", current=2**29, stat="anon 1")
+
+    memory = read_memory(proc, tmp_path)
+
+    assert memory == HostMemory(total_mib=1024, available_mib=513, stalled_pct=30.0)
+
+
+def test_the_older_kind_of_group_counts_as_well(tmp_path: Path) -> None:
+    proc = server(tmp_path, "5:devices:/\n4:memory:/box\n0::/\n")
+    group(tmp_path / "memory", limit_in_bytes=2**63 - 4096, usage_in_bytes=2**30)
+    group(
+        tmp_path / "memory" / "box",
+        limit_in_bytes=2**30,
+        usage_in_bytes=2**30,
+        stat="inactive_file 7\ntotal_inactive_file 1048576\ntotal_active_file 1048576",
+    )
+
+    memory = read_memory(proc, tmp_path)
+
+    assert memory
+    assert (memory.total_mib, memory.available_mib) == (1024, 2)
+    assert memory.running_out
+
+
+def test_the_root_of_a_container_is_its_own_group(tmp_path: Path) -> None:
+    proc = server(tmp_path, "0::/\n")
+    group(tmp_path, max=2**30, current=2**29)
+
+    memory = read_memory(proc, tmp_path)
+
+    assert memory
+    assert memory.available_mib == 512

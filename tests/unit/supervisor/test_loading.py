@@ -98,3 +98,39 @@ def test_no_log_is_too_strange(lines: list[str]) -> None:
     pct = furthest(lines)
 
     assert pct is None or 0 <= pct <= 100
+
+
+def test_a_start_gets_on_by_what_it_reads_and_by_what_it_says(tmp_path: Path) -> None:
+    def reads(count: int) -> None:
+        (tmp_path / str(os.getpid())).mkdir(exist_ok=True)
+        (tmp_path / str(os.getpid()) / "io").write_text(f"rchar: {count}\nread_bytes: 0\n")
+
+    log = tmp_path / "log"
+    log.touch()
+    loading = Loading(log, 0, None, proc=tmp_path)
+    loading.look(os.getpid())
+    unknown = loading.progress
+
+    found: list[int] = []
+    for count, said in ((8, ""), (800, ""), (1 << 26, ""), (1 << 26, VLLM.format(pct=50))):
+        reads(count)
+        with log.open("a") as file:
+            file.write(f"{said}\n")
+        loading.look(os.getpid())
+        found.append(loading.progress or 0)
+
+    assert unknown is None
+    assert found[0] == found[1], "whoever waits reads a little, too"
+    assert found[1] < found[2] < found[3]
+
+
+def test_a_rotated_log_is_read_from_its_beginning(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("x" * 1000 + "\n")
+    loading = Loading(log, log.stat().st_size, None)
+    loading.look(os.getpid())
+
+    log.write_text(f"{VLLM.format(pct=50)}\n")
+    loading.look(os.getpid())
+
+    assert loading.pct == 40.0

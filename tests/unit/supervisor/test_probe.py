@@ -9,7 +9,7 @@ import pytest
 from fake_engines import Fakes, until
 
 from appliance.supervisor.ports import free_port
-from appliance.supervisor.probe import Pulse, Signs, answers, cpu_ticks, ready
+from appliance.supervisor.probe import Pulse, Refusals, Signs, answers, cpu_ticks, ready
 
 
 @pytest.fixture
@@ -123,3 +123,15 @@ def test_progress_after_a_pause_starts_the_clock_again() -> None:
     moved = [Signs(answers=True, progress=8, working=True, cpu_ticks=9)] * 4
 
     assert not any(judge(*still, *moved))
+
+
+def test_refusals_are_borne_for_a_while(fakes: Fakes) -> None:
+    refused = ready(fakes.serving("garbage").port, "model")
+    loading = ready(fakes.serving("loading").port, "model")
+    nobody = ready(free_port(), "model")
+    assert [one.refused for one in (refused, loading, nobody)] == [True, False, False]
+
+    refusals = Refusals(patience_s=60.0)
+    assert [refusals.too_long(refused, now) for now in (0.0, 59.0, 60.0)] == [False, False, True]
+    assert not refusals.too_long(loading, 61.0)
+    assert not refusals.too_long(refused, 62.0)

@@ -13,9 +13,9 @@ import pytest
 from fake_engines import FAKE, Command, Fakes, until
 
 from appliance.core.errors import ApplianceError
-from appliance.supervisor.identity import Identity
+from appliance.supervisor.identity import Identity, Mark
 from appliance.supervisor.ports import free_port
-from appliance.supervisor.process import alive, exit_status, start, stop
+from appliance.supervisor.process import alive, end_strays, exit_status, start, stop
 from appliance.supervisor.table import entry_of
 
 
@@ -146,6 +146,23 @@ def test_stop_ends_the_workers_of_an_engine_that_crashed(fakes: Fakes) -> None:
 
     assert stop(identity, grace_s=0.2) == 3
     assert [pid for pid in workers if runs(pid)] == []
+
+
+def test_what_a_dead_engine_left_elsewhere_is_known_by_its_mark(
+    fakes: Fakes, tmp_path: Path
+) -> None:
+    mine, other = Mark(tmp_path, "r-0"), Mark(tmp_path, "r-1")
+    neighbour = fakes.start("good", mark=other)
+    identity = fakes.start("strays", mark=mine)
+    (stray,) = noted_pids(fakes)
+    until(lambda: not alive(identity))
+    stop(identity, grace_s=0.2)
+    assert runs(stray)
+
+    end_strays(mine, grace_s=0.2)
+
+    assert not runs(stray)
+    assert alive(neighbour)
 
 
 def test_stop_ends_an_engine_that_was_stopped_by_a_signal(fakes: Fakes) -> None:
