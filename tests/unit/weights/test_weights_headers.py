@@ -299,6 +299,58 @@ def test_the_templates_of_this_field_pass_and_tricks_do_not() -> None:
         assert objection(trick) is not None, trick
 
 
+@pytest.mark.parametrize(
+    "trick",
+    [
+        "{{ m['_' ~ '_class_' ~ '_'] }}",
+        "{{ m['_' + x] }}",
+        "{{ m[['_', '_x']|join] }}",
+        "{{ m['%c%cx' % (95, 95)] }}",
+        "{{ m['a'.replace('a', '_')] }}",
+        "{% set k = '_' ~ 'x' %}{{ m[k] }}",
+        "{% set k %}_{% endset %}{{ m[k] }}",
+        "{% set k = x|string %}{% set j = k %}{{ m[j] }}",
+        "{% set n = namespace() %}{% set n.k = '_' ~ 'x' %}{{ m[n.k] }}",
+        "{% for k in ['_' ~ 'x'] %}{{ m[k] }}{% endfor %}",
+        "{% macro f(k) %}{{ m[k] }}{% endmacro %}{{ f('_' ~ 'x') }}",
+        "{{ 'a.__class__'.split('.') }}",
+        "{{ m|map('attr', 'x') }}",
+        "{{ m|map(attribute=x) }}",
+        "{{ m|map(attribute='a._b') }}",
+        "{{ m|selectattr('_x') }}",
+        "{{ '{0.a}'.format(m) }}",
+        "{{ x.format(m) }}",
+        "{{ m|xmlattr }}",
+        "{{ lipsum() }}",
+        "{% set f = m.mro %}{{ f() }}",
+        "{{ m.mro() }}",
+        "{{ (m or x)() }}",
+        "{% autoescape true %}{{ m }}{% endautoescape %}",
+        "{% block b %}{% endblock %}",
+    ],
+)
+def test_what_is_not_on_the_list_is_refused(trick: str) -> None:
+    assert objection(trick) is not None
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        "{{ messages[messages|length - 1].content }}{{ messages[loop.index0 - 1]['role'] }}",
+        "{% for key, value in tool.items() %}{{ tool[key] }}{{ '%s' | format(value) }}{% endfor %}",
+        "{% set ns = namespace(at=0) %}{% set ns.at = loop.index0 %}{{ messages[ns.at] }}",
+        "{% macro show(m) %}{{ m.content.split('</think>')[-1]|trim }}{% endmacro %}{{ show(m) }}",
+        "{{ messages|map(attribute='role')|join(', ') }}{{ strftime_now('%d %b') }}",
+        "{% if x is defined and x is not none %}{{ raise_exception('no ' ~ x) }}{% endif %}",
+        "{% set bos = '<s_{}>'.format(name) %}{{ bos ~ messages|tojson(ensure_ascii=False) }}",
+        "{% for m in messages %}{% if not m %}{% continue %}{% endif %}{{ m }}{% endfor %}",
+        "{% generation %}{{ message['content'] }}{% endgeneration %}",
+    ],
+)
+def test_what_templates_of_models_do_is_let_through(honest: str) -> None:
+    assert objection(honest) is None
+
+
 def raw_safetensors(header: bytes, body: int) -> bytes:
     return len(header).to_bytes(8, "little") + header + bytes(body)
 
