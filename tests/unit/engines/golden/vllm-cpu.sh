@@ -13,4 +13,5 @@ export PATH=/var/lib/appliance/data/engines/environments/vllm-cpu/v1/bin:/usr/bi
     --tensor-parallel-size 1 \
     --max-model-len 16384 \
     --max-num-seqs 8 \
-    --reasoning-parser deepseek_r1
+    --reasoning-parser deepseek_r1 \
+    --kv-cache-memory-bytes 4294967296
