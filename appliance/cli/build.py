@@ -17,6 +17,8 @@ from appliance.core.paths import find_paths
 from appliance.core.progress import Cancel
 
 if TYPE_CHECKING:
+    from appliance.engines.environments.places import Installed
+    from appliance.engines.native.builds import Build
     from appliance.engines.native.making import BuildProgress
 
 BACKENDS = ("cpu", "cuda", "hip", "musa", "cann", "sycl", "vulkan", "metal")
@@ -82,19 +84,25 @@ def build(engine: str, backend: str, source: Path | None, made: Path | None, as_
 @click.command("builds", cls=Command, example="appliance engines builds --json")
 @json_option
 def list_builds(as_json: bool) -> None:
-    """Engines that were built here, each with its archive for other servers of this kind."""
+    """Engines that were made here, each with what other servers need to have the same."""
+    from appliance.engines.environments.environment import environments
+    from appliance.engines.environments.places import installed, lock_of
     from appliance.engines.native.making import archive_of, builds
 
     found = [one for backend in BACKENDS for one in builds(backend)]
+    packages = [one for name in environments() for one in installed(name)]
     if as_json:
-        print_documents("appliance.builds/1", "builds", found)
+        print_documents("appliance.builds/1", "builds", [*found, *packages])
         return
-    archives = [archive_of(one.backend, one.key) for one in found]
-    rows = [
-        (one.backend, one.version, _("yes") if one.in_use else "", kept if kept.exists() else None)
-        for one, kept in zip(found, archives, strict=True)
+    made: list[tuple[str, Build | Installed, Path]] = [
+        (f"llama.cpp {one.backend}", one, archive_of(one.backend, one.key)) for one in found
     ]
-    print_table((_("BACKEND"), _("VERSION"), _("IN USE"), _("ARCHIVE")), rows)
+    made += [(one.environment, one, lock_of(one.environment, one.key)) for one in packages]
+    rows = [
+        (name, one.version, _("yes") if one.in_use else "", kept if kept.exists() else None)
+        for name, one, kept in made
+    ]
+    print_table((_("ENGINE"), _("VERSION"), _("IN USE"), _("FOR OTHERS")), rows)
 
 
 def _percent(told: BuildProgress) -> float | None:

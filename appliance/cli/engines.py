@@ -11,6 +11,7 @@ import msgspec
 
 from appliance.cli.build import build, list_builds
 from appliance.cli.engine_images import load_image, pull_image
+from appliance.cli.environments import install
 from appliance.cli.hardware import json_option, replay_option
 from appliance.cli.options import Group
 from appliance.cli.output import print_documents, print_table
@@ -138,5 +139,6 @@ def _read_plan(path: Path) -> Plan:
 
 engines.add_command(build)
 engines.add_command(list_builds)
+engines.add_command(install)
 engines.add_command(pull_image)
 engines.add_command(load_image)

@@ -156,11 +156,13 @@ def _between(tps: tuple[float, float] | None) -> str:
 
 def _engine(choice: Choice, inventory: Inventory) -> str:
     text = f"{choice.engine} ({choice.recipe}), {_where(choice, inventory)}"
-    start = recipe(choice.recipe).start
-    if start == "process":
-        return text
-    needs = _("in a container") if start == "container" else _("built on this server first")
-    return f"{text}; {needs}"
+    ways = {
+        "container": _("in a container"),
+        "build": _("built on this server first"),
+        "environment": _("installed on this server first"),
+    }
+    way = ways.get(recipe(choice.recipe).start)
+    return f"{text}; {way}" if way else text
 
 
 def _where(choice: Choice, inventory: Inventory) -> str:

@@ -8,6 +8,9 @@ from appliance.core.errors import UsageError
 from appliance.core.i18n import say
 from appliance.engines.access import Access, access_to
 from appliance.engines.command import EngineCommand
+from appliance.engines.environments.environment import environment
+from appliance.engines.environments.places import current_environment
+from appliance.engines.environments.within import search_path, within
 from appliance.engines.images import image_of
 from appliance.engines.recipes import Recipe, recipe
 from appliance.engines.render import fill, fill_command, words_for
@@ -19,18 +22,19 @@ _QUIET = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
 }
-"""Engines in containers would otherwise ask hubs for files and report their use."""
+"""Engines of others would otherwise ask hubs for files and report their use."""
 
 
-def command_for(request: EngineRequest, *, build: Path | None = None) -> EngineCommand:
-    """What exactly would run, with `build` instead of the build in use where one is given.
+def command_for(request: EngineRequest, *, place: Path | None = None) -> EngineCommand:
+    """What exactly would run, from `place` instead of the build or environment in use.
 
     Raises `UsageError` for a request that its recipe cannot serve, and `ApplianceError`
-    (`ENGINE-NOT-BUILT`) for an engine that has not been built here yet.
+    (`ENGINE-NOT-BUILT`, `ENGINE-NOT-INSTALLED`) for an engine that is not here yet.
     """
     chosen = recipe(request.recipe)
     _check(request, chosen)
-    words = words_for(request, chosen, build or _build_of(chosen))
+    place = place or _place_of(chosen)
+    words = words_for(request, chosen, place)
     access = access_to(chosen.access or _vendor(request, chosen))
     common = EngineCommand(
         engine=chosen.engine,
@@ -45,7 +49,10 @@ def command_for(request: EngineRequest, *, build: Path | None = None) -> EngineC
     )
     if chosen.start == "container":
         return _in_container(common, request, chosen, access, words)
-    return _as_process(common, access, words)
+    command = _as_process(common, access, words)
+    if chosen.environment and place:
+        return _in_environment(command, chosen.environment, place)
+    return command
 
 
 def _check(request: EngineRequest, chosen: Recipe) -> None:
@@ -61,12 +68,13 @@ def _check(request: EngineRequest, chosen: Recipe) -> None:
         )
 
 
-def _build_of(chosen: Recipe) -> Path | None:
-    if chosen.build is None:
-        return None
-    from appliance.engines.native.builds import current_build
+def _place_of(chosen: Recipe) -> Path | None:
+    """Where the engine is that was made on this server; `None` for what needs no making."""
+    if chosen.build:
+        from appliance.engines.native.builds import current_build
 
-    return current_build(chosen.build)
+        return current_build(chosen.build)
+    return current_environment(chosen.environment) if chosen.environment else None
 
 
 def _vendor(request: EngineRequest, chosen: Recipe) -> str:
@@ -76,6 +84,14 @@ def _vendor(request: EngineRequest, chosen: Recipe) -> str:
 def _as_process(common: EngineCommand, access: Access, words: dict[str, object]) -> EngineCommand:
     hidden = {access.visible: str(words["indexes"])} if access.visible and words["indexes"] else {}
     return _with(common, env={**hidden, **common.env})
+
+
+def _in_environment(command: EngineCommand, name: str, place: Path) -> EngineCommand:
+    return _with(
+        command,
+        argv=within(environment(name), command.argv),
+        env={**_QUIET, "PATH": search_path(place), **command.env},
+    )
 
 
 def _in_container(

@@ -28,7 +28,8 @@ class Started(Protocol):
 def difference(runs: Started, would: EngineCommand) -> list[str]:
     """Lines that begin with `- ` (runs with) or `+ ` (would run with); none when nothing changes.
 
-    Of the environment, only what the recipe sets counts: the rest comes from the server.
+    Of the environment, only what the recipe sets counts: the rest comes from the server, and so
+    does most of PATH.
     """
     before = list(
         _lines(_from_program(runs.argv, would.argv[0]), runs, runs.env or would.env, would)
@@ -54,7 +55,8 @@ def _lines(
         yield f"image {started.image}"
         yield from (f"device {device}" for device in sorted(started.devices))
         yield from (f"mount {mount}" for mount in sorted(started.mounts))
-    yield from (f"env {name}={env[name]}" for name in sorted(would.env) if name in env)
+    names = sorted(would.env.keys() & env.keys() - {"PATH"})
+    yield from (f"env {name}={env[name]}" for name in names)
     yield from _options(argv)
 
 

@@ -54,7 +54,8 @@ class Recipe(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to serve. `mark` says how sure it is, `source` where it was read.
 
     `start`: the appliance starts a `process` by itself, can start it after a `build` on this server
-    (of the backend `build`), or in a `container` once its image is here.
+    (of the backend `build`), from a Python `environment` that was installed here (that of
+    `environment`, see environments.toml), or in a `container` once its image is here.
     """
 
     id: str
@@ -68,8 +69,11 @@ class Recipe(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GGUF names of what it can load; `None` means everything in its formats."""
     classes: list[str] | None = None
     """Classes of models (classes.toml) it is known to serve; `None` means `architectures`."""
-    start: Literal["process", "build", "container"]
+    start: Literal["process", "build", "environment", "container"]
     build: str | None = None
+    environment: str | None = None
+    instead_of: str | None = None
+    """The container recipe that it stands in for where no container engine runs."""
     access: str | None = None
     image: dict[str, str] = {}
     command: str = ""

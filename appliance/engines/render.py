@@ -5,8 +5,9 @@ Words a template may use: `model` (the path), `alias`, `port`, `context` (one co
 memory), `tp` (cards that share a layer), `dp` (groups of such), `pp`, `host_layers`, `cards`,
 `indexes` ("0,1"), `arch` and `name` of the first card, `quant` (these three "" when unknown),
 `flags`, `cache` and `draft` (of the model's class), `experts`, `prompt_cache_mib`, `python`,
-`config` (a directory for the recipe's files) and `build` (of an engine built here). An unknown word
-is an error, never "".
+`config` (a directory for the recipe's files), `build` (of an engine built here) and `bin` (what
+comes before the name of a program: of an environment the directory of its programs, else ""). An
+unknown word is an error, never "".
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from appliance.engines.classes import class_of
+from appliance.engines.environments.places import BIN
 from appliance.engines.llamacpp.threads import numa_nodes, usable_threads
 from appliance.engines.recipes import Recipe, command_parts
 from appliance.engines.request import EngineRequest
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dict[str, Any]:
-    """The values of all words for one request."""
+def words_for(request: EngineRequest, chosen: Recipe, place: Path | None) -> dict[str, Any]:
+    """The values of all words for one request; `place` is where an engine made here is."""
     kind = class_of(request.family)
     first = request.cards[0] if request.cards else None
     cards = request.tensor_parallel
@@ -60,7 +62,8 @@ def words_for(request: EngineRequest, chosen: Recipe, build: Path | None) -> dic
         "prompt_cache_mib": chosen.limits.prompt_cache_mib,
         "python": sys.executable,
         "config": _config_directory(request),
-        "build": build,
+        "build": place,
+        "bin": f"{place / BIN}/" if chosen.environment and place else "",
     }
     undrafted = words["arch"] in kind.undrafted.get(chosen.engine, ())
     draft = "" if undrafted else kind.draft.get(chosen.engine, "")

@@ -34,11 +34,13 @@ def pull_image(wanted: str, inventory: Inventory, on_bytes: OnBytes, cancel: Can
     return pull(name, on_bytes, cancel)
 
 
-def recipes_with_images(inventory: Inventory) -> frozenset[str]:
-    """Ids of container recipes whose image for this server's cards is here."""
+def recipes_with_images(inventory: Inventory) -> frozenset[str] | None:
+    """Ids of container recipes whose image for this server's cards is here; `None` where no
+    container engine answers.
+    """
     here = image_names()
     if not here:
-        return frozenset()
+        return here
     return frozenset(
         one.id
         for one in load_recipes()

@@ -14,7 +14,9 @@ from appliance.core.reference import parse_reference
 from appliance.engines.build import command_for
 from appliance.engines.command import EngineCommand
 from appliance.engines.compare import port_in
-from appliance.engines.native.builds import CURRENT, builds_root
+from appliance.engines.environments.places import is_installed, root_of
+from appliance.engines.kept import CURRENT
+from appliance.engines.native.builds import builds_root
 from appliance.engines.recipes import recipe
 from appliance.ops.deployment import deployment_id, deployment_of, request_of
 from appliance.ops.pinning import near_cpus
@@ -52,7 +54,7 @@ def command_of(
     first = next(iter(work.replica_cards().values()))
     cards = [card for card in inventory.cards if card.id in first]
     request = request_of(work, cards, port, log_path, near_cpus(cards) if here else ())
-    return command_for(request, build=_build_place(work.recipe))
+    return command_for(request, place=_place(work.recipe))
 
 
 def running_beside(choice: Choice, inventory: Inventory, paths: Paths) -> Running:
@@ -75,9 +77,14 @@ def running_beside(choice: Choice, inventory: Inventory, paths: Paths) -> Runnin
     )
 
 
-def _build_place(recipe_id: str) -> Path | None:
-    backend = recipe(recipe_id).build
-    return builds_root(backend) / CURRENT if backend else None
+def _place(recipe_id: str) -> Path | None:
+    """Where an engine made here is, or will be."""
+    chosen = recipe(recipe_id)
+    if chosen.build:
+        return builds_root(chosen.build) / CURRENT
+    if chosen.environment is None or is_installed(chosen.environment):
+        return None
+    return root_of(chosen.environment) / CURRENT
 
 
 def _model_path(choice: Choice, paths: Paths) -> str:

@@ -27,10 +27,12 @@ from appliance.core.reference import (
     parse_reference,
 )
 from appliance.core.sample import Sample
+from appliance.engines.environments.places import is_installed
 from appliance.engines.native.builds import is_built
 from appliance.engines.recipes import Recipe, load_recipes
 from appliance.hardware.cards import facts as card_facts
 from appliance.ops.engine_images import recipes_with_images
+from appliance.ops.environments import offered
 from appliance.ops.sources import permitted
 from appliance.planner.exact import Exactly, plan_exact
 from appliance.planner.plan import plan, plan_header
@@ -66,6 +68,8 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
         recipe = next((r for r in self.recipes if r.id == recipe_id), None)
         if recipe is None or recipe.start == "container":
             return recipe_id in self.with_images
+        if recipe.environment:
+            return is_installed(recipe.environment)
         return recipe.build is None or is_built(recipe.build)
 
     def buildable(self) -> list[str]:
@@ -73,6 +77,13 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
         vendors = {card.vendor for card in self.inventory.accelerators()}
         backends = [r.build for r in self.recipes if r.build and vendors & set(r.vendors)]
         return [backend for backend in dict.fromkeys(backends) if not is_built(backend)]
+
+    def installable(self) -> list[str]:
+        """Environments with an engine for this server's cards, that are not installed yet."""
+        cards = self.inventory.accelerators()
+        able = [r for r in self.recipes if r.environment and any(r.takes(card) for card in cards)]
+        names = dict.fromkeys(r.environment for r in able if r.environment)
+        return [name for name in names if not is_installed(name)]
 
     def keywords(self) -> dict[str, Any]:
         """The planner's optional arguments."""
@@ -95,17 +106,24 @@ def ground_of(
     """
     inventory = without_held(inventory, paths) if here else inventory
     store = Store(paths.models)
+    with_images = recipes_with_images(inventory) if here else frozenset()
     return Ground(
         inventory=inventory,
         catalogue=load_catalogue(),
-        recipes=load_recipes(),
+        recipes=offered(
+            load_recipes(),
+            inventory.accelerators(),
+            with_images or frozenset(),
+            containers=with_images is not None,
+            here=here,
+        ),
         facts=_facts(inventory),
         stored=store.models() if here else [],
         disk_free_mib=store.free_bytes() / 2**20 if here else None,
         host_memory_free_mib=_free_memory_mib() if here else None,
         hubs=load_config(paths).hubs.order,
         cache=paths.cache,
-        with_images=recipes_with_images(inventory) if here else frozenset(),
+        with_images=with_images or frozenset(),
         used_mib=used_by_others(sample) if sample else {},
         measurements=load_measurements(paths) if here else [],
     )

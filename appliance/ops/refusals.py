@@ -8,23 +8,33 @@ from appliance.core.plan import Plan
 from appliance.engines.recipes import Recipe, recipe
 from appliance.ops.planning import Ground
 
+_BUILD = "appliance engines build llama.cpp --backend"
+
 
 def instead_of_the_processor(ground: Ground) -> Text:
     """How to have the cards used, or the processor all the same."""
-    backends = ground.buildable()
-    if not backends:
+    ways = ways_to_have_engines(ground)
+    if not ways:
         return say("to use the processor all the same, run `appliance up --yes`")
     return say(
-        "build an engine for the cards with `appliance engines build llama.cpp --backend "
-        "{backend}`; to use the processor all the same, run `appliance up --yes`",
-        backend=backends[0],
+        "make an engine for the cards with {ways}; to use the processor all the same, run "
+        "`appliance up --yes`",
+        ways=" | ".join(f"`{way}`" for way in ways),
     )
+
+
+def ways_to_have_engines(ground: Ground) -> list[str]:
+    """Commands that would each bring an engine for this server's cards."""
+    builds = [f"{_BUILD} {backend}" for backend in ground.buildable()[:1]]
+    return builds + [f"appliance engines install {name}" for name in ground.installable()[:1]]
 
 
 def _way_to_have(missing: Recipe) -> Text:
     """How the engine of this recipe comes to this server."""
     if missing.build:
         return say("appliance engines build llama.cpp --backend {backend}", backend=missing.build)
+    if missing.environment:
+        return say("appliance engines install {environment}", environment=missing.environment)
     return say(
         "fetch its image with `appliance engines pull {recipe}`, or bring it along as a file: "
         "`appliance engines load FILE.tar --recipe {recipe}`",

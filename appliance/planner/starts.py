@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from appliance.core.i18n import Text, say
 from appliance.core.plan import Rejection
 from appliance.engines.classes import class_of
+from appliance.engines.environments.environment import environment, too_old_driver
 from appliance.engines.recipes import Recipe
 from appliance.planner.model import Model
 from appliance.planner.placement import Place
@@ -17,7 +18,11 @@ from appliance.planner.versions import engine_version, numbers, older
 
 def refusal(model: Model, recipe: Recipe, place: Place) -> Rejection | None:
     """Why this engine does not serve this model on these cards; `None` where nothing is known."""
-    excluded = _unserved(model, recipe, place) or _too_old(model, recipe, place)
+    excluded = (
+        _unserved(model, recipe, place)
+        or _too_old(model, recipe, place)
+        or _driver_too_old(recipe, place)
+    )
     if excluded:
         reason, advice, code = excluded
         return rejection(model, recipe.engine, code, reason, advice)
@@ -75,6 +80,24 @@ def _too_old(model: Model, recipe: Recipe, place: Place) -> tuple[Text, Text, st
     )  # fmt: skip
 
 
+def _driver_too_old(recipe: Recipe, place: Place) -> tuple[Text, Text, str] | None:
+    """Whether the packages of an environment are from after the cards' driver."""
+    least = _least_driver(recipe)
+    has = too_old_driver(least, place.cards)
+    if has is None:
+        return None
+    return (
+        say("{engine} needs the driver {least} or newer; here is {version}",
+            engine=recipe.engine, least=least, version=has),
+        say("update the driver to ≥ {least}, or choose another engine", least=least),
+        "DRIVER-OLD",
+    )  # fmt: skip
+
+
+def _least_driver(recipe: Recipe) -> str | None:
+    return environment(recipe.environment).driver if recipe.environment else None
+
+
 def _needed_version(model: Model, recipe: Recipe, place: Place) -> str | None:
     name = recipe.engine.lower()
     if place.vendor == "ascend":
@@ -111,16 +134,23 @@ def _oldest(rule: Rule, place: Place) -> str | None:
 
 def unknowns(model: Model, recipe: Recipe, place: Place) -> Iterator[Text]:
     """Versions that cards do not tell and that would decide whether it starts."""
+    drivers = [card.driver for card in place.cards]
+    if (least := _least_driver(recipe)) and not all(drivers):
+        yield _unknown_driver(recipe, place, least)
     for rule in rules().rule:
         least = rule.driver_below or rule.runtime_below
-        told = [card.driver if rule.driver_below else card.runtime for card in place.cards]
+        told = drivers if rule.driver_below else [card.runtime for card in place.cards]
         if least and not all(told) and _matches(rule, model, recipe, place):
-            yield say(
-                "the version of the driver of {card} is not known: {engine} needs {least} or newer",
-                card=place.name,
-                engine=recipe.engine,
-                least=least,
-            )
+            yield _unknown_driver(recipe, place, least)
+
+
+def _unknown_driver(recipe: Recipe, place: Place, least: str) -> Text:
+    return say(
+        "the version of the driver of {card} is not known: {engine} needs {least} or newer",
+        card=place.name,
+        engine=recipe.engine,
+        least=least,
+    )
 
 
 def _matches(rule: Rule, model: Model, recipe: Recipe, place: Place) -> bool:

@@ -6,6 +6,7 @@ import re
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
+from appliance.engines.environments.environment import environment
 from appliance.engines.recipes import Recipe
 
 _NUMBERS = re.compile(r"\d+")
@@ -26,10 +27,13 @@ def older(version_text: str, than: str) -> bool:
 def engine_version(recipe: Recipe, arch: str | None) -> str | None:
     """The version of an engine that a recipe starts; `None` where it does not say.
 
-    Of a container by its image's name, of our own process by its package.
+    Of a container by its image's name, of an environment by its packages, of our own process by
+    its package.
     """
     if recipe.start == "process":
         return _prebuilt_version()
+    if recipe.environment:
+        return environment(recipe.environment).version
     found = re.search(rf"{recipe.engine.lower()}({_VERSION})", recipe.image_for(arch) or "")
     return found[1] if found else None
 

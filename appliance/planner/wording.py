@@ -114,6 +114,8 @@ def _reservations(candidate: Candidate) -> Iterator[Text]:
         yield say("needs a container runtime to start")
     elif candidate.recipe.start == "build":
         yield say("its engine is built on this server first")
+    elif candidate.recipe.start == "environment":
+        yield say("its engine is installed on this server first")
 
 
 def unmet(candidate: Candidate) -> Iterator[Text]:

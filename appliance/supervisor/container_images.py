@@ -44,14 +44,14 @@ def images() -> list[Image]:
         return [_image(row) for row in api.images()]
 
 
-def image_names() -> frozenset[str]:
-    """Names (as `plain`) of images that are here; empty where no container engine answers."""
+def image_names() -> frozenset[str] | None:
+    """Names (as `plain`) of images that are here; `None` where no container engine answers."""
     try:
         if not sockets():
-            return frozenset()
+            return None
         here = images()
     except ApplianceError:
-        return frozenset()
+        return None
     return frozenset(plain(name) for image in here for name in [*image.names, *image.digests])
 
 

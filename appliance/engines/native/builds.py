@@ -7,7 +7,6 @@ use. `key` names source version, machine and targets, so that an old build stays
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,9 +15,9 @@ from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
 from appliance.core.paths import find_paths
+from appliance.engines.kept import CURRENT
 from appliance.engines.native.backends import sources
 
-CURRENT = "current"
 SERVER = Path("bin", "llama-server")
 
 
@@ -59,21 +58,6 @@ def current_build(backend: str) -> Path:
             code="ENGINE-NOT-BUILT",
         )
     return builds_root(backend) / CURRENT
-
-
-def switch_to(build: Path) -> None:
-    """Make `build` the one in use, in one step; what runs keeps the files it has open."""
-    link = build.parent / CURRENT
-    fresh = build.parent / f".{CURRENT}.{os.getpid()}"
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(build.name)
-    fresh.replace(link)
-
-
-def in_use(backend: str) -> str | None:
-    """The key of the build in use."""
-    link = builds_root(backend) / CURRENT
-    return link.readlink().name if link.is_symlink() else None
 
 
 def _processor() -> str:

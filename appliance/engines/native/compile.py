@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from appliance.core.errors import ApplianceError
@@ -17,6 +13,7 @@ from appliance.core.progress import Cancel
 from appliance.engines.llamacpp.threads import usable_threads
 from appliance.engines.native.backends import Backend
 from appliance.engines.native.toolchain import Toolchain
+from appliance.engines.work import run
 
 PROGRAMS = ("llama-server", "llama-bench", "llama-fit-params", "ggml-rpc-server")
 OnStep = Callable[[int, int], None]
@@ -92,35 +89,12 @@ def _no_step(_done: int, _total: int) -> None:
 def _run(
     argv: Sequence[str], env: Mapping[str, str], log: Path, on_step: OnStep, cancel: Cancel
 ) -> None:
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            argv,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    with log.open(errors="replace") as told:
-        told.seek(0, os.SEEK_END)
-        try:
-            while process.poll() is None:
-                cancel.check()
-                for line in told:
-                    if step := step_of(line):
-                        on_step(*step)
-                time.sleep(0.1)
-        finally:
-            _end(process)
-    if process.returncode:
+    def on_line(line: str) -> None:
+        if step := step_of(line):
+            on_step(*step)
+
+    if run(argv, env, log, on_line, cancel):
         raise _failed(log)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def _failed(log: Path) -> ApplianceError:

@@ -6,7 +6,6 @@ the one before in use.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
 import shutil
@@ -19,15 +18,24 @@ from typing import Literal
 import msgspec
 
 from appliance.core.documents import from_json, to_json
-from appliance.core.errors import ApplianceError, DoesNotFit, UsageError
+from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
 from appliance.core.paths import find_paths
 from appliance.core.progress import Cancel
+from appliance.engines.kept import (
+    alone,
+    emptied,
+    forget_old,
+    in_use,
+    require_space,
+    switch_to,
+    whole_ones,
+)
 from appliance.engines.native import archive as archives
 from appliance.engines.native.archive import ARCHIVE_CORRUPT
 from appliance.engines.native.backends import Backend, backend, sources
-from appliance.engines.native.builds import SERVER, Build, builds_root, in_use, key_of, switch_to
+from appliance.engines.native.builds import SERVER, Build, builds_root, key_of
 from appliance.engines.native.compile import PROGRAMS, OnStep, compile_llama_cpp
 from appliance.engines.native.source import source_archive, unpack, verify_archive
 from appliance.engines.native.toolchain import find_toolchain
@@ -35,7 +43,6 @@ from appliance.engines.native.verify import BUILD_BROKEN, verify
 
 BuildPhase = Literal["check", "source", "compile", "verify", "place"]
 _DISK_MIB = 3072
-_KEEP = 2
 _NOTE = "build.json"
 log = logging.getLogger(__name__)
 
@@ -74,14 +81,14 @@ def build(
     targets = kind.targets(archs)
     order = _Order(kind, key_of(targets), targets, source, on_progress, cancel or Cancel())
     root = builds_root(name)
-    with _alone(root):
+    with alone(root, _running()):
         place = root / order.key
         candidate = _proven(order, root, model)
         on_progress(BuildProgress(phase="place"))
         if candidate != place:
             _place(candidate, place)
         switch_to(place)
-        _forget_old(root, order.key)
+        forget_old(root, _NOTE, order.key)
         _keep_archive(place, archive_of(name, order.key))
     return _read(place, in_use=True)
 
@@ -101,9 +108,9 @@ def take_over(
     """
     kind = backend(name)
     root = builds_root(name)
-    with _alone(root):
+    with alone(root, _running()):
         on_progress(BuildProgress(phase="check"))
-        fresh = archives.unpack(archive, _emptied(root / ".work"))
+        fresh = archives.unpack(archive, emptied(root / ".work"))
         note = _described(fresh, archive)
         if note.backend != kind.id:
             raise _other_backend(archive, note.backend, kind.id)
@@ -113,7 +120,7 @@ def take_over(
         place = root / note.key
         _place(fresh, place)
         switch_to(place)
-        _forget_old(root, note.key)
+        forget_old(root, _NOTE, note.key)
         _keep_archive(place, archive_of(name, note.key))
     return _read(place, in_use=True)
 
@@ -184,10 +191,9 @@ class _Order(msgspec.Struct, frozen=True):
 
 def builds(name: str) -> list[Build]:
     """The builds of a backend that are kept here, newest first."""
-    places = [note.parent for note in builds_root(name).glob(f"*/{_NOTE}")]
-    places = [place for place in places if not place.is_symlink()]
-    places.sort(key=lambda place: place.stat().st_mtime, reverse=True)
-    return [_read(place, in_use=place.name == in_use(name)) for place in places]
+    root = builds_root(name)
+    places = whole_ones(root, _NOTE)
+    return [_read(place, in_use=place.name == in_use(root)) for place in places]
 
 
 def archive_of(name: str, key: str) -> Path:
@@ -197,17 +203,17 @@ def archive_of(name: str, key: str) -> Path:
 
 def _from_archive(order: _Order, root: Path) -> Path | None:
     archive = archive_of(order.backend.id, order.key)
-    return archives.unpack(archive, _emptied(root / ".work")) if archive.exists() else None
+    return archives.unpack(archive, emptied(root / ".work")) if archive.exists() else None
 
 
 def _from_source(order: _Order, root: Path) -> Path:
     started = time.monotonic()
     order.tell("check")
     toolchain = find_toolchain(order.backend)
-    _check_disk(root)
+    require_space(root, _DISK_MIB)
     order.tell("source")
     archive = _verified(order.source) or source_archive(find_paths().cache / "engines")
-    work = _emptied(root / ".work")
+    work = emptied(root / ".work")
     with _log_alone_left(work):
         tree = unpack(archive, work / "source")
         order.tell("compile")
@@ -295,40 +301,7 @@ def _read(place: Path, *, in_use: bool) -> Build:
     return msgspec.structs.replace(note, in_use=in_use)
 
 
-def _forget_old(root: Path, key: str) -> None:
-    """Keep the newest builds; the link and the one in use are no old ones."""
-    places = [note.parent for note in root.glob(f"*/{_NOTE}") if not note.parent.is_symlink()]
-    places.sort(key=lambda place: (place.name == key, place.stat().st_mtime), reverse=True)
-    for place in places[_KEEP:]:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _emptied(directory: Path) -> Path:
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    return directory
-
-
-def _check_disk(root: Path) -> None:
-    free_mib = shutil.disk_usage(root).free // (1024 * 1024)
-    if free_mib < _DISK_MIB:
-        raise DoesNotFit(
-            say("{free} MiB free, a build needs {needed}", free=free_mib, needed=_DISK_MIB),
-            hint=say("free space under {root}", root=root),
-            code="DISK-FULL",
-        )
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    root.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (root / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ApplianceError(
-                say("llama.cpp is being built here already"),
-                hint=say("wait for it"),
-                code="BUILD-RUNNING",
-            ) from None
-        yield
+def _running() -> ApplianceError:
+    return ApplianceError(
+        say("llama.cpp is being built here already"), hint=say("wait for it"), code="BUILD-RUNNING"
+    )

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 
@@ -42,19 +43,30 @@ def find_toolchain(backend: Backend) -> Toolchain:
     """Find everything a build needs. Raises `ApplianceError` (`TOOLCHAIN-MISSING`) naming all that
     is missing or too old, with the commands that install it.
     """
+    found, missing = look_for([*sources().tools, *backend.needs])
+    if missing:
+        raise _missing(missing)
+    return Toolchain(found)
+
+
+def look_for(
+    needs: Iterable[Need], homes: Mapping[str, str] = MappingProxyType({})
+) -> tuple[dict[str, Path], list[tuple[str, str]]]:
+    """The programs that are there by their names; and what is missing, with how to install it.
+
+    `homes` are further names that patterns of files may have.
+    """
     found: dict[str, Path] = {}
     missing: list[tuple[str, str]] = []
-    for need in [*sources().tools, *backend.needs]:
-        path = _find(need) if need.programs else _find_file(need, found)
+    for need in needs:
+        path = _find(need) if need.programs else _find_file(need, found, homes)
         if path is None:
             missing.append((need.name or need.programs[0], need.install))
         elif too_old := _too_old(path, need.minimum):
             missing.append((too_old, need.install))
         elif need.programs:
             found[path.name] = path
-    if missing:
-        raise _missing(missing)
-    return Toolchain(found)
+    return found, missing
 
 
 def _find(need: Need) -> Path | None:
@@ -65,11 +77,11 @@ def _find(need: Need) -> Path | None:
     return None
 
 
-def _find_file(need: Need, found: Mapping[str, Path]) -> Path | None:
+def _find_file(need: Need, found: Mapping[str, Path], homes: Mapping[str, str]) -> Path | None:
     """Without the program that it belongs to, a file is not looked for: one fault is enough."""
-    homes = {name: str(path.resolve().parent.parent) for name, path in found.items()}
+    of_programs = {name: str(path.resolve().parent.parent) for name, path in found.items()}
     try:
-        patterns = [pattern.format(**homes) for pattern in need.files]
+        patterns = [pattern.format(**of_programs, **homes) for pattern in need.files]
     except KeyError:
         return Path(need.files[0])
     matches = (path for pattern in patterns for path in Path("/").glob(pattern.lstrip("/")))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from appliance.core.i18n import Text, _, say
 from appliance.core.plan import Choice
+from appliance.ops.refusals import ways_to_have_engines
 from appliance.ops.setup.words import feel
 from appliance.tui.drawing import BLANK, Line, Span, cells, fit, meter, section
 from appliance.tui.scene import Scene
@@ -95,15 +96,11 @@ def _whys(scene: Scene, choice: Choice) -> list[Line]:
 
 
 def _build_hint(scene: Scene, wizard: Wizard) -> list[Line]:
-    """Cards that lie idle because their engine is not built are worth a word."""
-    backends = wizard.offered.ground.buildable() if wizard.offered else []
-    if not backends or not wizard.wants_consent:
+    """Cards that lie idle because their engine is not made yet are worth a word."""
+    ways = ways_to_have_engines(wizard.offered.ground) if wizard.offered else []
+    if not ways or not wizard.wants_consent:
         return []
-    text = say(
-        "Your cards need an engine that is built here first: appliance engines build llama.cpp "
-        "--backend {backend}",
-        backend=backends[0],
-    )
+    text = say("Your cards need an engine that is made here first: {ways}", ways=" | ".join(ways))
     return [BLANK, *pieces.paragraph(scene, text, "warn")]
 
 

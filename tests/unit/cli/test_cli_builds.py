@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from appliance.cli.engines import engines
 from appliance.core.documents import to_json
-from appliance.engines.native.builds import Build, builds_root, switch_to
+from appliance.engines.kept import switch_to
+from appliance.engines.native.builds import Build, builds_root
 from appliance.engines.native.making import archive_of
 
 

@@ -14,7 +14,9 @@ from unittest.mock import patch
 
 from appliance.core.inventory import Card
 from appliance.engines.build import command_for
-from appliance.engines.native.builds import builds_root, switch_to
+from appliance.engines.environments.places import NOTE, root_of
+from appliance.engines.kept import switch_to
+from appliance.engines.native.builds import builds_root
 from appliance.engines.recipes import Recipe, load_recipes
 from appliance.engines.request import EngineRequest
 from appliance.engines.show import shown
@@ -123,13 +125,22 @@ def with_builds(home: Path) -> None:
             program.parent.mkdir(parents=True, exist_ok=True)
             program.touch()
             switch_to(program.parent.parent)
+        if recipe.environment:
+            place = root_of(recipe.environment) / "v1"
+            place.mkdir(parents=True, exist_ok=True)
+            (place / NOTE).touch()
+            switch_to(place)
 
 
 def all_texts(home: Path) -> dict[str, str]:
     """Golden text by recipe, on a server with one node of memory."""
+    path = os.environ.get("PATH", os.defpath)
     with patch("appliance.engines.render.numa_nodes", return_value=1):
         texts = {recipe.id: text_of(recipe) for recipe in load_recipes()}
-    return {name: text.replace(str(home), "/var/lib/appliance") for name, text in texts.items()}
+    return {
+        name: text.replace(str(home), "/var/lib/appliance").replace(path, "/usr/bin:/bin")
+        for name, text in texts.items()
+    }
 
 
 if __name__ == "__main__":

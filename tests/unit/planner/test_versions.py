@@ -204,3 +204,15 @@ def test_every_rule_has_a_stable_code_a_way_out_and_a_source() -> None:
         if rule.driver_below or rule.runtime_below:
             assert "{version}" in rule.reason
             assert (rule.driver_below or rule.runtime_below or "").split(".")[0] in rule.advice
+
+
+@pytest.mark.parametrize(
+    ("driver", "code"), [("550.54.14", "DRIVER-OLD"), ("580.65.06", None), (None, None)]
+)
+def test_an_environment_is_held_against_the_driver(driver: str | None, code: str | None) -> None:
+    pip, where = recipe("vllm-nvidia-pip"), place("H100 SXM 80GB", driver)
+    refused = refusal(SEVEN, pip, where)
+
+    assert (refused.code if refused else None) == code
+    assert any("580.65" in str(text) for text in unknowns(SEVEN, pip, where)) == (driver is None)
+    assert engine_version(pip, where.arch) == "0.32.0"

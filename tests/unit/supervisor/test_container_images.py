@@ -44,7 +44,7 @@ def test_what_is_here(engine: StandIn) -> None:
 
     assert image.names == ["docker.io/example/engine:1"]
     assert image.id.startswith("sha256:")
-    assert image_names() == {"example/engine:1"}
+    assert image_names() == frozenset({"example/engine:1"})
 
 
 @pytest.mark.parametrize(
@@ -59,9 +59,9 @@ def test_without_a_container_engine_nothing_is_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    assert image_names() == frozenset()
+    assert image_names() is None
     monkeypatch.setenv("DOCKER_HOST", "tcp://elsewhere:1")
-    assert image_names() == frozenset()
+    assert image_names() is None
 
 
 def test_an_image_is_fetched_with_its_progress(engine: StandIn) -> None:
@@ -87,7 +87,7 @@ def test_an_archive_is_loaded(engine: StandIn, archive: Path) -> None:
 
     assert image.names == ["vendor/engine:2"]
     assert told.steps[-1] == (len(ARCHIVE), len(ARCHIVE))
-    assert "vendor/engine:2" in image_names()
+    assert "vendor/engine:2" in (image_names() or ())
 
 
 def test_an_archive_is_held_against_its_hash(engine: StandIn, archive: Path) -> None:
