@@ -7,7 +7,8 @@ embedding is the output row of its successor): it always says the same text.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,11 @@ Weights = Callable[[str, tuple[int, ...]], Matrix]
 
 def build(architecture: str, path: Path, *, seed: int = 0) -> Path:
     """Write a model of random weights; the same `seed` gives the same file."""
-    vocabulary = list(_base_vocabulary())
+    return _write(architecture, path, list(_base_vocabulary()), noise(seed))
+
+
+def noise(seed: int) -> Weights:
+    """Random weights."""
     generator = np.random.default_rng(seed)
 
     def weights(name: str, shape: tuple[int, ...]) -> Matrix:
@@ -57,7 +62,7 @@ def build(architecture: str, path: Path, *, seed: int = 0) -> Path:
             return np.ones(shape, np.float32)
         return np.asarray(generator.standard_normal(shape) / np.sqrt(shape[-1]), np.float32)
 
-    return _write(architecture, path, vocabulary, weights)
+    return weights
 
 
 def build_parrot(architecture: str, path: Path, text: str) -> Path:
@@ -65,8 +70,16 @@ def build_parrot(architecture: str, path: Path, text: str) -> Path:
 
     The chat template opens the thought, so a `text` of "so</think>yes" is thought, then answer.
     """
-    pieces = _unique_pieces(text)
-    base = list(_base_vocabulary())
+    return _write(architecture, path, *parrot(text))
+
+
+def parrot(text: str, special: Sequence[str] = SPECIAL) -> tuple[list[str], Weights]:
+    """The vocabulary and the weights, by GGUF name, of one that says `text`.
+
+    `special` are the tokens that are never cut.
+    """
+    pieces = _unique_pieces(text, special)
+    base = list(_base_vocabulary(special))
     vocabulary = base + [piece for piece in pieces if piece not in base]
     chain = [*pieces, EOS]
     position = {token: index for index, token in enumerate(vocabulary)}
@@ -85,7 +98,7 @@ def build_parrot(architecture: str, path: Path, text: str) -> Path:
                 values[position[token]] = code * 10
         return values
 
-    return _write(architecture, path, vocabulary, weights)
+    return vocabulary, weights
 
 
 def _codes(count: int) -> Matrix:
@@ -112,18 +125,19 @@ def _letters(text: str) -> str:
     return "".join(table[byte] for byte in text.encode())
 
 
-def _base_vocabulary() -> Iterator[str]:
-    yield from SPECIAL
+def _base_vocabulary(special: Sequence[str] = SPECIAL) -> Iterator[str]:
+    yield from special
     yield from _byte_letters().values()
     yield _letters(" t")
 
 
-def _unique_pieces(text: str) -> list[str]:
+def _unique_pieces(text: str, special: Sequence[str]) -> list[str]:
     """Cut `text` into tokens that are all different, words where possible, special ones whole."""
     pieces: list[str] = []
-    for index, part in enumerate(text.split(THOUGHT)):
-        if index:
-            pieces.append(THOUGHT)
+    for part in re.split(f"({'|'.join(map(re.escape, special))})", text):
+        if part in special:
+            pieces.append(part)
+            continue
         piece = ""
         for letter in part:
             word_ends = letter == " " and piece.strip()
