@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from appliance.core.i18n import say
 from appliance.gateway.metrics import Metrics
 from appliance.gateway.openai import error_response
+from appliance.gateway.reasoning import named_in, named_in_lines
 from appliance.gateway.reply import Reply
 from appliance.gateway.request import REVOKED, BadRequest, Gone, read_body, wanted_model
 from appliance.gateway.router import NoWorker, Router
@@ -120,13 +121,13 @@ class PassThrough:
 async def _pass_on(answer: Answer, reply: Reply) -> None:
     """Raises `Lost` for a stream that ends before it is done, however politely."""
     if not answer.is_stream:
-        await reply.whole(answer.status, answer.content_type, answer.body)
+        await reply.whole(answer.status, answer.content_type, named_in(answer.body))
         return
     await reply.begin(answer.status, answer.content_type, cache_control="no-cache")
     done = False
     async for lines in _whole_lines(answer.chunks()):
         done = done or _DONE in lines
-        await reply.lines(lines)
+        await reply.lines(named_in_lines(lines))
     if not done:
         raise Lost("the stream ended before it was done")
     await reply.end()
