@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from appliance.core.errors import ApplianceError
 from appliance.weights.disk import disk_errors
 from appliance.weights.manifest import MANIFEST
 from appliance.weights.names import directory_name
@@ -31,7 +32,7 @@ def clean_up_leftovers(store: Store) -> None:
     That is journals of files that are placed, wheels of models that are whole, and workspaces of
     dead processes. Never fails: what cannot be removed now is there the next time.
     """
-    with suppress(OSError):
+    with suppress(OSError, ApplianceError):
         for path in _children(store.directory("work")):
             if not owner_lives(path):
                 shutil.rmtree(path, ignore_errors=True)
