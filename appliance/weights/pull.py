@@ -294,7 +294,7 @@ class _Pulling:
 
     def _known_by_commit(self, target: Target) -> str | None:
         """The hash that a file without a published one had: it stays the same in a commit."""
-        stored = self.store.find(self.request.model)
+        stored = None if target.git_sha1 else self.store.find(self.request.model)
         if not (stored and stored.revision == self.revision and _COMMIT.fullmatch(self.revision)):
             return None
         return next((file.sha256 for file in stored.files if file.name == target.name), None)
