@@ -38,7 +38,7 @@ from appliance.supervisor.probe import ready
 
 CONTEXT = 2048
 FINALISTS = 3
-FINAL_ROUNDS = 9
+FINAL_ROUNDS = 5
 QUESTIONS = (
     "Explain how a hospital triages patients in an emergency department.",
     "Describe the water cycle for a pupil of ten years.",
