@@ -201,11 +201,21 @@ def _bearers_of(mark: Mark) -> list[Entry]:
 
 def _end(find: Callable[[], list[Entry]], grace_s: float) -> None:
     """TERM to all that `find` finds, up to `grace_s` seconds, KILL."""
-    _signal(find(), signal.SIGTERM)
-    if _left(find, grace_s):
-        _signal(find(), signal.SIGKILL)
-        if left := _left(find, _KILL_WAIT_S):
+    still = partial(_still, find, {})
+    _signal(still(), signal.SIGTERM)
+    if _left(still, grace_s):
+        _signal(still(), signal.SIGKILL)
+        if left := _left(still, _KILL_WAIT_S):
             raise unkillable(left[0].pid)
+
+
+def _still(find: Callable[[], list[Entry]], seen: dict[int, Entry]) -> list[Entry]:
+    """What is found, and what was `seen` before and lives: on its way out a process loses its mark
+    and, with its parent, the tie to its family, but not yet its memory.
+    """
+    seen.update({entry.pid: entry for entry in find()})
+    now = [entry_of(pid) for pid in seen]
+    return [e for e in now if e and not e.dead and e.started == seen[e.pid].started]
 
 
 def _left(find: Callable[[], list[Entry]], after_s: float) -> list[Entry]:
