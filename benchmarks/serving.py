@@ -19,6 +19,7 @@ import http.client
 import itertools
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -38,6 +39,8 @@ from appliance.supervisor.probe import ready
 
 CONTEXT = 2048
 FINALISTS = 3
+SAYS = re.compile(rb'content": ?"')
+"""A piece of an answer, or of the thought before it."""
 FINAL_ROUNDS = 5
 QUESTIONS = (
     "Explain how a hospital triages patients in an emergency department.",
@@ -170,7 +173,7 @@ class Person(threading.Thread):
         connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
         pieces = 0
         for line in connection.getresponse():
-            if b'"content":' not in line or b'"content":null' in line:
+            if not SAYS.search(line):
                 continue
             now = time.monotonic()
             if pieces == 0:
