@@ -69,6 +69,8 @@ def main() -> None:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             pids = [child(sleeper), child(stubborn), child(stubborn, start_new_session=True)]
             options.note.write_text(json.dumps(pids))
+        case "leader-first":
+            options.note.write_text(json.dumps([child(stubborn, start_new_session=True)]))
         case "orphans":
             options.note.write_text(json.dumps([child(sleeper), child(stubborn)]))
             os._exit(3)

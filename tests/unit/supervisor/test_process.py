@@ -138,6 +138,23 @@ def test_stop_ends_the_whole_family(fakes: Fakes) -> None:
     assert [pid for pid in [identity.pid, *workers] if runs(pid)] == []
 
 
+def ignores_term(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    ignored = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
+    return bool(int(ignored, 16) & 1 << signal.SIGTERM - 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+def test_stop_ends_a_worker_that_its_leader_left_on_the_way(fakes: Fakes) -> None:
+    identity = fakes.start("leader-first")
+    (worker,) = noted_pids(fakes)
+    until(lambda: ignores_term(worker))
+
+    stop(identity, grace_s=0.5)
+
+    assert not runs(worker)
+
+
 def test_stop_ends_the_workers_of_an_engine_that_crashed(fakes: Fakes) -> None:
     identity = fakes.start("orphans")
     workers = noted_pids(fakes)
