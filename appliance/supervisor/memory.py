@@ -8,11 +8,11 @@ cgroup-v1/memory.rst for the older kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from appliance.core.cgroups import control_groups
 from appliance.supervisor.table import members_of
 
 PROC = Path("/proc")
@@ -63,19 +63,9 @@ def read_memory(proc: Path | None = None, cgroups: Path | None = None) -> HostMe
         available_mib=available / 1024,
         stalled_pct=_stalled(proc / "pressure" / "memory"),
     )
-    groups = _groups(proc / "self" / "cgroup", cgroups or _CGROUPS)
+    groups = control_groups("memory", cgroups or _CGROUPS, proc / "self" / "cgroup")
     limited = [group for group in map(_group_memory, groups) if group]
     return min([server, *limited], key=lambda memory: memory.available_mib)
-
-
-def _groups(membership: Path, root: Path) -> Iterator[Path]:
-    """Our group of memory and those above it; from inside a container its own is the root."""
-    for line in _text(membership).splitlines():
-        _, controllers, path = line.split(":", 2)
-        if controllers in ("", "memory"):
-            base = root / controllers
-            leaf = base / path.lstrip("/")
-            yield from {base, leaf, *(p for p in leaf.parents if p.is_relative_to(base))}
 
 
 def _group_memory(group: Path) -> HostMemory | None:

@@ -10,6 +10,8 @@ import math
 import os
 from pathlib import Path
 
+from appliance.core.cgroups import control_groups
+
 
 def usable_threads(sys_root: Path = Path("/sys"), proc_root: Path = Path("/proc")) -> int:
     """Physical cores this process may run on, within its cgroup's CPU quota; at least 1."""
@@ -41,21 +43,10 @@ def cpu_quota(cgroup_root: Path, membership: Path) -> float | None:
     """
     limits = [
         limit
-        for directory in _cgroup_directories(cgroup_root, membership)
+        for directory in control_groups("cpu", cgroup_root, membership)
         if (limit := _limit_of(directory)) is not None
     ]
     return min(limits, default=None)
-
-
-def _cgroup_directories(root: Path, membership: Path) -> list[Path]:
-    found = {root, root / "cpu", root / "cpu,cpuacct"}
-    for line in (_read(membership) or "").splitlines():
-        _, controllers, path = line.split(":", 2)
-        base = root / controllers if controllers else root
-        leaf = base / path.lstrip("/")
-        found.add(leaf)
-        found.update(parent for parent in leaf.parents if parent.is_relative_to(base))
-    return sorted(found)
 
 
 def _limit_of(directory: Path) -> float | None:
