@@ -31,10 +31,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from appliance.core.loopback import free_port
 from appliance.engines.build import command_for
 from appliance.engines.llamacpp.threads import usable_threads
 from appliance.engines.request import EngineRequest
-from appliance.supervisor.ports import free_port
 from appliance.supervisor.probe import ready
 
 CONTEXT = 2048

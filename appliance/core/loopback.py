@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from functools import cache
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens at now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
 
 
 @cache

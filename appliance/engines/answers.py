@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -59,13 +58,6 @@ def _why(last_words: str, status: int | None) -> Text | str:
         name = signal.strsignal(-status) or str(-status)
         return say("it was ended by {signal}: {last}", signal=name, last=last_words)
     return last_words
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def last_line(log: Path) -> str:

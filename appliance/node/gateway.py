@@ -11,6 +11,7 @@ from appliance.core.config import DEFAULT_PORT, load_config
 from appliance.core.documents import from_json
 from appliance.core.errors import ApplianceError, Unreachable
 from appliance.core.i18n import Text, say
+from appliance.core.loopback import LOOPBACK
 from appliance.core.paths import Paths
 from appliance.engines.command import EngineCommand
 from appliance.gateway.process import gateway_argv
@@ -20,7 +21,7 @@ from appliance.node.orphans import GATEWAY
 from appliance.node.state import State
 from appliance.supervisor.backoff import Backoff
 from appliance.supervisor.logs import LogFile
-from appliance.supervisor.ports import LOOPBACK, is_free, is_held_by
+from appliance.supervisor.ports import is_free, is_held_by
 from appliance.supervisor.probe import Pulse, Signs, answers, cpu_ticks
 from appliance.supervisor.running import Identity, Mark, alive, exit_status, start, stop
 

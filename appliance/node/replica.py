@@ -14,6 +14,7 @@ import msgspec
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Card, Severity
+from appliance.core.loopback import free_port
 from appliance.core.paths import Paths
 from appliance.core.status import SERVING, Hold, ReplicaState
 from appliance.engines.build import command_for
@@ -36,7 +37,7 @@ from appliance.supervisor.diagnosis import (
 from appliance.supervisor.loading import Loading, size_of
 from appliance.supervisor.logs import LogFile
 from appliance.supervisor.memory import read_memory, resident_mib
-from appliance.supervisor.ports import free_port, is_free
+from appliance.supervisor.ports import is_free
 from appliance.supervisor.probe import (
     Pulse,
     Readiness,

@@ -12,8 +12,7 @@ import msgspec
 
 from appliance.core.errors import ApplianceError, TimedOut, Unreachable
 from appliance.core.i18n import say
-from appliance.core.loopback import no_tls
-from appliance.supervisor.ports import LOOPBACK
+from appliance.core.loopback import LOOPBACK, no_tls
 
 _SHORTEST_S = 0.05
 Role = Literal["system", "user", "assistant"]

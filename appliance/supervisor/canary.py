@@ -17,8 +17,7 @@ import msgspec
 from appliance.core.documents import prepare
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Document
-from appliance.core.loopback import no_tls
-from appliance.supervisor.ports import LOOPBACK
+from appliance.core.loopback import LOOPBACK, no_tls
 
 PROMPT = "The capital of France is"
 EXPECTED = "Paris"

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from appliance.core.loopback import LOOPBACK
 from appliance.supervisor.table import members_of
-
-LOOPBACK = "127.0.0.1"
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
 
 
 def is_free(port: int) -> bool:

@@ -13,8 +13,7 @@ import time
 import msgspec
 
 from appliance.core.documents import prepare
-from appliance.core.loopback import no_tls
-from appliance.supervisor.ports import LOOPBACK
+from appliance.core.loopback import LOOPBACK, no_tls
 from appliance.supervisor.table import members_of
 
 

@@ -12,11 +12,11 @@ import pytest
 from appliance_box import wait_for
 from tiny_safetensors import build_parrot
 
+from appliance.core.loopback import free_port
 from appliance.engines.metrics import scrape
 from appliance.ops.conversation import Finish, Message, stream_chat
 from appliance.supervisor.identity import Identity
 from appliance.supervisor.loading import furthest
-from appliance.supervisor.ports import free_port
 from appliance.supervisor.probe import ready
 from appliance.supervisor.process import alive, start, stop
 from appliance.supervisor.table import members_of

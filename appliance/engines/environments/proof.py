@@ -12,8 +12,9 @@ import msgspec
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Card
+from appliance.core.loopback import free_port
 from appliance.core.progress import Cancel
-from appliance.engines.answers import CHECK, fault_of, free_port, last_line
+from appliance.engines.answers import CHECK, fault_of, last_line
 from appliance.engines.build import command_for
 from appliance.engines.environments.environment import Environment
 from appliance.engines.environments.places import BIN

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
+from appliance.core.loopback import free_port
 from appliance.core.progress import Cancel
-from appliance.engines.answers import CHECK, fault_of, free_port
+from appliance.engines.answers import CHECK, fault_of
 from appliance.engines.build import command_for
 from appliance.engines.recipes import load_recipes
 from appliance.engines.request import EngineRequest

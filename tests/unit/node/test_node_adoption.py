@@ -11,12 +11,12 @@ import pytest
 from node_fakes import BAD_ENGINE, deployment, until
 
 from appliance.core.errors import ApplianceError
+from appliance.core.loopback import free_port
 from appliance.core.paths import Paths
 from appliance.engines.command import EngineCommand
 from appliance.node import adoption
 from appliance.node.adoption import adopt_replicas
 from appliance.node.state import ReplicaRecord, State
-from appliance.supervisor.ports import free_port
 from appliance.supervisor.running import Identity, Mark, alive, marked, start, stop
 
 

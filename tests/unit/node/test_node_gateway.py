@@ -12,13 +12,13 @@ import pytest
 from node_fakes import until
 
 from appliance.core.errors import ApplianceError
+from appliance.core.loopback import free_port
 from appliance.core.paths import Paths
 from appliance.node import gateway as gateway_module
 from appliance.node.adoption import adopt_gateway
 from appliance.node.gateway import GatewayKeeper, first_free_port
 from appliance.node.orphans import marked_processes
 from appliance.node.state import State
-from appliance.supervisor.ports import free_port
 from appliance.supervisor.process import alive
 from appliance.supervisor.running import marked
 

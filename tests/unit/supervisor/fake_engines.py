@@ -9,8 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.core.loopback import free_port
 from appliance.supervisor.identity import Identity, Mark
-from appliance.supervisor.ports import free_port
 from appliance.supervisor.process import start, stop
 
 FAKE = Path(__file__).with_name("fake_engine.py")

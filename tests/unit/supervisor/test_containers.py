@@ -15,9 +15,9 @@ from docker_stand_in import StandIn
 from fake_engines import FAKE, until
 
 from appliance.core.errors import ApplianceError, NeedsRights, Unreachable
+from appliance.core.loopback import free_port
 from appliance.engines.command import ContainerOptions, EngineCommand
 from appliance.supervisor import containers
-from appliance.supervisor.ports import free_port
 from appliance.supervisor.probe import answers
 from appliance.supervisor.running import (
     Identity,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from fake_engines import Fakes
 
-from appliance.supervisor.ports import free_port, is_free, is_held_by, listening_ports
+from appliance.core.loopback import free_port
+from appliance.supervisor.ports import is_free, is_held_by, listening_ports
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from fake_engines import Fakes, until
 
-from appliance.supervisor.ports import free_port
+from appliance.core.loopback import free_port
 from appliance.supervisor.probe import Pulse, Refusals, Signs, answers, cpu_ticks, ready
 
 

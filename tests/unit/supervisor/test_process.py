@@ -13,8 +13,8 @@ import pytest
 from fake_engines import FAKE, Command, Fakes, until
 
 from appliance.core.errors import ApplianceError
+from appliance.core.loopback import free_port
 from appliance.supervisor.identity import Identity, Mark
-from appliance.supervisor.ports import free_port
 from appliance.supervisor.process import alive, end_strays, exit_status, start, stop
 from appliance.supervisor.table import entry_of
 

@@ -14,9 +14,9 @@ from fake_engines import FAKE, Command, until
 from systemd_stand_in import end_for_memory, install, properties_of
 
 from appliance.core.errors import ApplianceError
+from appliance.core.loopback import free_port
 from appliance.supervisor import process, units
 from appliance.supervisor.identity import Identity, Mark
-from appliance.supervisor.ports import free_port
 from appliance.supervisor.table import entry_of
 from appliance.supervisor.units import alive, exit_status, memory_killed, start, stop
 
