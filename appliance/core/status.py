@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
-from appliance.core.inventory import Document
-from appliance.core.sample import CardSample
+from appliance.core.inventory import Document, Inventory
+from appliance.core.sample import CardSample, Sample
 
 ReplicaState = Literal["starting", "ready", "busy", "degraded", "failed", "quarantined", "stopped"]
 SERVING: frozenset[str] = frozenset({"ready", "busy"})
@@ -95,6 +96,34 @@ class CardStatus(Document, frozen=True, kw_only=True):
     state: str
     sample: CardSample | None = None
     hold: Hold | None = None
+
+
+def card_statuses(
+    inventory: Inventory, sample: Sample, holds: Mapping[str, Hold]
+) -> list[CardStatus]:
+    """Every card with its newest readings, and why it is not to be used where it is held.
+
+    A held card that the inventory has lost sight of is told all the same: it can be released.
+    """
+    readings = {card.id: card for card in sample.cards}
+    present = {card.id for card in inventory.cards}
+    gone = [
+        CardStatus(id=card, vendor="unknown", name=None, state="lost", hold=hold)
+        for card, hold in holds.items()
+        if card not in present
+    ]
+    return gone + [
+        CardStatus(
+            id=card.id,
+            vendor=card.vendor,
+            index=card.index,
+            name=card.name,
+            state=card.state,
+            sample=readings.get(card.id),
+            hold=holds.get(card.id),
+        )
+        for card in inventory.cards
+    ]
 
 
 class Status(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.status/1"):

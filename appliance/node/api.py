@@ -30,13 +30,12 @@ from appliance.core.inventory import Document, Inventory
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress, Pull
 from appliance.core.sample import Sample
-from appliance.core.status import DaemonStatus, Listener, Status, Up
+from appliance.core.status import DaemonStatus, Listener, Status, Up, card_statuses
 from appliance.core.topology import Topology
 from appliance.core.tune import Trial, Tune
 from appliance.node import observed
 from appliance.node.jobs import Job, internal_fault
 from appliance.node.node import Node
-from appliance.node.statuses import card_statuses
 from appliance.node.streams import streamed
 from appliance.node.wishes import (
     Event,

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from appliance.core.inventory import Inventory
-from appliance.core.sample import Sample
 from appliance.core.status import (
     SERVING,
-    CardStatus,
     DeploymentStatus,
-    Hold,
     ReplicaState,
     ReplicaStatus,
 )
@@ -83,31 +79,3 @@ def replica_status(keeper: ReplicaKeeper) -> ReplicaStatus:
         decode_tps=metrics.decode_tps if metrics else None,
         kv_used_pct=metrics.kv_used_pct if metrics else None,
     )
-
-
-def card_statuses(
-    inventory: Inventory, sample: Sample, holds: Mapping[str, Hold]
-) -> list[CardStatus]:
-    """Every card with its newest readings, and why it is not to be used where it is held.
-
-    A held card that the inventory has lost sight of is told all the same: it can be released.
-    """
-    readings = {card.id: card for card in sample.cards}
-    present = {card.id for card in inventory.cards}
-    gone = [
-        CardStatus(id=card, vendor="unknown", name=None, state="lost", hold=hold)
-        for card, hold in holds.items()
-        if card not in present
-    ]
-    return gone + [
-        CardStatus(
-            id=card.id,
-            vendor=card.vendor,
-            index=card.index,
-            name=card.name,
-            state=card.state,
-            sample=readings.get(card.id),
-            hold=holds.get(card.id),
-        )
-        for card in inventory.cards
-    ]

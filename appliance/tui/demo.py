@@ -18,13 +18,13 @@ from appliance.core.i18n import _, say
 from appliance.core.inventory import Inventory
 from appliance.core.sample import CardSample, Sample
 from appliance.core.status import (
-    CardStatus,
     DaemonStatus,
     DeploymentStatus,
     Hold,
     ReplicaState,
     ReplicaStatus,
     Status,
+    card_statuses,
 )
 from appliance.core.topology import Topology
 from appliance.node.observed import span_named
@@ -100,19 +100,7 @@ class DemoNode:
 
     def status(self) -> Status:
         """One deployment, in two replicas or in one on every server."""
-        readings = {card.id: card for card in self.sample().cards}
-        cards = [
-            CardStatus(
-                id=c.id,
-                vendor=c.vendor,
-                index=c.index,
-                name=c.name,
-                state=c.state,
-                sample=readings.get(c.id),
-                hold=self._holds.get(c.id),
-            )
-            for c in self.inventory().cards
-        ]
+        cards = card_statuses(self.inventory(), self.sample(), self._holds)
         return Status(
             daemon=DaemonStatus(pid=4121, version="demo", since=_moment(self._clock() - 86_000)),
             listeners=[],

@@ -15,7 +15,7 @@ from appliance.core.history import STEPS, History
 from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
 from appliance.core.sample import Sample
-from appliance.core.status import CardStatus, DaemonStatus, Status
+from appliance.core.status import DaemonStatus, Status, card_statuses
 from appliance.core.topology import Topology
 from appliance.hardware.box import Box, open_box
 from appliance.node.observed import span_named
@@ -68,18 +68,7 @@ class Replay:
 
     def status(self) -> Status:
         """Cards, and nothing that runs."""
-        readings = {card.id: card for card in self.sample().cards}
-        cards = [
-            CardStatus(
-                id=c.id,
-                vendor=c.vendor,
-                index=c.index,
-                name=c.name,
-                state=c.state,
-                sample=readings.get(c.id),
-            )
-            for c in self.inventory().cards
-        ]
+        cards = card_statuses(self.inventory(), self.sample(), {})
         return Status(daemon=DaemonStatus(), listeners=[], deployments=[], cards=cards)
 
     def events(self, after: int = 0) -> list[Event]:

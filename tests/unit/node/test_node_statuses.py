@@ -12,9 +12,9 @@ from node_fakes import deployment, keeper_of
 from appliance.core.inventory import Card, Host, Inventory
 from appliance.core.paths import Paths
 from appliance.core.sample import CardSample, Sample
-from appliance.core.status import SERVING, Hold, ReplicaState, ReplicaStatus
+from appliance.core.status import SERVING, Hold, ReplicaState, ReplicaStatus, card_statuses
 from appliance.node.state import ReplicaRecord, State
-from appliance.node.statuses import card_statuses, deployment_status, overall
+from appliance.node.statuses import deployment_status, overall
 from appliance.supervisor.identity import Identity
 
 STATES = st.sampled_from(get_args(ReplicaState))

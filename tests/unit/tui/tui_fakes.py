@@ -16,13 +16,13 @@ from appliance.core.history import STEPS, History, HistoryPoint, Range
 from appliance.core.inventory import Card, Cpu, Disk, Host, Inventory, Problem
 from appliance.core.sample import CardProcess, CardSample, HostSample, Sample
 from appliance.core.status import (
-    CardStatus,
     DaemonStatus,
     DeploymentStatus,
     Hold,
     ReplicaState,
     ReplicaStatus,
     Status,
+    card_statuses,
 )
 from appliance.core.topology import CardPlace, Topology
 from appliance.node.observed import span_named
@@ -145,19 +145,11 @@ class FakeNode:
 
     def status(self) -> Status:
         self._answer()
-        readings = {r.id: r for r in self.readings}
-        cards = [
-            CardStatus(
-                id=c.id,
-                vendor=c.vendor,
-                index=c.index,
-                name=c.name,
-                state=c.state,
-                sample=readings.get(c.id),
-                hold=self.holds.get(c.id),
-            )
-            for c in self.cards
-        ]
+        cards = card_statuses(
+            Inventory(host=Host(), cards=list(self.cards)),
+            Sample(time="t", cards=list(self.readings)),
+            self.holds,
+        )
         daemon = DaemonStatus(pid=1, version="0", since="2025-03-04T05:06:07Z")
         return Status(daemon=daemon, listeners=[], deployments=list(self.deployments), cards=cards)
 
