@@ -80,6 +80,8 @@ class Recipe(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     env: dict[str, str] = {}
     mounts: list[str] = []
     files: dict[str, str] = {}
+    ports: int = 1
+    """How many loopback ports in a row it listens at; it answers at the first."""
     readiness: str = "/health"
     metrics: str | None = "/metrics"
     limits: Limits = Limits()

@@ -14,7 +14,6 @@ import msgspec
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Card, Severity
-from appliance.core.loopback import free_port
 from appliance.core.paths import Paths
 from appliance.core.status import SERVING, Hold, ReplicaState
 from appliance.engines.build import command_for
@@ -37,7 +36,7 @@ from appliance.supervisor.diagnosis import (
 from appliance.supervisor.loading import Loading, size_of
 from appliance.supervisor.logs import LogFile
 from appliance.supervisor.memory import read_memory, resident_mib
-from appliance.supervisor.ports import is_free
+from appliance.supervisor.ports import first_free, is_free
 from appliance.supervisor.probe import (
     Pulse,
     Readiness,
@@ -241,7 +240,9 @@ class ReplicaKeeper(Keeper):
         """The port it had before: the gateway then need not be told, which a full disk forbids."""
         before = self._record.port
         taken = self.last_death is not None and self.last_death.code == "PORT-TAKEN"
-        return before if before and not taken and is_free(before) else free_port()
+        count = recipe(self.deployment.recipe).ports
+        free = before is not None and not taken and is_free(before, count)
+        return before if before and free else first_free(count)
 
     def _command(self, port: int) -> EngineCommand:
         cards = self._around.cards_of(self._record.cards)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable, Collection, Iterator
 
 import pytest
@@ -61,6 +62,16 @@ def test_an_engine_is_asked_where_its_recipe_says(keep: Keep) -> None:
     keeper = keep("no-health", work=deployment(recipe="mindie-ascend"))
 
     ready(keeper)
+
+
+def test_an_engine_moves_on_when_one_of_its_further_ports_is_taken(keep: Keep) -> None:
+    keeper = keep("no-health", work=deployment(recipe="mindie-ascend"))
+    first = ready(keeper)
+
+    with socket.create_server(("127.0.0.1", first.port + 2)):
+        os.kill(first.pid, signal.SIGKILL)
+        until(lambda: keeper.record.restarts == 1)
+        assert ready(keeper).port != first.port
 
 
 def test_a_killed_engine_is_replaced(keep: Keep, state: State) -> None:

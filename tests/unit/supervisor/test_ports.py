@@ -9,7 +9,7 @@ import pytest
 from fake_engines import Fakes
 
 from appliance.core.loopback import free_port
-from appliance.supervisor.ports import is_free, is_held_by, listening_ports
+from appliance.supervisor.ports import first_free, is_free, is_held_by, listening_ports
 
 
 @pytest.fixture
@@ -24,6 +24,19 @@ def test_a_free_port_can_be_listened_at() -> None:
 
     with socket.create_server(("127.0.0.1", port)):
         assert not is_free(port)
+
+
+def test_ports_in_a_row_are_free_when_each_of_them_is() -> None:
+    port = first_free(3)
+    assert is_free(port, 3)
+
+    with socket.create_server(("127.0.0.1", port + 2)):
+        assert is_free(port, 2)
+        assert not is_free(port, 3)
+
+
+def test_there_is_no_port_beyond_the_last() -> None:
+    assert not is_free(65535, 2)
 
 
 def test_a_port_is_held_by_who_listens_there(fakes: Fakes) -> None:
