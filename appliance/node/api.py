@@ -30,7 +30,7 @@ from appliance.core.inventory import Document, Inventory
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress, Pull
 from appliance.core.sample import Sample
-from appliance.core.status import DaemonStatus, Listener, Status, Up
+from appliance.core.status import DaemonStatus, JobStatus, Listener, Status, Up
 from appliance.core.topology import Topology
 from appliance.core.tune import Trial, Tune
 from appliance.node import observed
@@ -41,7 +41,6 @@ from appliance.node.streams import streamed
 from appliance.node.wishes import (
     Event,
     HoldOptions,
-    JobStatus,
     LogLine,
     LogLines,
     PullOptions,
@@ -114,6 +113,7 @@ def status_document(node: Node) -> Status:
         listeners=listeners,
         deployments=deployments,
         cards=card_statuses(inventory, sample, node.holds.all()),
+        jobs=[job.status() for job in node.jobs.list() if not job.ended],
     )
 
 
