@@ -71,7 +71,7 @@ def shared() -> Path:
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
     """A hub over `tmp_path/hub`, and the environment that leads both protocols to it."""
     root = tmp_path / "hub"
-    root.mkdir()
+    root.mkdir(exist_ok=True)
     with LoopbackHub(root) as running:
         monkeypatch.setenv("HF_ENDPOINT", running.hf_endpoint)
         monkeypatch.setenv("MODELSCOPE_ENDPOINT", running.ms_endpoint)

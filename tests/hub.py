@@ -508,6 +508,7 @@ class LoopbackHub:
     most_files_at_once: int = 0
     tls: ssl.SSLContext | None = None
     address: str = "127.0.0.1"
+    port: int = 0
 
     def __post_init__(self) -> None:
         self.stopping = threading.Event()
@@ -515,7 +516,7 @@ class LoopbackHub:
         self._sha256: dict[tuple[str, int, int], str] = {}
         self._free_at = time.monotonic()
         self._sending: list[str] = []
-        self._server = _Server((self.address, 0), _Handler)
+        self._server = _Server((self.address, self.port), _Handler)
         self._server.hub = self
         self.port = self._server.server_address[1]
         scheme = "https" if self.tls else "http"

@@ -69,6 +69,15 @@ def pad(text: str, size: int) -> str:
     return text + " " * (size - width(text))
 
 
+def clipped(text: str, columns: int) -> str:
+    """`text`, or as much of it as `columns` cells hold, with an ellipsis."""
+    if width(text) <= columns:
+        return text
+    while text and width(text) > columns - 1:
+        text = text[:-1]
+    return f"{text}…"
+
+
 def wrapped(text: str, first: str, columns: int) -> list[str]:
     """`text` after `first` in lines of at most `columns` cells, the next ones indented alike.
 

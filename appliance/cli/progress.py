@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 
 import click
 
+from appliance.cli.output import clipped
 from appliance.core.i18n import _
 from appliance.core.pull import Progress
 
@@ -31,7 +33,7 @@ class ProgressLine:
 
     def show(self, progress: Progress) -> None:
         """Tell how far a fetch is, if it is news."""
-        key = f"{progress.phase} {progress.file}"
+        key = f"{progress.phase} {progress.file} {progress.waiting}"
         self.tell(progress_text(progress), key=key, pct=percent(progress))
 
     def tell(self, text: str, *, key: str, pct: float | None = None) -> None:
@@ -39,7 +41,8 @@ class ProgressLine:
         if self._quiet:
             return
         if self._terminal:
-            click.echo(f"\r\033[K{text}", nl=False, err=True)
+            columns = shutil.get_terminal_size().columns
+            click.echo(f"\r\033[K{clipped(text, columns - 1)}", nl=False, err=True)
             self._open = True
         elif self._is_news(key, pct or 0.0):
             click.echo(text, err=True)
@@ -75,6 +78,8 @@ def progress_text(progress: Progress) -> str:
     if progress.done is not None:
         total = "?" if progress.total is None else f"{progress.total / 1e6:.1f}"
         parts.append(f"{progress.done / 1e6:.1f}/{total} MB")
+    if progress.waiting:
+        return "  ".join([*parts, _("waiting: {why}").format(why=progress.waiting)])
     if progress.bps:
         parts.append(f"{progress.bps / 1e6:.1f} MB/s")
     if progress.eta_s is not None:

@@ -11,14 +11,15 @@ import click
 from appliance.cli.hardware import json_option
 from appliance.cli.options import Command, Settings, settings_of
 from appliance.cli.output import print_documents, print_table
+from appliance.cli.words import state_word
 from appliance.core.errors import UsageError
 from appliance.core.i18n import _, say
 from appliance.core.paths import find_paths
 from appliance.core.reference import from_here
 
 if TYPE_CHECKING:
+    from appliance.core.status import JobStatus
     from appliance.node.client import NodeClient
-    from appliance.node.wishes import JobStatus
 
 
 @click.command(cls=Command, example="appliance models jobs")
@@ -42,7 +43,9 @@ def _cells(job: JobStatus) -> tuple[object, ...]:
     if job.done is not None:
         total = "?" if job.total is None else f"{job.total / 1e9:.2f}"
         size = f"{job.done / 1e9:.2f}/{total}"
-    return (job.id, job.kind, job.subject, job.state, size, job.since[:19], job.why or "")
+    state = state_word("waiting" if job.waiting else job.state)
+    why = job.waiting or job.why or ""
+    return (job.id, job.kind, job.subject, state, size, job.since[:19], why)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from appliance.core.errors import UsageError
 from appliance.core.exit_codes import ExitCode
 from appliance.core.i18n import _, say
 from appliance.core.paths import Paths, find_paths
-from appliance.core.status import SERVING, DaemonStatus, DeploymentStatus, Status
+from appliance.core.status import SERVING, DaemonStatus, DeploymentStatus, JobStatus, Status
 
 
 @click.command(cls=Command, example="appliance status --json")
@@ -63,6 +63,8 @@ def print_status(now: Status) -> None:
         click.echo(_("nothing is served here; `appliance up` begins"))
     for deployment in now.deployments:
         _print_deployment(deployment)
+    for job in now.jobs:
+        _print_job(job)
     if now.cards:
         click.echo()
         print_cards(now)
@@ -90,6 +92,14 @@ def _print_deployment(deployment: DeploymentStatus) -> None:
             loaded = _("{pct:.0f} % loaded, about {left:.0f} s left")
             text = loaded.format(pct=replica.load_pct, left=replica.load_eta_s or 0.0)
             click.echo(f"{'':<11} {text}")
+
+
+def _print_job(job: JobStatus) -> None:
+    state = state_word("waiting" if job.waiting else job.state).upper()
+    pct = f"  {100.0 * job.done / job.total:.0f} %" if job.done and job.total else ""
+    click.echo(f"{pad(state, 11)} {job.kind} {job.subject}{pct}")
+    if job.waiting:
+        click.echo(f"{'':<11} {job.waiting}")
 
 
 def print_cards(now: Status) -> None:

@@ -12,7 +12,10 @@ Trust = Literal["pinned", "published", "first-use"]
 
 
 class Progress(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.progress/1"):
-    """Bytes `done` of `total` of `file`; `bps` is bytes per second."""
+    """Bytes `done` of `total` of `file`; `bps` is bytes per second.
+
+    `waiting`: why nothing comes now, in words; it goes on by itself once that has passed.
+    """
 
     phase: PullPhase
     file: str | None = None
@@ -21,6 +24,7 @@ class Progress(Document, frozen=True, kw_only=True, tag_field="schema", tag="app
     bps: float | None = None
     eta_s: float | None = None
     source: str | None = None
+    waiting: str | None = None
 
 
 class PulledFile(Document, frozen=True, kw_only=True):

@@ -126,13 +126,35 @@ def card_statuses(
     ]
 
 
+JobState = Literal["running", "paused", "ended"]
+
+
+class JobStatus(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.job/1"):
+    """Long work of the daemon: first line of its stream, told again when `state` changes.
+
+    `done` of `total` bytes; `why` it ended, where it did not end well. `waiting`: why
+    a running one does not get on now; it goes on by itself once that has passed.
+    """
+
+    id: str
+    kind: str
+    subject: str
+    state: JobState
+    done: int | None = None
+    total: int | None = None
+    since: str
+    why: str | None = None
+    waiting: str | None = None
+
+
 class Status(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.status/1"):
-    """Everything that runs here."""
+    """Everything that runs here; `jobs` are those that have not ended."""
 
     daemon: DaemonStatus
     listeners: list[Listener]
     deployments: list[DeploymentStatus]
     cards: list[CardStatus]
+    jobs: list[JobStatus] = []
 
 
 class Proof(Document, frozen=True, kw_only=True):

@@ -30,7 +30,14 @@ from appliance.core.inventory import Document, Inventory
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress, Pull
 from appliance.core.sample import Sample
-from appliance.core.status import DaemonStatus, Listener, Status, Up, card_statuses
+from appliance.core.status import (
+    DaemonStatus,
+    JobStatus,
+    Listener,
+    Status,
+    Up,
+    card_statuses,
+)
 from appliance.core.topology import Topology
 from appliance.core.tune import Trial, Tune
 from appliance.node import observed
@@ -40,7 +47,6 @@ from appliance.node.streams import streamed
 from appliance.node.wishes import (
     Event,
     HoldOptions,
-    JobStatus,
     LogLine,
     LogLines,
     PullOptions,
@@ -113,6 +119,7 @@ def status_document(node: Node) -> Status:
         listeners=listeners,
         deployments=deployments,
         cards=card_statuses(inventory, sample, node.holds.all()),
+        jobs=[job.status() for job in node.jobs.list() if not job.ended],
     )
 
 

@@ -18,11 +18,10 @@ from appliance.core.inventory import Inventory
 from appliance.core.loopback import no_tls
 from appliance.core.paths import Paths
 from appliance.core.sample import Sample
-from appliance.core.status import Status
+from appliance.core.status import JobStatus, Status
 from appliance.core.topology import Topology
 from appliance.node.wishes import (
     Event,
-    JobStatus,
     LogLines,
     PullOptions,
     Shared,

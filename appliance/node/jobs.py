@@ -19,8 +19,8 @@ from appliance.core.i18n import current_language, say, use_language
 from appliance.core.inventory import Document
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress
+from appliance.core.status import JobState, JobStatus
 from appliance.node.state import now
-from appliance.node.wishes import JobState, JobStatus
 
 log = logging.getLogger(__name__)
 _LOOK_S = 0.5
@@ -86,6 +86,7 @@ class Job:
             total=progress.total if progress else None,
             since=self.since,
             why=self._why,
+            waiting=progress.waiting if progress and self.state == "running" else None,
         )
 
     def start(self) -> Job:

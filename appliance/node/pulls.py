@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sqlite3
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from appliance.core.documents import from_json, prepare
-from appliance.core.errors import ApplianceError, Unreachable
+from appliance.core.errors import ApplianceError
 from appliance.core.inventory import Document
 from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
+from appliance.core.status import JobState, JobStatus
 from appliance.node.jobs import Job, Jobs, Work
 from appliance.node.state import State
-from appliance.node.wishes import JobState, JobStatus, PullOptions
+from appliance.node.wishes import PullOptions
 from appliance.ops.store import check_pull, pull_model
 
 log = logging.getLogger(__name__)
 _SETTING = "pulls"
-_PATIENCE_S = 30.0
 
 
 class PullRecord(Document, frozen=True, kw_only=True):
@@ -63,7 +63,7 @@ class Pulls:
         if before and options.limit is None:
             options = before
         self._options[options.model] = options
-        work = self._work(options)
+        work = self._work(options, begun=before is not None)
         job = self._jobs.run(key, work, kind="pull", subject=options.model, pausable=True)
         if before not in (None, options):
             job.resume(work)
@@ -81,8 +81,7 @@ class Pulls:
                 state=record.state,
                 since=record.since,
             )
-            work = partial(_once_within_reach, self._work(options))
-            self._jobs.restore(("pull", options.model), work, status)
+            self._jobs.restore(("pull", options.model), self._work(options, begun=True), status)
         self._keep()
 
     def close(self, *, pause: bool = False) -> None:
@@ -95,8 +94,17 @@ class Pulls:
                     records = [msgspec.structs.replace(r, state="paused") for r in records]
                 self._write(records)
 
-    def _work(self, options: PullOptions) -> Work:
-        return partial(pull_model, options.model, self._paths, limit=options.limit)
+    def _work(self, options: PullOptions, *, begun: bool = False) -> Work:
+        """What is done of a pull each time that it begins or goes on."""
+        times = itertools.count(int(begun))
+
+        def work(tell: Callable[[Any], None], cancel: Cancel) -> Document:
+            again = next(times) > 0
+            return pull_model(
+                options.model, self._paths, tell, cancel, limit=options.limit, begun=again
+            )
+
+        return work
 
     def _keep(self) -> None:
         with self._lock:
@@ -120,17 +128,6 @@ class Pulls:
             self._kept = records
         except ApplianceError as error:  # a full disk: the pull itself tells the operator
             log.warning("the record of pulls was not written: %s", error)
-
-
-def _once_within_reach(work: Work, tell: Callable[[Any], None], cancel: Cancel) -> Document:
-    """After a restart of the machine the network may be late, and nobody is there to try again."""
-    while True:
-        try:
-            return work(tell, cancel)
-        except Unreachable as error:
-            log.info("not within reach yet: %s", error)
-            cancel.wait(_PATIENCE_S)
-            cancel.check()
 
 
 def read_records(text: str | None) -> list[PullRecord]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from appliance.core.inventory import Document, Severity
 from appliance.core.plan import Style
 from appliance.core.reference import PEER_PORT
@@ -38,25 +36,6 @@ class PullOptions(Document, frozen=True, kw_only=True):
 
     model: str
     limit: str | None = None
-
-
-JobState = Literal["running", "paused", "ended"]
-
-
-class JobStatus(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.job/1"):
-    """Long work of the daemon: first line of its stream, told again when `state` changes.
-
-    `done` of `total` bytes; `why` it ended, where it did not end well.
-    """
-
-    id: str
-    kind: str
-    subject: str
-    state: JobState
-    done: int | None = None
-    total: int | None = None
-    since: str
-    why: str | None = None
 
 
 class ShareOptions(Document, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,9 +41,12 @@ def open_store(paths: Paths) -> Store:
     )
 
 
-def fetch_options(paths: Paths, limit: str | None = None) -> FetchOptions:
+def fetch_options(
+    paths: Paths, limit: str | None = None, *, patience_s: float = 0.0, reach_s: float = 0.0
+) -> FetchOptions:
     """How to fetch: no faster than `limit`, else than the settings say."""
-    return FetchOptions(limit=limit or load_config(paths).store.limit)
+    speed = limit or load_config(paths).store.limit
+    return FetchOptions(limit=speed, patience_s=patience_s, reach_s=reach_s)
 
 
 def check_pull(reference: str, limit: str | None) -> None:
@@ -59,8 +63,13 @@ def pull_model(
     cancel: Cancel,
     *,
     limit: str | None = None,
+    begun: bool = False,
 ) -> Pull:
-    """Fetch what `reference` names into the store, no faster than `limit` or the settings say."""
+    """Fetch what `reference` names into the store, no faster than `limit` or the settings say.
+
+    A network that goes away meanwhile is waited for without end; one that is not there at first
+    only for a pull that was `begun` before.
+    """
     wanted = request_for(parse_reference(reference), load_catalogue())
     request = permitted(wanted, load_config(paths).hubs.order)
     judge_disks(request, paths)
@@ -69,7 +78,9 @@ def pull_model(
         open_store(paths),
         on_progress=on_progress,
         cancel=cancel,
-        options=fetch_options(paths, limit),
+        options=fetch_options(
+            paths, limit, patience_s=math.inf, reach_s=math.inf if begun else 0.0
+        ),
     )
 
 

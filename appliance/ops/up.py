@@ -47,6 +47,8 @@ from appliance.weights.store import StoredModel
 _PROOF_S = 20.0
 _SECOND_RUN_PROOF_S = 1.0
 _HUB_PATIENCE_S = 4.5
+_NETWORK_PATIENCE_S = 3600.0
+"""For a network that goes away while weights come: a script that asked has to end one day."""
 
 
 class MainJob:
@@ -275,7 +277,7 @@ class MainJob:
             store,
             on_progress=self._emit,
             cancel=self._cancel,
-            options=fetch_options(paths),
+            options=fetch_options(paths, patience_s=_NETWORK_PATIENCE_S),
         )
         stored = store.find(request.model)
         if stored is None:

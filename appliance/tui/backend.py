@@ -13,9 +13,9 @@ from appliance.core.history import History
 from appliance.core.inventory import Inventory
 from appliance.core.progress import Cancel, OnProgress
 from appliance.core.sample import Sample
-from appliance.core.status import DeploymentStatus, Status
+from appliance.core.status import DeploymentStatus, JobStatus, Status
 from appliance.core.topology import Topology
-from appliance.node.wishes import Event, JobStatus, PullOptions, TuneOptions, UpOptions
+from appliance.node.wishes import Event, PullOptions, TuneOptions, UpOptions
 from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from appliance.core.i18n import _
 from appliance.tui.basic_lines import Lines
 from appliance.tui.jobs import JobState, advance
 from appliance.tui.words import duration, size
@@ -25,6 +26,8 @@ def _tell(lines: Lines, before: JobState, now: JobState) -> None:
     for code, text in now.notes[len(before.notes) :]:
         lines.tell(f"{code}: {text}")
     progress, old = now.progress, before.progress
+    if progress and progress.waiting and progress.waiting != (old and old.waiting):
+        lines.tell(_("waiting: {why}").format(why=progress.waiting))
     if progress is None or not progress.total:
         return
     part = (progress.done or 0) * 20 // progress.total

@@ -21,6 +21,7 @@ from appliance.core.status import (
     DaemonStatus,
     DeploymentStatus,
     Hold,
+    JobStatus,
     ReplicaState,
     ReplicaStatus,
     Status,
@@ -28,7 +29,7 @@ from appliance.core.status import (
 )
 from appliance.core.topology import Topology
 from appliance.node.observed import span_named
-from appliance.node.wishes import Event, JobStatus, PullOptions, TuneOptions, UpOptions
+from appliance.node.wishes import Event, PullOptions, TuneOptions, UpOptions
 from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
 from appliance.tui.backend import Backend
 from appliance.tui.simulated import Fleet, processes_of, server

@@ -11,9 +11,9 @@ from appliance.core.inventory import Inventory
 from appliance.core.paths import Paths
 from appliance.core.pull import Progress
 from appliance.core.sample import Sample
-from appliance.core.status import DeploymentStatus, Proof, Status
+from appliance.core.status import DeploymentStatus, JobStatus, Proof, Status
 from appliance.node.client import NodeClient
-from appliance.node.wishes import Event, JobStatus
+from appliance.node.wishes import Event
 from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece, stream_chat
 from appliance.ops.setup.session import Session
 from appliance.tui.backend import Backend

@@ -15,11 +15,11 @@ from appliance.core.history import STEPS, History
 from appliance.core.i18n import say
 from appliance.core.inventory import Inventory
 from appliance.core.sample import Sample
-from appliance.core.status import DaemonStatus, Status, card_statuses
+from appliance.core.status import DaemonStatus, JobStatus, Status, card_statuses
 from appliance.core.topology import Topology
 from appliance.hardware.box import Box, open_box
 from appliance.node.observed import span_named
-from appliance.node.wishes import Event, JobStatus, PullOptions, TuneOptions, UpOptions
+from appliance.node.wishes import Event, PullOptions, TuneOptions, UpOptions
 from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
 from appliance.tui.backend import Backend
 

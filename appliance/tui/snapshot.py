@@ -11,8 +11,8 @@ from appliance.core.history import History
 from appliance.core.i18n import _
 from appliance.core.inventory import Card, Inventory
 from appliance.core.sample import CardSample, Sample
-from appliance.core.status import CardStatus, DeploymentStatus, Hold, Status
-from appliance.node.wishes import Event, JobStatus
+from appliance.core.status import CardStatus, DeploymentStatus, Hold, JobStatus, Status
+from appliance.node.wishes import Event
 from appliance.tui.words import CARD_STATES, HEALTH_WORDS, HOLDS, HOT, STALE, UNKNOWN, Word
 
 

@@ -16,6 +16,7 @@ from appliance.weights.speeds import Speeds
 
 logger = logging.getLogger(__name__)
 _MAX_WAIT_S = 60.0
+_DOUBLINGS = 10
 _LONGEST_WAIT_S = 900.0
 """A server that wants more patience than this is given up."""
 _MUCH_FASTER = 2.0
@@ -30,6 +31,29 @@ class Offer(msgspec.Struct, frozen=True):
     file: RemoteFile
 
 
+class _Row:
+    """The faults of a source with next to nothing in between; `firm` ones do not end by themselves.
+
+    `why`: what the last one was, where that may.
+    """
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.count = 0
+        self.firm = 0
+        self.why: ApplianceError | None = None
+
+    def add(self, fault: SourceFault) -> None:
+        self.count += 1
+        self.firm += not fault.passing
+        self.why = fault.error if fault.passing else None
+
+
+def pause_s(backoff_s: float, count: int) -> float:
+    """Seconds to wait after that many faults in a row: they double, to a minute at most."""
+    return min(_MAX_WAIT_S, backoff_s * (1 << min(count - 1, _DOUBLINGS)))
+
+
 class Chain:
     """The offers of one file. Threads share it.
 
@@ -39,7 +63,7 @@ class Chain:
     A fault costs an offer a pause (doubling from `backoff_s`, or what the server asked for), in
     which the next offer is used. `attempts` faults in a row with next to nothing in between, as
     many chunks with wrong bytes, or a lasting fault, end it. Faults of connections opened before
-    the last fault count as the same.
+    the last fault count as the same. Passing faults end it only after `patience_s`.
     """
 
     def __init__(
@@ -50,14 +74,16 @@ class Chain:
         backoff_s: float,
         speeds: Speeds | None = None,
         trial_s: float = 0.0,
+        patience_s: float = 0.0,
     ) -> None:
         self._all = list(offers)
         self._offers = list(offers)
         self._attempts = attempts
         self._backoff_s = backoff_s
+        self._patience_s = patience_s
         self._speeds = speeds or Speeds()
         self._trial_until = time.monotonic() + trial_s if self._rivals() else float("-inf")
-        self._faults: dict[str, int] = {}
+        self._row: dict[str, _Row] = {}
         self._wrong: dict[str, int] = {}
         self._free_at: dict[str, float] = {}
         self._faulted_at: dict[str, float] = {}
@@ -139,7 +165,14 @@ class Chain:
     def good(self, offer: Offer) -> None:
         """A fair number of bytes came."""
         with self._lock:
-            self._faults.pop(offer.source.label, None)
+            self._row.pop(offer.source.label, None)
+
+    def awaited(self) -> ApplianceError | None:
+        """What the offers wait for, where every one failed more than once in a row."""
+        with self._lock:
+            rows = [self._row.get(offer.source.label) for offer in self._offers]
+            reasons = [row.why for row in rows if row and row.count > 1 and row.why]
+            return reasons[0] if reasons and len(reasons) == len(rows) else None
 
     def fault(self, offer: Offer, fault: SourceFault, opened_at: float) -> None:
         """It went wrong; the error is kept for when nothing is left."""
@@ -157,12 +190,13 @@ class Chain:
             if opened_at < self._faulted_at.get(label, float("-inf")):
                 return
             self._faulted_at[label] = now
-            count = self._faults[label] = self._faults.get(label, 0) + 1
-            if count >= self._attempts:
+            row = self._row.setdefault(label, _Row(now))
+            row.add(fault)
+            patient = now - row.since < self._patience_s
+            if (row.firm if patient else row.count) >= self._attempts:
                 self._drop(label)
-            elif not fault.stale or count > 1:
-                pause = fault.wait_s or min(_MAX_WAIT_S, self._backoff_s * 2 ** (count - 1))
-                self._free_at[label] = now + pause
+            elif not fault.stale or row.count > 1:
+                self._free_at[label] = now + (fault.wait_s or pause_s(self._backoff_s, row.count))
         logger.info("source %s: %s", label, fault)
 
     def again(self, postponed: Collection[str]) -> None:
@@ -170,7 +204,7 @@ class Chain:
         with self._lock:
             self._offers = [o for o in self._all if o.source.label not in self._lasting]
             self._postponed = postponed
-            self._faults.clear()
+            self._row.clear()
             self._wrong.clear()
             self._current = None
 

@@ -11,12 +11,16 @@ BAD_DISK = say(
 )
 
 
+_NOT_NOW = (408, 425, 429)
+"""Statuses below 500 that are no word about the file (RFC 9110, 8470, 6585)."""
+
+
 class SourceFault(Exception):
     """A source did not deliver; `error` is what the operator is told if no other one can.
 
     `lasting`: asking again will not help. `wait_s`: it asked to be left alone for so long.
     `stale`: the address was good once; resolve it again. `wrong`: it sent wrong bytes. `refused`:
-    it said that we ask too much.
+    it said that we ask too much. `passing`: network or server are away, which may end by itself.
     """
 
     def __init__(
@@ -28,6 +32,7 @@ class SourceFault(Exception):
         stale: bool = False,
         wrong: bool = False,
         refused: bool = False,
+        passing: bool = False,
     ) -> None:
         super().__init__(str(error))
         self.error = error
@@ -36,9 +41,12 @@ class SourceFault(Exception):
         self.stale = stale
         self.wrong = wrong
         self.refused = refused
+        self.passing = passing
 
 
-def no_answer(what: str, why: Text | str, hint: Text | str | None = None) -> SourceFault:
+def no_answer(
+    what: str, why: Text | str, hint: Text | str | None = None, *, passing: bool = True
+) -> SourceFault:
     """The network, the name service, the proxy or the server is in the way."""
     error = Unreachable(
         say("{what} does not answer: {why}", what=what, why=why),
@@ -50,7 +58,7 @@ def no_answer(what: str, why: Text | str, hint: Text | str | None = None) -> Sou
         ),
         code="NO-HUB",
     )
-    return SourceFault(error)
+    return SourceFault(error, passing=passing)
 
 
 def busy(what: str, status: int, wait_s: float) -> SourceFault:
@@ -60,7 +68,12 @@ def busy(what: str, status: int, wait_s: float) -> SourceFault:
         hint=say("try again later; with HF_TOKEN or MODELSCOPE_API_TOKEN set, hubs allow more"),
         code="HUB-BUSY",
     )
-    return SourceFault(error, wait_s=wait_s, refused=status == 429 or wait_s > 0)
+    return SourceFault(
+        error,
+        wait_s=wait_s,
+        refused=status == 429 or wait_s > 0,
+        passing=status >= 500 or status in _NOT_NOW,
+    )
 
 
 def bad_medium(what: str, why: Text | str, *, lasting: bool = False) -> SourceFault:

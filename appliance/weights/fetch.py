@@ -43,7 +43,8 @@ class FetchOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How hard to try. `stall_s`: without bytes (or with a trickle) for so long is a fault.
 
     `probe_s`: how long sources may take to say what they have once one has, `trial_s`: how long
-    they are compared by what they send. `limit`: a ceiling of speed as `parse_limit` reads it.
+    they are compared by what they send. `patience_s`: how long network and servers may be away once
+    a file is known, `reach_s`: before it is. `limit`: a ceiling of speed as `parse_limit` reads it.
     """
 
     connections: int = 16
@@ -53,6 +54,8 @@ class FetchOptions(msgspec.Struct, frozen=True, kw_only=True):
     backoff_s: float = 1.0
     probe_s: float = 2.0
     trial_s: float = 2.0
+    patience_s: float = 0.0
+    reach_s: float = 0.0
     limit: str | None = None
 
 
@@ -131,6 +134,7 @@ class Fetch:
             self._cut()
             raise
         finally:
+            self.meter.ends(self.wanted.name)
             self._end([frontier, flusher])
         if frontier.sha256 is None:
             raise RuntimeError("the hash thread ended early")
@@ -150,6 +154,7 @@ class Fetch:
                 raise self._error
             self.pace.observe(self.meter.fetched)
             self._start_workers()
+            self.meter.waits(self.wanted.name, self.chain.awaited())
             self.meter.show()
             frontier.join(_TICK_S)
         if frontier.error is not None:
@@ -172,8 +177,9 @@ class Fetch:
         self._chunks.stop()
         with self._synced:
             self._synced.notify_all()
+        deadline = time.monotonic() + _END_S
         for thread in [*threads, *self._workers]:
-            thread.join(_END_S)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _flush(self) -> None:
         """Keep what is on the disk at most a few chunks behind what has arrived."""

@@ -217,7 +217,7 @@ def _explained(url: str) -> Iterator[None]:
 def _not_reached(url: str, error: httpx.ConnectError) -> SourceFault:
     host = _host(url)
     if host in known_peers():
-        return SourceFault(no_peer(host, error))
+        return SourceFault(no_peer(host, error), passing=True)
     return unreached_proxy(url, error) or _no_connection(host, error)
 
 
@@ -241,7 +241,8 @@ def _no_connection(host: str, error: Exception) -> SourceFault:
         hint = say(
             "if your site inspects TLS, set SSL_CERT_FILE to the certificate of its authority"
         )
-    return no_answer(host, say("its certificate is not trusted ({why})", why=why), hint)
+    untrusted = say("its certificate is not trusted ({why})", why=why)
+    return no_answer(host, untrusted, hint, passing="not yet valid" in why)
 
 
 def _seconds_until(retry_after: str) -> float:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from appliance.core.errors import ApplianceError
 from appliance.core.progress import OnProgress
 from appliance.core.pull import Progress, PullPhase
 
@@ -31,6 +32,7 @@ class Meter:
         self._phase: PullPhase = "resolve"
         self._file: str | None = None
         self._done = 0
+        self._awaited: dict[str, ApplianceError | None] = {}
         self._lock = threading.Lock()
         self._showing = threading.RLock()
         self._shown_at = float("-inf")
@@ -61,6 +63,21 @@ class Meter:
             self._phase, self._done, self.source = phase, done, str(source)
         self.show()
 
+    def waits(self, what: str, why: ApplianceError | None) -> None:
+        """`what` is under way; `why` nothing of it can come now, `None` where it can."""
+        with self._lock:
+            self._awaited[what] = why
+
+    def ends(self, what: str) -> None:
+        """`what` is no longer under way."""
+        with self._lock:
+            self._awaited.pop(what, None)
+
+    def _waiting(self) -> str | None:
+        """Why nothing comes, where that goes for everything that is under way."""
+        reasons = [str(why) for why in self._awaited.values() if why]
+        return reasons[0] if reasons and len(reasons) == len(self._awaited) else None
+
     def restart(self) -> None:
         """Count from zero."""
         with self._lock:
@@ -88,7 +105,8 @@ class Meter:
         self._history.append((now, self._done))
         while now - self._history[0][0] > _WINDOW_S:
             self._history.popleft()
-        bps = self.speed()
+        waiting = self._waiting()
+        bps = None if waiting else self.speed()
         left = None if self.total is None else max(0, self.total - self._done)
         done = self._done if self.total is None else min(self._done, self.total)
         return Progress(
@@ -99,4 +117,5 @@ class Meter:
             bps=bps,
             eta_s=left / bps if bps and left is not None else None,
             source=self.source,
+            waiting=waiting,
         )

@@ -87,7 +87,8 @@ class Pace:
             elif now - self._since[0] >= _WINDOW_S:
                 bps = (fetched - self._since[1]) / (now - self._since[0])
                 self._since = (now, fetched)
-                self._decide(bps, now)
+                if bps:  # a line that is down says nothing about connections
+                    self._decide(bps, now)
 
     def _decide(self, bps: float, now: float) -> None:
         if self.target == self._best or self._best_bps is None:

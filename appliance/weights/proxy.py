@@ -14,8 +14,9 @@ _HINT = say("check HTTPS_PROXY and NO_PROXY")
 
 
 def proxy_refused(host: str, why: object) -> SourceFault:
-    """The proxy answers, but lets nobody through."""
-    return no_answer(host, say("the proxy refused ({why})", why=str(why)), _HINT)
+    """The proxy answers, but lets nobody through; with a 5xx, because it gets nowhere itself."""
+    refusal = say("the proxy refused ({why})", why=str(why))
+    return no_answer(host, refusal, _HINT, passing=str(why).startswith("5"))
 
 
 def unreached_proxy(url: str, error: Exception) -> SourceFault | None:

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from appliance.core.progress import Cancel, LinkedCancel, OnProgress
 from appliance.core.pull import Pull, PulledFile
 from appliance.core.reference import IndexReference
 from appliance.weights.adopt import adopt, can_adopt, hash_file
-from appliance.weights.chain import Chain, Offer
+from appliance.weights.chain import Chain, Offer, pause_s
 from appliance.weights.chunks import CHUNK_BYTES
 from appliance.weights.cleanup import clean_up_leftovers
 from appliance.weights.disk import disk_errors
@@ -155,12 +156,9 @@ class _Pulling:
         self.meter.enter("resolve")
         sources = [self._source(reference) for reference in self.request.sources]
         try:
-            targets, self.revision = resolve(
-                self.request, sources, probe_s=self.options.probe_s, cancel=self.cancel
-            )
+            targets, self.revision = self._resolve(sources)
         except SourceFault as fault:
-            stored = self.store.find(self.request.model)
-            if stored and self.store.is_whole(stored) and fault.error.code in _NOBODY_THERE:
+            if stored := self._instead(fault):
                 logger.warning("%s; what is stored is used", fault)
                 return stored, 0
             raise
@@ -173,6 +171,34 @@ class _Pulling:
         self.meter.enter("place")
         model, reference = self.request.model, self.request.reference
         return self.store.publish(model, reference, self.revision, done), self.meter.fetched
+
+    def _resolve(self, sources: list[Source]) -> tuple[list[Target], str]:
+        """Files and revision; sources that are away are asked again for `reach_s`."""
+        options, count = self.options, 0
+        deadline = time.monotonic() + options.reach_s
+        while True:
+            try:
+                return resolve(self.request, sources, probe_s=options.probe_s, cancel=self.cancel)
+            except SourceFault as fault:
+                late = time.monotonic() >= deadline
+                if late or not fault.passing or self._instead(fault):
+                    raise
+                count += 1
+                self._await_source(fault, pause_s(options.backoff_s, count))
+
+    def _await_source(self, fault: SourceFault, seconds: float) -> None:
+        logger.info("not within reach yet: %s", fault)
+        self.meter.waits(self.request.model, fault.error)
+        self.meter.show(force=True)
+        self.cancel.wait(seconds)
+        self.meter.ends(self.request.model)
+        self.cancel.check()
+
+    def _instead(self, fault: SourceFault) -> StoredModel | None:
+        """The whole model of the store, where nobody is there to ask about it."""
+        stored = self.store.find(self.request.model)
+        usable = stored and fault.error.code in _NOBODY_THERE and self.store.is_whole(stored)
+        return stored if usable else None
 
     def _source(self, reference: Place) -> Source:
         if not isinstance(reference, IndexReference):
@@ -260,7 +286,11 @@ class _Pulling:
     def _together(self, targets: list[Target]) -> dict[str, ManifestFile]:
         """Bring some files; the first fault ends them all. Raises that fault."""
         with ThreadPoolExecutor(_FILES_AT_ONCE, thread_name_prefix="weights-file") as pool:
-            coming = {target.name: pool.submit(self._bring, target) for target in targets}
+            coming = {
+                # what a file waits for is told in the language of who asked
+                target.name: pool.submit(copy_context().run, self._bring, target)
+                for target in targets
+            }
             try:
                 for future in as_completed(coming.values()):
                     future.result()
@@ -401,4 +431,5 @@ class _Pulling:
             backoff_s=self.options.backoff_s,
             speeds=self.speeds,
             trial_s=self.options.trial_s if target.size >= _TRIAL_BYTES else 0.0,
+            patience_s=self.options.patience_s,
         )

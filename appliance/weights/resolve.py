@@ -74,7 +74,8 @@ def _ask(sources: Sequence[Source], probe_s: float, cancel: Cancel) -> Answers:
     answers = listings(sources, timeout_s=probe_s, cancel=cancel)
     good = [(source, answer) for source, answer in answers if isinstance(answer, Listing)]
     if not good:
-        raise next(answer for _, answer in answers if isinstance(answer, SourceFault))
+        faults = [answer for _, answer in answers if isinstance(answer, SourceFault)]
+        raise next((fault for fault in faults if fault.passing), faults[0])
     return good
 
 

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,19 @@ def safetensors(size: int) -> bytes:
 
 
 @pytest.fixture
-def online(appliance: Appliance, hub: LoopbackHub) -> Appliance:
-    """An appliance, and a hub on a line of 24 MiB a second with one large model."""
-    repo = hub.root / "tests/large"
+def large(tmp_path: Path) -> Path:
+    """The directory of a hub with one large model."""
+    repo = tmp_path / "hub/tests/large"
     repo.mkdir(parents=True)
     (repo / "model.safetensors").write_bytes(safetensors(SIZE))
     (repo / "config.json").write_text("{}")
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def online(appliance: Appliance, hub: LoopbackHub, large: Path) -> Appliance:
+    """An appliance, and a hub on a line of 24 MiB a second with one large model."""
+    assert hub.root == large
     hub.bps = 24 * MIB
     appliance.environment["HF_ENDPOINT"] = hub.hf_endpoint
     return appliance
@@ -84,9 +92,13 @@ def test_a_pull_goes_on_when_its_terminal_is_closed(online: Appliance, hub: Loop
 def test_a_killed_daemon_costs_a_chunk_and_the_next_goes_on(
     online: Appliance, hub: LoopbackHub
 ) -> None:
+    hub.bps = MIB
     process = online.start("models", "pull", MODEL)
+    wait_for(lambda: hub.bytes_sent > 0)
+    daemon = online.status()["daemon"]["pid"]
+    hub.bps = 24 * MIB
     wait_for(lambda: hub.bytes_sent > SIZE // 2)
-    os.kill(online.status()["daemon"]["pid"], signal.SIGKILL)
+    os.kill(daemon, signal.SIGKILL)
     process.communicate()
     assert process.returncode == 3
     sent = hub.bytes_sent
@@ -96,6 +108,35 @@ def test_a_killed_daemon_costs_a_chunk_and_the_next_goes_on(
     assert done["bytes_reused"] >= sent - SIZE // 100 - 16 * MIB - 2 * MIB
     assert hub.bytes_sent <= SIZE + SIZE // 100 + 16 * MIB + 2 * MIB
     check_stored(online, hub)
+
+
+def test_a_pull_whose_hub_goes_away_waits_says_so_and_goes_on(
+    appliance: Appliance, large: Path
+) -> None:
+    with LoopbackHub(large, bps=24 * MIB) as hub:
+        appliance.environment["HF_ENDPOINT"] = hub.hf_endpoint
+        process = appliance.start("models", "pull", MODEL, "--json")
+        wait_for(lambda: hub.bytes_sent > SIZE // 2)
+
+    wait_for(lambda: jobs(appliance)[0]["waiting"])
+    assert jobs(appliance)[0]["state"] == "running"
+    assert "does not answer" in appliance.status()["jobs"][0]["waiting"]
+    said = appliance.run("status").stdout
+    assert "WAITING" in said
+    assert f":{hub.port} does not answer" in said
+    assert "waiting" in appliance.run("models", "jobs").stdout
+    began = time.monotonic()
+    assert appliance.run("models", "pause").returncode == 0
+    wait_for(lambda: state(appliance) == "paused")
+    assert time.monotonic() - began < 20
+    assert appliance.run("models", "resume").returncode == 0
+    wait_for(lambda: jobs(appliance)[0]["waiting"])
+
+    with LoopbackHub(large, port=hub.port) as back:
+        done = final(process)
+        assert hub.bytes_sent + back.bytes_sent <= SIZE + SIZE // 100 + 16 * MIB + 2 * MIB
+        assert done["bytes_fetched"] + done["bytes_reused"] == SIZE + 2
+        check_stored(appliance, back)
 
 
 def test_a_paused_pull_survives_a_restart_of_the_daemon(

@@ -8,8 +8,7 @@ import msgspec
 
 from appliance.core.i18n import _, say
 from appliance.core.pull import Progress
-from appliance.core.status import Proof
-from appliance.node.wishes import JobStatus
+from appliance.core.status import JobStatus, Proof
 from appliance.tui.drawing import (
     BLANK,
     Line,
@@ -61,6 +60,8 @@ def _elsewhere(scene: Scene, job: JobStatus) -> Line:
     paused = job.state == "paused"
     mark, style = (scene.glyphs.idle, "dim") if paused else (scene.glyphs.moving, "moving")
     words = [_("paused")] if paused else []
+    if job.waiting:
+        return (Span(f"{scene.glyphs.idle} {fit(title, 26)}  ", "warn"), _waits(scene, job.waiting))
     if job.done is not None:
         words.append(f"{size(job.done)}/{size(job.total)}")
     return (Span(f"{mark} {fit(title, 26)}  ", style), Span("  ".join(words)))
@@ -73,6 +74,9 @@ def _headline(scene: Scene, job: JobState) -> Line:
         return (Span(f"{mark} {fit(job.title, 26)}", "fail"), Span(f"  {text}"))
     if job.paused:
         return (Span(f"{scene.glyphs.idle} {fit(job.title, 26)}  ", "dim"), Span(_("paused")))
+    if job.progress and job.progress.waiting:
+        idle = Span(f"{scene.glyphs.idle} {fit(job.title, 26)}  ", "warn")
+        return (idle, _waits(scene, job.progress.waiting))
     moving: Line = (Span(f"{scene.glyphs.moving} {fit(job.title, 26)}  ", "moving"),)
     if job.progress and job.progress.total:
         return (*moving, *_progress(scene, job.progress, scene.width - 30))
@@ -80,6 +84,12 @@ def _headline(scene: Scene, job: JobState) -> Line:
         return (*moving, Span(f"{STEPS.get(job.progress.phase, '')} {job.progress.file or ''}"))
     latest = job.phases[-1][1] if job.phases else _("beginning")
     return (*moving, Span(latest))
+
+
+def _waits(scene: Scene, why: str) -> Span:
+    """What a job waits for; it goes on by itself."""
+    text = _("waiting: {why}").format(why=why)
+    return Span(clip(text, scene.width - 30, scene.glyphs.ellipsis), "warn")
 
 
 def _progress(scene: Scene, at: Progress, width: int) -> Line:
@@ -109,6 +119,9 @@ def phases(scene: Scene, job: JobState) -> list[Line]:
         if not done and job.progress:
             at = job.progress
             lines.append((Span("    "), *_progress(scene, at, scene.width - 4)))
+            if at.waiting:
+                why = _("waiting: {why}").format(why=at.waiting)
+                lines += _paragraph(scene, why, "warn", scene.glyphs.idle)
             lines.append((Span(f"    {at.file or ''}  {at.source or ''}", "dim"),))
     return lines
 

@@ -135,17 +135,17 @@ class IndexSource(Source):
     def _download(self) -> None:
         """Fetch the wheel. Raises `SourceFault`, `ApplianceError`, `Interrupted`."""
         found = find_wheel(self._http, _pip(), self.reference)
-        if found is None:
-            self._install()
+        if isinstance(found, list):
+            self._install(away=any(fault.passing for fault in found))
         else:
             self._partial = self._fetch(*found)
 
-    def _install(self) -> None:
+    def _install(self, *, away: bool) -> None:
         requirement = f"{self.reference.project}=={self.reference.version}"
         log = self._workspace / "installer.log"
         argv = [*installer(self._workspace, self._unpacked), "--no-deps", "--quiet", requirement]
         if self._run(argv, log) or not self._arrived():
-            raise _no_wheel(requirement, log)
+            raise _no_wheel(requirement, log, passing=away)
 
     def _run(self, argv: list[str], log: Path) -> int:
         """Run the installer to its end; its temporary files are in the workspace too."""
@@ -223,7 +223,7 @@ def _size_of(directory: Path) -> int:
     return total
 
 
-def _no_wheel(requirement: str, log: Path) -> SourceFault:
+def _no_wheel(requirement: str, log: Path, *, passing: bool) -> SourceFault:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR")] or lines[-1:]
     why = (errors or ["?"])[0].removeprefix("ERROR: ")[:300]
@@ -234,4 +234,4 @@ def _no_wheel(requirement: str, log: Path) -> SourceFault:
         ),
         code="NO-INDEX",
     )
-    return SourceFault(error, lasting=True)
+    return SourceFault(error, lasting=True, passing=passing)

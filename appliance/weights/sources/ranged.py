@@ -57,6 +57,7 @@ class RangedSource(Source):
                     wait_s=fault.wait_s,
                     stale=signed is not None,
                     refused=fault.refused,
+                    passing=fault.passing,
                 ) from fault
             self._remember(file, answer.url, self.address(file))
             yield _skipping(blocks, skip)

@@ -100,13 +100,16 @@ class WheelSource(RangedSource):
 
 def find_wheel(
     http: Http, pip: Sequence[str], reference: IndexReference
-) -> tuple[WheelSource, RemoteFile] | None:
-    """The wheel where this machine's pip would look for it over HTTP; `None`: leave it to pip."""
+) -> tuple[WheelSource, RemoteFile] | list[SourceFault]:
+    """The wheel where this machine's pip would look for it over HTTP, or why pip must fetch it."""
+    faults: list[SourceFault] = []
     for index in indexes(settings_of(pip)) if pip else []:
         source = WheelSource(http, index, reference)
-        with suppress(SourceFault):
+        try:
             return source, source.listing().files[0]
-    return None
+        except SourceFault as fault:
+            faults.append(fault)
+    return faults
 
 
 def settings_of(pip: Sequence[str]) -> dict[str, str]:

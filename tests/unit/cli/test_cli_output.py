@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from appliance.cli.output import cell, mib, number, pad, print_table, width, wrapped
+from appliance.cli.output import cell, clipped, mib, number, pad, print_table, width, wrapped
 from appliance.cli.progress import ProgressLine, percent, progress_text
 from appliance.core.pull import Progress
 
@@ -57,6 +57,10 @@ def test_progress_says_how_far_how_fast_and_how_long() -> None:
     assert percent(half) == 50.0
     assert progress_text(half) == "fetch  50 %  5.0/10.0 MB  1.0 MB/s  1:05 left  b.gguf"
     assert progress_text(Progress(phase="resolve")) == "resolve"
+    away = Progress(phase="fetch", done=1, total=2, bps=5.0, waiting="nobody there")
+    assert progress_text(away).endswith("waiting: nobody there")
+    assert clipped("nobody 在那里", 12) == "nobody 在那…"
+    assert clipped("nobody 在那里", 13) == "nobody 在那里"
     assert percent(Progress(phase="fetch", done=1, total=0)) is None
 
 

@@ -79,6 +79,28 @@ def test_who_asks_after_a_cancel_gets_a_job_of_its_own() -> None:
     assert lines_of(second)[-1]["error"]["code"] == "INTERRUPTED"
 
 
+def test_what_a_job_waits_for_is_in_its_status_while_it_waits() -> None:
+    news = [
+        Progress(phase="fetch", done=1, total=2, waiting="nobody there"),
+        Progress(phase="fetch", done=1, total=2),
+    ]
+    go = threading.Semaphore(0)
+
+    def work(tell: Tell, _cancel: Cancel) -> Document:
+        for each in news:
+            tell(each)
+            assert go.acquire(timeout=30)
+        return DONE
+
+    job = Jobs().run("key", work, kind="pull")
+    until(lambda: job.status().waiting == "nobody there")
+    assert job.status().state == "running"
+    go.release()
+    until(lambda: job.status().waiting is None)
+    go.release()
+    until(lambda: job.ended)
+
+
 def test_a_late_follower_is_spared_old_progress_but_no_news() -> None:
     def work(tell: Tell, _cancel: Cancel) -> Document:
         for number in range(1000):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from node_fakes import until
 
-from appliance.core.errors import Unreachable, UsageError
+from appliance.core.errors import UsageError
 from appliance.core.inventory import Document
 from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
@@ -26,12 +26,12 @@ ONE = PullOptions(model="hf:a/one")
 
 
 class Fetching:
-    """Stands for the fetching: begun with these limits, done when `go` is set."""
+    """Stands for the fetching: begun with these limits, of pulls known before, done at `go`."""
 
     def __init__(self) -> None:
         self.begun: list[tuple[str, str | None]] = []
         self.go = threading.Event()
-        self.faults: list[Exception] = []
+        self.known: list[bool] = []
 
     def __call__(
         self,
@@ -41,10 +41,10 @@ class Fetching:
         cancel: Cancel,
         *,
         limit: str | None,
+        begun: bool,
     ) -> Document:
         self.begun.append((model, limit))
-        if self.faults:
-            raise self.faults.pop()
+        self.known.append(begun)
         while not self.go.is_set():
             cancel.wait(0.02)
             cancel.check()
@@ -100,18 +100,22 @@ def test_the_next_daemon_goes_on(paths: Paths, state: State, fetching: Fetching,
     until(lambda: recorded(paths) == [])
 
 
-def test_a_network_that_is_late_after_a_restart_is_waited_for(
-    paths: Paths, state: State, fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+def test_a_network_that_is_not_there_is_waited_for_once_a_pull_has_begun(
+    paths: Paths, state: State, fetching: Fetching
 ) -> None:
-    monkeypatch.setattr(pulls_module, "_PATIENCE_S", 0.01)
     pulls = Pulls(Jobs(), state, paths)
-    pulls.start(ONE)
-    fetching.faults = [Unreachable("no network yet")] * 2
-    fetching.go.set()
+    job = pulls.start(ONE)
+    until(lambda: fetching.known == [False])
+    job.pause()
+    until(lambda: job.state == "paused")
+    job.resume()
+    until(lambda: fetching.known == [False, True])
+    pulls.start(PullOptions(model=ONE.model, limit="1M"))
+    until(lambda: fetching.known == [False, True, True])
     after = Jobs()
     Pulls(after, state, paths).restore()
-    until(lambda: [job.state for job in after.list()] == ["ended"])
-    assert after.list()[0].status().why is None
+    until(lambda: fetching.known == [False, True, True, True])
+    after.cancel_all()
 
 
 def test_a_new_limit_holds_at_once_and_none_leaves_it(

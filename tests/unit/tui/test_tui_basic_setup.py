@@ -198,6 +198,13 @@ def test_a_model_is_fetched_with_its_progress(answer: str) -> None:
     node = Node()
     node.job = [
         {"schema": "appliance.progress/1", "phase": "fetch", "done": 5, "total": 10, "bps": 1.0},
+        {
+            "schema": "appliance.progress/1",
+            "phase": "fetch",
+            "done": 5,
+            "total": 10,
+            "waiting": "no network",
+        },
         {"schema": "appliance.pull/1", "model": answer, "files": []},
     ]
     node.job_goes_on.clear()
@@ -208,4 +215,5 @@ def test_a_model_is_fetched_with_its_progress(answer: str) -> None:
 
     assert node.asked("pull") == ([answer] if answer else [])
     assert ("5 B / 10 B" in target.getvalue()) == bool(answer)
+    assert target.getvalue().count("waiting: no network") == bool(answer)
     assert ("is here and verified" in target.getvalue()) == bool(answer)

@@ -11,7 +11,8 @@ from tui_fakes import FakeNode, app_of, drawn, shown, until
 
 from appliance.core.errors import DoesNotFit
 from appliance.core.i18n import current_language
-from appliance.node.wishes import JobState, JobStatus, UpOptions
+from appliance.core.status import JobState, JobStatus
+from appliance.node.wishes import UpOptions
 from appliance.ops.setup.answers import Answers
 from appliance.ops.setup.draft import Draft
 from appliance.ops.setup.options import PAGES

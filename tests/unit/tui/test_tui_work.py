@@ -12,7 +12,7 @@ from tui_fakes import MODEL, FakeNode, app_of, shown, until
 from appliance.core.errors import VerificationFailed
 from appliance.core.progress import Cancel, OnProgress
 from appliance.core.pull import Progress
-from appliance.node.wishes import JobStatus
+from appliance.core.status import JobStatus
 from appliance.ops.models import ModelRow
 from appliance.tui.app import ApplianceApp
 from appliance.tui.views.models import offers
@@ -114,9 +114,10 @@ async def test_what_is_not_here_cannot_be_verified() -> None:
         assert shelf.calls == []
 
 
-def pull_job(state: str) -> JobStatus:
+def pull_job(state: str, waiting: str | None = None) -> JobStatus:
     return JobStatus(id="7", kind="pull", subject="far:q4_k_m", state=state,  # type: ignore[arg-type]
-                     done=10**9, total=4 * 10**9, since="2025-03-04T05:06:07Z")  # fmt: skip
+                     done=10**9, total=4 * 10**9, since="2025-03-04T05:06:07Z",
+                     waiting=waiting)  # fmt: skip
 
 
 async def test_a_fetch_that_another_terminal_began_is_shown_paused_and_ended() -> None:
@@ -125,6 +126,8 @@ async def test_a_fetch_that_another_terminal_began_is_shown_paused_and_ended() -
     async with app_of(node).run_test(size=SIZE, notifications=True) as pilot:
         await until(pilot, lambda: "fetch far:q4_k_m" in shown(pilot.app))
         assert "1.0 GB/4.0 GB" in shown(pilot.app)
+        node.under_way = [pull_job("running", waiting="the hub does not answer")]
+        await until(pilot, lambda: "waiting: the hub does not answer" in shown(pilot.app))
         await pilot.press("P")
         await until(pilot, lambda: ("pause", "7") in node.calls)
         node.under_way = [pull_job("paused")]

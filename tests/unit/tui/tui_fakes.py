@@ -19,6 +19,7 @@ from appliance.core.status import (
     DaemonStatus,
     DeploymentStatus,
     Hold,
+    JobStatus,
     ReplicaState,
     ReplicaStatus,
     Status,
@@ -26,7 +27,7 @@ from appliance.core.status import (
 )
 from appliance.core.topology import CardPlace, Topology
 from appliance.node.observed import span_named
-from appliance.node.wishes import Event, JobStatus, PullOptions, TuneOptions, UpOptions
+from appliance.node.wishes import Event, PullOptions, TuneOptions, UpOptions
 from appliance.ops.conversation import AS_IT_IS, Finish, Manner, Message, Piece
 from appliance.tui.app import ApplianceApp
 from appliance.tui.backend import Backend
