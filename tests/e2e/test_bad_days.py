@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,27 @@ def test_a_full_disk_is_refused_before_the_first_byte(
         assert not list(small.glob("**/*.partial"))
     finally:
         appliance.run("down", APPLIANCE_HOME=str(small / "home"))
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_a_daemon_without_room_for_a_word_is_said_to_lack_room(
+    appliance: Appliance, tmp_path: Path
+) -> None:
+    small = mount_small_disk(tmp_path / "small", mib=1)
+    try:
+        for name in ("state", "logs"):
+            (small / "home" / name).mkdir(parents=True)
+        with suppress(OSError), (small / "hog").open("wb", buffering=0) as hog:
+            while hog.write(bytes(4096)):
+                pass
+
+        refused = appliance.run(
+            "models", "pull", "hf:tests/none", APPLIANCE_HOME=str(small / "home")
+        )
+
+        assert_refused(refused, 6)
+        assert "the disk is full" in refused.stderr
+    finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
