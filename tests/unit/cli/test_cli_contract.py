@@ -125,6 +125,7 @@ def test_json_is_one_document_and_nothing_else(
         (TimedOut("x", hint="y"), 4),
         (NeedsRights("x", hint="y"), 5),
         (PermissionError(13, "denied", "/x"), 5),
+        (OSError(30, "Read-only file system", "/x"), 5),
         (DoesNotFit("x", hint="y"), 6),
         (OSError(28, "No space left on device", "/x"), 6),
         (sqlite3.OperationalError("database or disk is full"), 6),
