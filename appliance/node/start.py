@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from appliance.core.config import load_config
 from appliance.core.errors import (
@@ -189,10 +190,19 @@ def sole_daemon(paths: Paths) -> Iterator[bool]:
         time.sleep(0.05)
 
 
+def _lock_file(path: Path) -> IO[str]:
+    try:
+        return path.open("a")
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return path.open()  # a daemon whose disk became read-only holds it all the same
+
+
 @contextmanager
 def only_daemon(paths: Paths) -> Iterator[bool]:
     """Hold the lock of this state directory; yields False when another daemon holds it."""
-    with (paths.state / "node.lock").open("a") as lock:
+    with _lock_file(paths.state / "node.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
