@@ -47,6 +47,12 @@ def _from_the_system(error: BaseException, settings: Settings) -> int:
             say("run as the owner of that file, or set APPLIANCE_HOME"),
         )
         return int(ExitCode.NEEDS_RIGHTS)
+    if getattr(error, "errno", None) == errno.EROFS:
+        tell(
+            say("the file system of {path} is read-only", path=getattr(error, "filename", "")),
+            say("a disk fault may have made it so: see `dmesg`; then remount it writable"),
+        )
+        return int(ExitCode.NEEDS_RIGHTS)
     if "disk is full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC:
         tell(say("the disk is full"), say("free some space, or put the store on a larger disk"))
         return int(ExitCode.DOES_NOT_FIT)

@@ -35,7 +35,7 @@ def models() -> None:
 def list_models(stored: bool, everything: bool, as_json: bool) -> None:
     """What runs on this server, best first, and what is in the store."""
     from appliance.catalog.updates import in_use
-    from appliance.cli.models_view import print_models
+    from appliance.cli.models_view import print_models, print_stored
     from appliance.cli.plan import inventory_of
     from appliance.ops.models import model_rows
 
@@ -45,6 +45,8 @@ def list_models(stored: bool, everything: bool, as_json: bool) -> None:
         rows = [row for row in rows if row.stored]
     if as_json:
         print_documents("appliance.models/1", "models", rows, catalogue=in_use(paths))
+    elif stored:
+        print_stored(rows)
     else:
         print_models(rows, everything=everything)
 

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from appliance.ops.models import ModelRow
 
 
+def print_stored(rows: Sequence[ModelRow]) -> None:
+    """What is in the store."""
+    click.echo(catalogue_line())
+    click.echo()
+    if rows:
+        _print_table(rows)
+    else:
+        click.echo(_("the store is empty"))
+
+
 def print_models(rows: Sequence[ModelRow], *, everything: bool) -> None:
     """What runs here and what is stored; with `everything` also the rest, with reason and fix."""
     click.echo(catalogue_line())
@@ -25,12 +35,16 @@ def print_models(rows: Sequence[ModelRow], *, everything: bool) -> None:
     shown = [row for row in rows if row.stored or row in best]
     click.echo()
     if shown:
-        head = (_("MODEL"), _("GB"), _("ENGINE"), _("ALONE"), _("NOTE"))
-        print_table(head, [_cells(row) for row in shown])
+        _print_table(shown)
     else:
         click.echo(_("nothing fits here"))
     if everything:
         _print_rest(rows, {_family(row) for row in shown})
+
+
+def _print_table(rows: Sequence[ModelRow]) -> None:
+    head = (_("MODEL"), _("GB"), _("ENGINE"), _("ALONE"), _("NOTE"))
+    print_table(head, [_cells(row) for row in rows])
 
 
 def _family(row: ModelRow) -> str:

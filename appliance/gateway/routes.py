@@ -7,12 +7,12 @@ requests wait. A model that is not in the file is unknown.
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 
 import msgspec
 
 from appliance.core.documents import from_json, to_json
+from appliance.core.files import write_atomically
 from appliance.core.inventory import Document
 from appliance.core.paths import private_directory
 
@@ -50,13 +50,7 @@ class RouteTable(Document, frozen=True, kw_only=True):
 
 def write_routes(state: Path, table: RouteTable) -> None:
     """Put `table` in force at once. `state` is the state directory."""
-    path = private_directory(state) / FILE_NAME
-    draft = path.with_name(f".{FILE_NAME}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(to_json(table, indent=2))
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_atomically(private_directory(state) / FILE_NAME, to_json(table, indent=2).encode())
 
 
 class Routes:

@@ -7,8 +7,6 @@ and a card that was there and is gone is `lost`, not forgotten.
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from appliance.core.documents import from_json, to_json
+from appliance.core.files import write_atomically
 from appliance.core.inventory import Card, Inventory
 from appliance.hardware.cards import facts
 from appliance.hardware.merge import Entry
@@ -122,12 +121,7 @@ def remember(state: Path, inventory: Inventory) -> None:
     """Keep `inventory` for the next time. A state directory that cannot be written is no fault."""
     with contextlib.suppress(OSError):
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, name = tempfile.mkstemp(dir=state, prefix=".inventory-")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(to_json(inventory))
-            file.flush()
-            os.fsync(descriptor)
-        Path(name).replace(_file(state))
+        write_atomically(_file(state), to_json(inventory).encode(), mode=0o600)
 
 
 def forget(state: Path, card_id: str) -> bool:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 
 from appliance import __version__
@@ -38,8 +39,14 @@ def run_daemon(paths: Paths) -> int:
             _serve(paths, listening)
         finally:
             listening.close()
-            paths.node_socket.unlink(missing_ok=True)
+            _unlink_socket(paths)
     return 0
+
+
+def _unlink_socket(paths: Paths) -> None:
+    """Nobody is to find it any more; where the disk became read-only, nobody answers there."""
+    with suppress(OSError):
+        paths.node_socket.unlink()
 
 
 def _log_to_file(paths: Paths) -> None:
@@ -81,7 +88,7 @@ def _serve(paths: Paths, listening: socket.socket) -> None:
     node = Node(paths)
 
     def leave() -> None:
-        paths.node_socket.unlink(missing_ok=True)  # whoever comes now needs the next daemon
+        _unlink_socket(paths)  # whoever comes now needs the next daemon
         server.should_exit = True
 
     config = uvicorn.Config(

@@ -23,6 +23,7 @@ from appliance.core.paths import Paths, private_directory
 from appliance.core.status import Listener
 from appliance.node.state import State
 from appliance.node.wishes import Shared, ShareOptions
+from appliance.weights.disk import disk_errors
 from appliance.weights.peers import fingerprint
 
 log = logging.getLogger(__name__)
@@ -45,12 +46,17 @@ class Sharing:
         if wanted is None:
             return
         try:
-            self._listen(from_json(wanted.encode(), ShareOptions))
+            with disk_errors(self._paths.state):
+                self._listen(from_json(wanted.encode(), ShareOptions))
         except ApplianceError as error:
             self._state.record("warn", error.code, "share", say("{error}", error=error))
 
     def set(self, options: ShareOptions) -> Shared:
         """Share from now on, or no longer. Raises `ApplianceError` when it cannot listen there."""
+        with disk_errors(self._paths.state):
+            return self._set(options)
+
+    def _set(self, options: ShareOptions) -> Shared:
         self.stop()
         if options.on:
             self._listen(options)
@@ -78,7 +84,8 @@ class Sharing:
     def _listen(self, options: ShareOptions) -> None:
         if not options.on:
             return
-        server = _Server(self._paths, _bind(options), options)
+        identity = _identity(self._paths)  # first: what fails after a port was taken would keep it
+        server = _Server(self._paths, identity, _bind(options), options)
         server.start()
         self._running = server
 
@@ -162,14 +169,15 @@ def _bind(options: ShareOptions) -> socket.socket:
 class _Server(threading.Thread):
     """The listener's own thread and event loop; files are read in threads beside it."""
 
-    def __init__(self, paths: Paths, listening: socket.socket, options: ShareOptions) -> None:
+    def __init__(
+        self, paths: Paths, identity: _Identity, listening: socket.socket, options: ShareOptions
+    ) -> None:
         import uvicorn
 
         from appliance.node.peer_api import build_peer_app
         from appliance.weights.store import Store
 
         super().__init__(name="share", daemon=True)
-        identity = _identity(paths)
         self.listener = Listener(
             what="peers", address=options.address, port=listening.getsockname()[1], tls=True
         )

@@ -12,14 +12,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from appliance.core.config import load_config
-from appliance.core.errors import ApplianceError, NeedsRights, TimedOut, Unreachable
+from appliance.core.errors import (
+    ApplianceError,
+    DoesNotFit,
+    NeedsRights,
+    TimedOut,
+    Unreachable,
+)
 from appliance.core.i18n import say
 from appliance.core.paths import Paths, private_directory
 from appliance.node.client import NodeClient
+from appliance.weights.disk import free_bytes
 
 _PATIENCE_S = 15.0
+_WORDS_BYTES = 4096
+"""With less room on the disk of the logs than a block, a daemon cannot even say why it ends."""
 
 
 def state_file(paths: Paths) -> Path:
@@ -35,8 +45,15 @@ def daemon_log(paths: Paths) -> Path:
 def daemon_answers(paths: Paths) -> bool:
     """Whether a daemon answers at the local socket.
 
-    Asked for real: the kernel takes connections for a process that was just killed. One that takes
-    its time is there all the same.
+    One that takes its time is there all the same.
+    """
+    return _answer(paths) is not False
+
+
+def _answer(paths: Paths) -> bool | None:
+    """Whether there is a word at the local socket; `None`: none yet, of one that listens.
+
+    Asked for real: the kernel takes connections for a process that was just killed.
     """
     import socket
 
@@ -47,7 +64,7 @@ def daemon_answers(paths: Paths) -> bool:
             probe.sendall(b"GET / HTTP/1.0\r\n\r\n")
             return bool(probe.recv(1))
         except TimeoutError:
-            return True
+            return None
         except OSError:
             return False
 
@@ -57,7 +74,7 @@ def ensure_daemon(paths: Paths) -> NodeClient:
 
     Two callers at once may both start one: the second gives way to the first's lock.
     Raises `UsageError` for settings that cannot be meant, `Unreachable`, with the daemon's last
-    words, when it does not come up.
+    words, when it does not come up, `DoesNotFit` where there was no room even for these.
     """
     check_socket_path(paths)
     load_config(paths)
@@ -122,12 +139,18 @@ def _spawn(paths: Paths) -> subprocess.Popen[bytes]:
 def _await(paths: Paths, child: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while time.monotonic() < deadline:
-        if daemon_answers(paths):
+        if _answer(paths):  # one that listens and says nothing may yet find that it cannot start
             return
         if child.poll() not in (None, 0):
             break
         time.sleep(0.02)
     last = _last_words(paths.logs / "daemon.out")
+    if not last and free_bytes(paths.logs) < _WORDS_BYTES:
+        raise DoesNotFit(
+            say("the appliance daemon did not start: {last}", last=say("the disk is full")),
+            hint=say("free some space on the disk of {path}", path=paths.logs),
+            code="DISK-FULL",
+        )
     raise Unreachable(
         say("the appliance daemon did not start: {last}", last=last or say("no word from it")),
         hint=say("its log is {path}", path=daemon_log(paths)),
@@ -167,10 +190,19 @@ def sole_daemon(paths: Paths) -> Iterator[bool]:
         time.sleep(0.05)
 
 
+def _lock_file(path: Path) -> IO[str]:
+    try:
+        return path.open("a")
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return path.open()  # a daemon whose disk became read-only holds it all the same
+
+
 @contextmanager
 def only_daemon(paths: Paths) -> Iterator[bool]:
     """Hold the lock of this state directory; yields False when another daemon holds it."""
-    with (paths.state / "node.lock").open("a") as lock:
+    with _lock_file(paths.state / "node.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -34,6 +34,7 @@ from appliance.hardware.cards import facts as card_facts
 from appliance.ops.engine_images import recipes_with_images
 from appliance.ops.environments import offered
 from appliance.ops.sources import permitted
+from appliance.ops.store import open_store
 from appliance.planner.exact import Exactly, plan_exact
 from appliance.planner.plan import plan, plan_header
 from appliance.supervisor.memory import read_memory
@@ -105,7 +106,7 @@ def ground_of(
     others use.
     """
     inventory = without_held(inventory, paths) if here else inventory
-    store = Store(paths.models)
+    store = open_store(paths)
     with_images = recipes_with_images(inventory) if here else frozenset()
     return Ground(
         inventory=inventory,

@@ -21,6 +21,7 @@ from appliance.weights.chunks import (
     chunk_range,
     show_ranges,
 )
+from appliance.weights.disk import disk_errors
 from appliance.weights.faults import SourceFault
 from appliance.weights.frontier import Frontier
 from appliance.weights.limit import Limit
@@ -251,8 +252,9 @@ class Fetch:
         return True
 
     def store(self, label: str, offset: int, block: bytes) -> None:
-        """Bytes that a transfer brought."""
-        self.partial.write(offset, memoryview(block))
+        """Bytes that a transfer brought. Raises `ApplianceError` of the disk: no source's fault."""
+        with disk_errors(self.partial.path.parent):
+            self.partial.write(offset, memoryview(block))
         self.meter.add(len(block))
         self.speeds.add(label, len(block))
         self.limit.spend(len(block), self._stop)
@@ -267,7 +269,8 @@ class Fetch:
             logger.warning("%s sent wrong %s of %s", label, ranges, self.wanted.name)
             self.meter.reuse(-self._size(index))
             raise _wrong_bytes(offer.source, self.wanted.name, ranges)
-        self.partial.record(index, digest)
+        with disk_errors(self.partial.path.parent):
+            self.partial.record(index, digest)
         self._senders[index] = label
         self._chunks.put(index, digest)
         with self._synced:

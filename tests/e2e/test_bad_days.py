@@ -8,10 +8,11 @@ import signal
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from appliance_box import ANSWER, Appliance, wait_for
+from appliance_box import ANSWER, Appliance, is_zombie, wait_for
 from hub import LoopbackHub
 from tiny_models import build_parrot
 
@@ -188,6 +189,46 @@ def test_a_full_disk_is_refused_before_the_first_byte(
         subprocess.run(["umount", "-l", str(small)], check=True)
 
 
+def test_a_daemon_without_room_for_a_word_is_said_to_lack_room(
+    appliance: Appliance, tmp_path: Path
+) -> None:
+    small = mount_small_disk(tmp_path / "small", mib=1)
+    try:
+        for name in ("state", "logs"):
+            (small / "home" / name).mkdir(parents=True)
+        with suppress(OSError), (small / "hog").open("wb", buffering=0) as hog:
+            while hog.write(bytes(4096)):
+                pass
+
+        refused = appliance.run(
+            "models", "pull", "hf:tests/none", APPLIANCE_HOME=str(small / "home")
+        )
+
+        assert_refused(refused, 6)
+        assert "the disk is full" in refused.stderr
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def test_what_runs_is_stopped_where_its_disk_became_read_only(
+    appliance: Appliance, tmp_path: Path
+) -> None:
+    small = mount_failing_disk(tmp_path / "small", mib=64)
+    appliance.home = small / "home"
+    appliance.environment["APPLIANCE_HOME"] = str(appliance.home)
+    try:
+        assert appliance.run("models", "pull", "hf:tests/none").returncode == 3  # a daemon runs
+        daemon = appliance.status()["daemon"]["pid"]
+        subprocess.run(["mount", "-o", "remount,abort", str(small)], check=True)
+
+        stopped = appliance.run("down")
+
+        assert stopped.returncode == 0, stopped.stderr
+        wait_for(lambda: is_zombie(daemon))
+    finally:
+        subprocess.run(["umount", "-l", str(small)], check=True)
+
+
 def test_a_disk_that_became_read_only_is_said(
     appliance: Appliance, parrot: Path, tmp_path: Path
 ) -> None:
@@ -207,6 +248,21 @@ def test_a_disk_that_became_read_only_is_said(
         assert "dmesg" in refused.stderr
     finally:
         subprocess.run(["umount", "-l", str(small)], check=True)
+
+
+def mount_failing_disk(place: Path, *, mib: int) -> Path:
+    """An ext4 of this size, to be failed with `remount,abort`; skips where it cannot be had."""
+    place.mkdir()
+    image = place.with_suffix(".img")
+    with image.open("wb") as stream:
+        stream.truncate(mib << 20)
+    for command in (
+        ["mkfs.ext4", "-q", str(image)],
+        ["mount", "-o", "loop", str(image), str(place)],
+    ):
+        if not shutil.which(command[0]) or subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("may not mount an image here")
+    return place
 
 
 def mount_small_disk(where: Path, *, mib: int) -> Path:

@@ -27,6 +27,7 @@ from appliance.core.i18n import say
 from appliance.core.progress import Cancel
 from appliance.core.reference import IndexReference
 from appliance.core.tied import tied
+from appliance.weights.disk import disk_errors
 from appliance.weights.faults import SourceFault, missing, not_the_file
 from appliance.weights.http import Http
 from appliance.weights.partial import Partial
@@ -138,7 +139,8 @@ class IndexSource(Source):
         if isinstance(found, list):
             self._install(away=any(fault.passing for fault in found))
         else:
-            self._partial = self._fetch(*found)
+            with disk_errors(self._workspace):  # our own disk, which is no fault of the wheel
+                self._partial = self._fetch(*found)
 
     def _install(self, *, away: bool) -> None:
         requirement = f"{self.reference.project}=={self.reference.version}"

@@ -101,6 +101,12 @@ def test_readonly_refuses_what_changes_something(
     assert list(own_home.iterdir()) == []
 
 
+def test_an_empty_store_is_said_to_be_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("models", "list", "--stored") == 0
+
+    assert capsys.readouterr().out.splitlines()[-1] == "the store is empty"
+
+
 @pytest.mark.parametrize("words", JSON, ids=" ".join)
 def test_json_is_one_document_and_nothing_else(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
@@ -119,6 +125,7 @@ def test_json_is_one_document_and_nothing_else(
         (TimedOut("x", hint="y"), 4),
         (NeedsRights("x", hint="y"), 5),
         (PermissionError(13, "denied", "/x"), 5),
+        (OSError(30, "Read-only file system", "/x"), 5),
         (DoesNotFit("x", hint="y"), 6),
         (OSError(28, "No space left on device", "/x"), 6),
         (sqlite3.OperationalError("database or disk is full"), 6),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
-from appliance.core.inventory import Card, Link
-from appliance.hardware.identity import cards_of
+from appliance.core.inventory import Card, Host, Inventory, Link
+from appliance.hardware.identity import cards_of, recall, remember
 from appliance.hardware.merge import Entry
 from appliance.hardware.registry import ALL
 from appliance.hardware.vendors.base import Reading
@@ -43,3 +47,19 @@ def test_the_family_that_the_tool_does_not_tell() -> None:
         Reading(index=3, memory_mib=16384),
     )
     assert (told.arch, known.arch, unsure.arch, nameless.arch) == ("mp_99", "mp_21", None, None)
+
+
+def test_a_full_disk_keeps_the_last_inventory_and_leaves_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = Host(hostname="h", os="linux", kernel="6", arch="x86_64")
+    remember(tmp_path, Inventory(host=host, cards=cards("nvidia", Reading(index=0, uuid="GPU-1"))))
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    remember(tmp_path, Inventory(host=host, cards=[]))
+
+    assert [card.id for card in recall(tmp_path)] == ["GPU-1"]
+    assert [path.name for path in tmp_path.iterdir()] == ["inventory.json"]

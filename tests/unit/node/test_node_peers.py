@@ -95,6 +95,17 @@ def spoil(pulled: Pull, offset: int, length: int = 1 << 20) -> None:
         stream.write(b"\0" * length)
 
 
+def test_a_disk_that_takes_no_certificate_is_named(sharing: Sharing, neighbour: Paths) -> None:
+    (neighbour.state / "share").write_text("in the way")
+
+    with pytest.raises(ApplianceError) as caught:
+        sharing.set(ShareOptions(port=1))
+
+    assert caught.value.code == "DISK-FAULT"
+    assert str(neighbour.state) in str(caught.value)
+    assert sharing.listeners() == []
+
+
 def test_a_model_comes_from_a_neighbour_with_no_hub_anywhere(
     shared: Shared, hub: LoopbackHub, tmp_path: Path
 ) -> None:

@@ -25,6 +25,17 @@ def test_a_plan_for_elsewhere_does_not_count_our_memory_and_disk() -> None:
     assert plan.choices[0].cards == ["GPU-0"]
 
 
+def test_the_room_of_a_plan_is_what_the_settings_leave_to_models() -> None:
+    paths = find_paths()
+    paths.config.mkdir(parents=True)
+    settings = paths.config / "config.toml"
+
+    settings.write_text("[store]\nfree_gib = 0\nquota_gib = 0.5\n")
+    assert ground_of(CPU_BOX, paths).disk_free_mib == 512
+    settings.write_text("[store]\nfree_gib = 1e9\n")
+    assert ground_of(CPU_BOX, paths).disk_free_mib == 0
+
+
 def test_exactly_one_setup_is_planned_and_scales_with_its_context() -> None:
     ground = ground_of(gpu_box(), find_paths(), here=False)
     totals = []

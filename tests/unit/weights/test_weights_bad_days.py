@@ -39,6 +39,7 @@ from appliance.core.errors import (
 from appliance.core.exit_codes import ExitCode
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress
+from appliance.weights import partial
 from appliance.weights.faults import SourceFault
 from appliance.weights.http import Http
 from appliance.weights.probe import listings
@@ -481,6 +482,27 @@ def test_a_disk_that_fills_midway_is_an_error_and_then_goes_on(
     assert_refused(shelf, caught.value, ExitCode.DOES_NOT_FIT)
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     assert shelf.content(shelf.pull(), NAME) == DATA
+
+
+def test_a_disk_that_cannot_reserve_and_fills_midway_is_not_the_fault_of_the_hub(
+    shelf: Shelf, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on ext2 or a network disk, where room is taken by writing alone."""
+    shelf.store = Store(small_disk / "store", floor_bytes=0)
+    monkeypatch.setattr(Store, "require_space", lambda self, needed: None)
+    monkeypatch.setattr(partial, "reserve", os.ftruncate)
+    one_after_the_other = msgspec.structs.replace(IMPATIENT, connections=1)
+    with pytest.raises(DoesNotFit) as caught:
+        shelf.pull(options=one_after_the_other)
+    assert caught.value.code == "DISK-FULL"
+    sent = shelf.hub.bytes_sent
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+
+    pulled = shelf.pull()
+
+    assert shelf.content(pulled, NAME) == DATA
+    assert pulled.bytes_reused >= 2 * CHUNK
+    assert shelf.hub.bytes_sent - sent <= len(DATA) - 2 * CHUNK
 
 
 def test_room_for_every_file_is_taken_before_the_first_byte(shelf: Shelf, small_disk: Path) -> None:
