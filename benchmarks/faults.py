@@ -235,6 +235,7 @@ def card_vanishes(tally: Tally, count: int) -> None:
 
 
 def _spoil(box: Server, tally: Tally, fault: Mapping[str, int]) -> None:
+    until(lambda: box.workers(NAME))  # told a moment after it serves
     before = set(box.workers(NAME))
     card = box.card_of(NAME)
     index = next(c.index for c in box.stage.cards if c.id == card)

@@ -19,6 +19,8 @@ from appliance.gateway.upstream import Answer, NotReached, Upstream
 
 HOLD_S = 30.0
 """How long a request waits for a worker; an engine restarts well within it."""
+_LONGEST_HOLD_S = 300.0
+"""How long it waits while one is said to come: running answers may end first, and weights load."""
 _LOOK_AGAIN_S = 0.05
 _REST_S = 0.25
 _SERVICE_UNAVAILABLE = 503
@@ -57,9 +59,9 @@ class Router:
         `fresh` takes no connection that was used before. Raises `NoWorker` when none came up in
         time, and `Lost` when the connection broke.
         """
-        deadline = time.monotonic() + self._hold_s
+        patience = _Patience(self._hold_s)
         while True:
-            worker = await self._free_worker(model, deadline)
+            worker = await self._free_worker(model, patience)
             with self._occupied(worker):
                 answer = await self._attempt(worker, path, body, fresh=fresh)
                 if answer is not None:
@@ -86,14 +88,14 @@ class Router:
             self._resting.pop(worker.url, None)
         return answer
 
-    async def _free_worker(self, model: str, deadline: float) -> Worker:
+    async def _free_worker(self, model: str, patience: _Patience) -> Worker:
         while True:
             route = self._routes.current().find(model)
             if route is None:
                 raise NoWorker
             if worker := self._least_busy(route):
                 return worker
-            if time.monotonic() >= deadline:
+            if patience.over(coming=route.coming):
                 raise NoWorker
             await asyncio.sleep(_LOOK_AGAIN_S)
 
@@ -113,3 +115,18 @@ class Router:
             yield
         finally:
             self._busy[worker.id] -= 1
+
+
+class _Patience:
+    """How long one request still waits: begun anew for as long as a worker is coming."""
+
+    def __init__(self, hold_s: float) -> None:
+        self._hold_s = hold_s
+        self._until = time.monotonic() + hold_s
+        self._at_most_until = time.monotonic() + _LONGEST_HOLD_S
+
+    def over(self, *, coming: bool) -> bool:
+        now = time.monotonic()
+        if coming:
+            self._until = min(now + self._hold_s, self._at_most_until)
+        return now >= self._until

@@ -28,11 +28,15 @@ class Worker(Document, frozen=True, kw_only=True):
 
 
 class ModelRoute(Document, frozen=True, kw_only=True):
-    """A model under its id and its other names."""
+    """A model under its id and its other names.
+
+    `coming`: a worker is being started or exchanged in order, which takes as long as it takes.
+    """
 
     id: str
     aliases: list[str] = []
     workers: list[Worker] = []
+    coming: bool = False
 
 
 class RouteTable(Document, frozen=True, kw_only=True):

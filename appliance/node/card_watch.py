@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-
-import msgspec
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
@@ -79,18 +79,24 @@ class CardWatch(Keeper):
     def _take_out(self, card_id: str, verdict: Verdict) -> None:
         """Traffic off first; then what can be seen is kept, before anybody resets the card."""
         hold = Hold(kind="quarantine", since=now(), code=verdict.code, reason=str(verdict.reason))
-        self._hold(card_id, hold)
+        with _in_force_all_the_same():
+            self._holds.hold(card_id, hold)
         self._replicas.publish()
         text = say("taken out of service: {reason}", reason=verdict.reason)
         self._replicas.state.record("fail", verdict.code, card_id, text)
         evidence = self._replicas.keep_evidence(verdict.code, [card_id], verdict.reason)
-        self._hold(card_id, msgspec.structs.replace(hold, evidence=evidence))
+        if evidence:
+            with _in_force_all_the_same():
+                self._holds.add_evidence(card_id, hold, evidence)
 
-    def _hold(self, card_id: str, hold: Hold) -> None:
-        try:
-            self._holds.hold(card_id, hold)
-        except ApplianceError as error:  # a full disk; it is in force all the same
-            log.warning("%s", error)
+
+@contextmanager
+def _in_force_all_the_same() -> Iterator[None]:
+    """A hold that a full disk keeps from being written down holds nevertheless."""
+    try:
+        yield
+    except ApplianceError as error:
+        log.warning("%s", error)
 
 
 def is_silent(reading: CardSample | None) -> bool:

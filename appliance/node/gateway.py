@@ -244,7 +244,9 @@ def port_taken(port: int) -> ApplianceError:
     )
 
 
-def model_route(name: str, aliases: list[str], ports: dict[str, int]) -> ModelRoute:
+def model_route(
+    name: str, aliases: list[str], ports: dict[str, int], *, coming: bool
+) -> ModelRoute:
     """The route of a model name; `ports` by replica id."""
     workers = [Worker(id=rid, url=f"http://{LOOPBACK}:{port}") for rid, port in ports.items()]
-    return ModelRoute(id=name, aliases=aliases, workers=workers)
+    return ModelRoute(id=name, aliases=aliases, workers=workers, coming=coming and not workers)

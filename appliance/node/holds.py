@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 
+from msgspec import structs
+
 from appliance.core.errors import DoesNotFit, UsageError
 from appliance.core.holds import load_holds, save_holds
 from appliance.core.i18n import say
@@ -31,27 +33,38 @@ class CardHolds:
 
     def hold(self, card_id: str, hold: Hold) -> None:
         """Hold a card from now on, also after a restart. Raises `DoesNotFit` on a full disk."""
-        self._change({**self._holds, card_id: hold})
+        with self._lock:
+            self._put({**self._holds, card_id: hold})
+
+    def add_evidence(self, card_id: str, hold: Hold, evidence: str) -> None:
+        """Say where the evidence of a hold is; a card that was released meanwhile stays released.
+
+        Raises `DoesNotFit` on a full disk.
+        """
+        with self._lock:
+            if self._holds.get(card_id) == hold:
+                told = structs.replace(hold, evidence=evidence)
+                self._put({**self._holds, card_id: told})
 
     def release(self, card_id: str) -> None:
         """Let a card be used again. Raises `UsageError` for one that is not held."""
-        if card_id not in self._holds:
-            raise UsageError(
-                say("{card} is not held", card=card_id),
-                hint=say("see `appliance cards list`"),
-                code="CARD-NOT-HELD",
-            )
-        self._change({card: hold for card, hold in self._holds.items() if card != card_id})
-
-    def _change(self, holds: dict[str, Hold]) -> None:
-        """In force at once; what cannot be written down is said after it is in force."""
         with self._lock:
-            self._holds = holds
-            try:
-                save_holds(self._paths, holds)
-            except OSError as error:
-                raise DoesNotFit(
-                    say("the hold is in force but not written down: {error}", error=error.strerror),
-                    hint=say("free some space on the disk of {path}", path=self._paths.state),
-                    code="DISK-FULL",
-                ) from error
+            if card_id not in self._holds:
+                raise UsageError(
+                    say("{card} is not held", card=card_id),
+                    hint=say("see `appliance cards list`"),
+                    code="CARD-NOT-HELD",
+                )
+            self._put({card: hold for card, hold in self._holds.items() if card != card_id})
+
+    def _put(self, holds: dict[str, Hold]) -> None:
+        """In force at once; what cannot be written down is said after it is in force."""
+        self._holds = holds
+        try:
+            save_holds(self._paths, holds)
+        except OSError as error:
+            raise DoesNotFit(
+                say("the hold is in force but not written down: {error}", error=error.strerror),
+                hint=say("free some space on the disk of {path}", path=self._paths.state),
+                code="DISK-FULL",
+            ) from error

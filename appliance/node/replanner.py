@@ -47,7 +47,7 @@ class Replanner(Keeper):
             trouble = self._trouble(work)
             if trouble is None:
                 self._known.pop(work.id, None)
-            elif self._known.get(work.id) != trouble:
+            elif self._known.get(work.id) != trouble and not self._answers_end(trouble):
                 self._known[work.id] = trouble
                 self._help(work, trouble)
 
@@ -67,6 +67,15 @@ class Replanner(Keeper):
             if tried and cause and cause.way_out and keeper.record.state == "failed":
                 return Trouble(way_out=cause.way_out, code=cause.code)
         return None
+
+    def _answers_end(self, trouble: Trouble) -> bool:
+        """Whether answers still run on cards that a person took out: those end first."""
+        holds = self._holds.all()
+        taken_out = {c for c in trouble.held & holds.keys() if holds[c].kind == "maintenance"}
+        return any(
+            keeper.record.identity and taken_out & set(keeper.record.cards)
+            for keeper in self._replicas.kept().values()
+        )
 
     def _help(self, work: Deployment, trouble: Trouble) -> None:
         way = next(self._ways(work, trouble), None)

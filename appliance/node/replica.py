@@ -140,6 +140,11 @@ class ReplicaKeeper(Keeper):
         return self._restarts.deaths
 
     @property
+    def coming(self) -> bool:
+        """Whether it loads, and has not died of it."""
+        return self._record.state == "starting" and not self.deaths
+
+    @property
     def loading(self) -> Loading | None:
         """How far it is, while it starts."""
         return self._loading if self._record.state == "starting" else None

@@ -186,7 +186,14 @@ class Replicas:
         ports: dict[str, int] = {}
         for work in works:
             ports |= self._ports_of(work.id)
-        return model_route(name, shared_names(works), ports)
+        coming = any(self._is_coming(work) for work in works)
+        return model_route(name, shared_names(works), ports, coming=coming)
+
+    def _is_coming(self, work: Deployment) -> bool:
+        """Whether a replica of it ends in order to be replaced, or loads for the first time."""
+        ending = {keeper.record.id for keeper in self._ending}
+        kept = [k for k in self._keepers.values() if k.deployment.id == work.id]
+        return bool(ending & work.replica_cards().keys()) or any(k.coming for k in kept)
 
     def _ports_of(self, deployment_id: str) -> dict[str, int]:
         ports = {}

@@ -24,7 +24,7 @@ from scripted_engine import (
 
 from appliance.gateway.app import Gateway
 from appliance.gateway.keys import KeyStore
-from appliance.gateway.routes import ModelRoute, Routes, RouteTable, write_routes
+from appliance.gateway.routes import ModelRoute, Routes, RouteTable, Worker, write_routes
 
 
 @pytest.fixture
@@ -374,6 +374,32 @@ async def test_a_request_that_waited_in_vain_is_told_when_to_come_back(tmp_path:
     keys.close()
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "model_not_ready")
     assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_a_request_waits_longer_for_a_worker_that_is_said_to_come(tmp_path: Path) -> None:
+    hold_s = 0.1
+    keys = KeyStore(tmp_path / "keys.sqlite")
+    gateway = Gateway(Routes(tmp_path), keys, hold_s=hold_s)
+    transport = httpx.ASGITransport(gateway.open)
+    write_routes(tmp_path, RouteTable(models=[ModelRoute(id=MODEL, coming=True)]))
+    async with (
+        ScriptedEngine() as engine,
+        httpx.AsyncClient(transport=transport, base_url="http://gateway") as client,
+    ):
+        asking = asyncio.create_task(client.post(CHAT, json=ask()))
+        done, _ = await asyncio.wait([asking], timeout=5 * hold_s)
+        assert not done
+        workers = [Worker(id="w", url=engine.url)]
+        write_routes(tmp_path, RouteTable(models=[ModelRoute(id=MODEL, workers=workers)]))
+        assert (await asking).status_code == 200
+
+        write_routes(tmp_path, RouteTable(models=[ModelRoute(id=MODEL, coming=True)]))
+        asking = asyncio.create_task(client.post(CHAT, json=ask()))
+        await asyncio.wait([asking], timeout=2 * hold_s)
+        write_routes(tmp_path, RouteTable(models=[ModelRoute(id=MODEL)]))
+        assert (await asking).status_code == 503
+    await gateway.close()
+    keys.close()
 
 
 async def test_what_happened_is_counted(gateway: RunningGateway) -> None:
