@@ -80,11 +80,23 @@ class People(Document, frozen=True, kw_only=True):
     most_users: int | None = None
 
 
+class Form(Document, frozen=True, kw_only=True):
+    """What an engine is told of weights outside the catalogue.
+
+    `architecture` is llama.cpp's name of it, `model_class` a class of classes.toml.
+    """
+
+    architecture: str
+    quant: str
+    model_class: str
+
+
 class Choice(Document, frozen=True, kw_only=True):
     """One thing that could run. The engine's n_ctx is `context * slots`.
 
     `pick` marks the three worth showing, `gives_up` what each lacks beside the others.
-    `host_layers` is how many layers keep their experts in the host's memory.
+    `host_layers` is how many layers keep their experts in the host's memory. `form` is of
+    safetensors outside the catalogue, `null` for everything else.
     """
 
     model: str
@@ -110,6 +122,7 @@ class Choice(Document, frozen=True, kw_only=True):
     gives_up: list[str] = []
     people: People | None = None
     host_layers: int = 0
+    form: Form | None = None
 
 
 class Improvement(Document, frozen=True, kw_only=True):

@@ -34,6 +34,8 @@ class Limits(Document, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether a model's lookup tables (Engram) are kept in host memory."""
     prompt_cache_mib: int = 0
     """Host memory in which the engine keeps prompts of idle conversations."""
+    told_cache: bool = False
+    """Whether it is told how much memory the context of all conversations gets."""
 
     def ranks(self, cards: int, *, experts: bool) -> int | None:
         """How many of `cards` share each layer, others in groups beside; `None`: not with these.

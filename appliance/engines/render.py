@@ -5,9 +5,10 @@ Words a template may use: `model` (the path), `alias`, `port`, `context` (one co
 memory), `tp` (cards that share a layer), `dp` (groups of such), `pp`, `host_layers`, `cards`,
 `indexes` ("0,1"), `arch` and `name` of the first card, `quant` (these three "" when unknown),
 `flags`, `cache` and `draft` (of the model's class), `experts`, `prompt_cache_mib`, `python`,
-`config` (a directory for the recipe's files), `build` (of an engine built here) and `bin` (what
-comes before the name of a program: of an environment the directory of its programs, else ""). An
-unknown word is an error, never "".
+`config` (a directory for the recipe's files), `build` (of an engine built here), `cache_mib` (for
+all conversations, `None` where nobody planned it) and `bin` (what comes before the name of a
+program: of an environment the directory of its programs, else ""). An unknown word is an error,
+never "".
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from appliance.engines.classes import class_of
+from appliance.engines.classes import class_named, class_of
 from appliance.engines.environments.places import BIN
 from appliance.engines.llamacpp.threads import numa_nodes, usable_threads
 from appliance.engines.recipes import Recipe, command_parts
@@ -28,10 +29,15 @@ from appliance.engines.request import EngineRequest
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+OWN_CODE = "--trust-remote-code"
+"""Runs Python that comes with the weights: those of the catalogue's makers, nobody else's."""
+
 
 def words_for(request: EngineRequest, chosen: Recipe, place: Path | None) -> dict[str, Any]:
     """The values of all words for one request; `place` is where an engine made here is."""
-    kind = class_of(request.family)
+    foreign = request.model_class
+    kind = class_named(foreign) if foreign else class_of(request.family)
+    flags = kind.flags.get(chosen.engine, [])
     first = request.cards[0] if request.cards else None
     cards = request.tensor_parallel
     ranks = chosen.limits.ranks(cards, experts=kind.experts) or cards
@@ -56,16 +62,17 @@ def words_for(request: EngineRequest, chosen: Recipe, place: Path | None) -> dic
         "arch": (first.arch if first else None) or "",
         "name": (first.name if first else None) or "",
         "quant": request.quant or "",
-        "flags": kind.flags.get(chosen.engine, []),
+        "flags": [flag for flag in flags if not (foreign and flag == OWN_CODE)],
         "cache": kind.cache,
         "experts": kind.experts,
         "prompt_cache_mib": chosen.limits.prompt_cache_mib,
+        "cache_mib": request.cache_mib,
         "python": sys.executable,
         "config": _config_directory(request),
         "build": place,
         "bin": f"{place / BIN}/" if chosen.environment and place else "",
     }
-    undrafted = words["arch"] in kind.undrafted.get(chosen.engine, ())
+    undrafted = foreign or words["arch"] in kind.undrafted.get(chosen.engine, ())
     draft = "" if undrafted else kind.draft.get(chosen.engine, "")
     return words | {"draft": fill_command(draft, words)}
 

@@ -38,3 +38,7 @@ class EngineRequest(Document, frozen=True, kw_only=True):
     """GGUF name of the architecture (`qwen2`, `deepseek2` …), also for safetensors."""
     quant: str | None = None
     """The variant's quantization in lower case, such as `q4_k_m`, `fp8`, `w8a8`."""
+    model_class: str | None = None
+    """The class (classes.toml) of weights outside the catalogue, that have no family."""
+    cache_mib: int | None = None
+    """Memory for the context of all conversations, where the recipe's engine has to be told."""

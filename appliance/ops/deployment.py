@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -10,6 +11,7 @@ from appliance.catalog.models import Catalogue
 from appliance.core.inventory import Card, Document
 from appliance.core.plan import Choice
 from appliance.core.reference import CatalogReference, parse_reference
+from appliance.engines.recipes import recipe
 from appliance.engines.request import EngineRequest
 
 
@@ -40,6 +42,8 @@ class Deployment(Document, frozen=True, kw_only=True):
     family: str | None = None
     architecture: str | None = None
     quant: str | None = None
+    model_class: str | None = None
+    cache_mib: int | None = None
     self_test: bool = False
     adapt: bool = False
     served_as: str | None = None
@@ -83,7 +87,12 @@ def deployment_of(choice: Choice, model_path: str, catalogue: Catalogue) -> Depl
         pipeline_parallel=choice.pipeline_parallel,
         replicas=choice.replicas,
         host_layers=choice.host_layers,
+        cache_mib=_cache_mib(choice),
     )
+    if form := choice.form:
+        return msgspec.structs.replace(
+            plain, architecture=form.architecture, quant=form.quant, model_class=form.model_class
+        )
     reference = parse_reference(choice.variant)
     if not isinstance(reference, CatalogReference):
         return plain
@@ -95,6 +104,13 @@ def deployment_of(choice: Choice, model_path: str, catalogue: Catalogue) -> Depl
         quant=variant.quant,
         self_test=family.kind == "self-test",
     )
+
+
+def _cache_mib(choice: Choice) -> int | None:
+    """What was planned for the context of a replica, where its engine has to be told."""
+    if not recipe(choice.recipe).limits.told_cache:
+        return None
+    return math.ceil(max(card.kv_mib for card in choice.memory.per_card))
 
 
 def request_of(
@@ -124,6 +140,8 @@ def request_of(
         family=work.family,
         architecture=work.architecture,
         quant=work.quant,
+        model_class=work.model_class,
+        cache_mib=work.cache_mib,
     )
 
 

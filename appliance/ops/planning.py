@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.catalog.from_config import SafetensorsSet
 from appliance.catalog.gguf import GgufHeader, read_header_of
 from appliance.catalog.models import Catalogue, load_catalogue
 from appliance.core.cards import CardFacts
@@ -36,9 +37,9 @@ from appliance.ops.environments import offered
 from appliance.ops.sources import permitted
 from appliance.ops.store import open_store
 from appliance.planner.exact import Exactly, plan_exact
-from appliance.planner.plan import plan, plan_header
+from appliance.planner.plan import plan, plan_files
 from appliance.supervisor.memory import read_memory
-from appliance.weights.pull import remote_header, request_for
+from appliance.weights.pull import request_for
 from appliance.weights.repository import Look, look
 from appliance.weights.store import Store, StoredModel
 
@@ -187,15 +188,15 @@ def make_plan(wish: Wish, ground: Ground) -> Plan:
             cache=ground.cache,
             **ground.keywords(),
         )
-    kept = stored_model(reference, ground)
-    return plan_header(
+    found, size = described(reference, ground)
+    return plan_files(
         wish,
-        header_of(reference, ground),
+        found,
         str(reference),
         ground.inventory,
         ground.recipes,
         ground.facts,
-        all_bytes=kept.bytes if kept else None,
+        all_bytes=size,
         cache=ground.cache,
         **ground.keywords(),
     )
@@ -233,17 +234,22 @@ def make_exact_plan(
     )
 
 
-def header_of(reference: Reference, ground: Ground) -> GgufHeader:
-    """The GGUF header of what `reference` names: from the store, the disk, or the hub."""
+def described(
+    reference: Reference, ground: Ground
+) -> tuple[GgufHeader | SafetensorsSet, int | None]:
+    """What a plan is made of that `reference` names, and the size of all its files where known."""
     kept = stored_model(reference, ground)
-    if kept:
-        return read_header_of(Path(kept.entry))
-    if isinstance(reference, FileReference):
-        return read_header_of(_gguf_at(Path(reference.path)))
-    if isinstance(reference, HubReference | PeerReference):
-        permitted(request_for(reference, ground.catalogue), ground.hubs)
-        return remote_header(reference)
-    raise _not_stored(reference)
+    if kept and kept.entry.is_file():
+        return read_header_of(kept.entry), kept.bytes
+    if not kept and isinstance(reference, FileReference) and not Path(reference.path).is_dir():
+        return read_header_of(_file_at(Path(reference.path))), None
+    seen = look_at(reference, ground)
+    return seen.safetensors or _header_in(seen), seen.bytes
+
+
+def _header_in(seen: Look) -> GgufHeader:
+    assert isinstance(seen.about, GgufHeader)  # noqa: S101 - there are two forms
+    return seen.about
 
 
 def look_at(reference: Reference, ground: Ground) -> Look:
@@ -273,14 +279,11 @@ def stored_model(reference: Reference, ground: Ground) -> StoredModel | None:
     return next((model for model in ground.stored if model.id == wanted), None)
 
 
-def _gguf_at(path: Path) -> Path:
-    if path.is_file():
-        return path
-    found = sorted(path.glob("*.gguf")) if path.is_dir() else []
-    if not found:
+def _file_at(path: Path) -> Path:
+    if not path.is_file():
         raise UsageError(
-            say("no GGUF file at {path}", path=path),
-            hint=say("name a .gguf file or a directory that holds one"),
+            say("no model at {path}", path=path),
+            hint=say("name a .gguf file, or a directory that holds one or safetensors"),
             code="NO-SUCH-FILE",
         )
-    return found[0]
+    return path

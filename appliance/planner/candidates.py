@@ -243,6 +243,7 @@ def _choice(match: Match, fit: Fit, speed: Speed) -> Choice:
         memory=fit.memory,
         speed=speed,
         host_layers=fit.host_layers,
+        form=match.model.form,
     )
 
 

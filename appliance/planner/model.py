@@ -5,13 +5,22 @@ from __future__ import annotations
 import msgspec
 
 from appliance.catalog.architecture import Architecture
+from appliance.catalog.from_config import SafetensorsSet, architecture_of, quantization_of
 from appliance.catalog.ggml import BYTES_PER_ELEMENT
 from appliance.catalog.gguf import GgufHeader
 from appliance.catalog.models import MIB, Family, Variant
+from appliance.core.plan import Form
+from appliance.engines.classes import ModelClass, class_named, class_of, class_of_weights
 from appliance.planner.rules import rules
 
 CAPABILITY_UNKNOWN = 40
 QUALITY_UNKNOWN = 3.0
+THOUGHT = "</think>"
+"""In the chat template of a model that thinks before it answers."""
+EMBEDDING_BYTES = 2
+"""Of an element of the token embedding, which is not quantized in safetensors."""
+CONTEXT_STEP = 256
+"""Contexts are planned in multiples of this, and no engine serves more than the model's."""
 
 _EMBEDDING_TYPE = {
     "q5_k_m": "q5_k",
@@ -63,6 +72,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     official: bool = False
     """Whether its makers recommend this form."""
     engines: dict[str, str] = {}
+    form: Form | None = None
+    """What engines are told of weights that are in no catalogue."""
+
+    @property
+    def kind(self) -> ModelClass:
+        """Its class, by which engines know how to serve it."""
+        return class_named(self.form.model_class) if self.form else class_of(self.id)
 
     @property
     def is_tensor_parallel(self) -> bool:
@@ -127,6 +143,34 @@ def of_header(
         damage=_damage(quant),
         context_max=header.context_length or architecture.context_train,
         reasoning="<think>" in (header.chat_template or ""),
+    )
+
+
+def of_safetensors(found: SafetensorsSet, reference: str, all_bytes: int | None) -> Model:
+    """The model of safetensors outside the catalogue. `all_bytes` is the size of all its files.
+
+    Raises what `architecture_of` and `quantization_of` do.
+    """
+    architecture, quant = architecture_of(found), quantization_of(found)
+    kind = class_of_weights(architecture.hf, found.template)
+    in_32_bits = 2 if found.quantization == "f32" else 1
+    tensor_mib = found.tensor_bytes / MIB / in_32_bits
+    return Model(
+        id=reference,
+        variant=reference,
+        title=reference,
+        architecture=architecture,
+        quant=quant,
+        format="safetensors",
+        tensor_mib=tensor_mib,
+        embedding_mib=architecture.vocab * architecture.hidden * EMBEDDING_BYTES / MIB,
+        disk_mib=(all_bytes or found.tensor_bytes) / MIB,
+        downloadable=True,
+        score=CAPABILITY_UNKNOWN - _damage(quant),
+        damage=_damage(quant),
+        context_max=max(1, architecture.context_train // CONTEXT_STEP) * CONTEXT_STEP,
+        reasoning=THOUGHT in found.template,
+        form=Form(architecture=architecture.gguf, quant=quant, model_class=kind.id),
     )
 
 

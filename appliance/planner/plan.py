@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.catalog.from_config import SafetensorsSet
 from appliance.catalog.from_header import architecture_of
 from appliance.catalog.gguf import GgufHeader
 from appliance.catalog.models import Catalogue
@@ -22,7 +23,7 @@ from appliance.engines.recipes import Recipe
 from appliance.planner.candidates import Candidate, candidates, people_of, sized
 from appliance.planner.improvements import improvements
 from appliance.planner.kinds import Kinds, best_of_all, kinds_of
-from appliance.planner.model import Model, of_catalogue, of_header
+from appliance.planner.model import Model, of_catalogue, of_header, of_safetensors
 from appliance.planner.picks import gives_up, picks_of, role_of
 from appliance.planner.placement import Place, places
 from appliance.planner.starts import rejection
@@ -81,9 +82,9 @@ def plan(
     )
 
 
-def plan_header(
+def plan_files(
     wish: Wish,
-    header: GgufHeader,
+    found: GgufHeader | SafetensorsSet,
     reference: str,
     inventory: Inventory,
     recipes: Sequence[Recipe],
@@ -97,24 +98,29 @@ def plan_header(
     used_mib: Mapping[str, float] | None = None,
     measurements: Sequence[Measurement] = (),
 ) -> Plan:
-    """Choices for the GGUF file that `header` belongs to and `reference` names.
+    """Choices for files outside the catalogue, which `reference` names and `found` describes.
 
-    Of a split one `header` is the first part's and `all_bytes` the size of all parts together.
-    Raises `VerificationFailed` where the header does not say what a plan needs.
+    That is the header of a GGUF (of a split one, of its first part) or a set of safetensors;
+    `all_bytes` is the size of all files together.
+    Raises `VerificationFailed` where they do not say what a plan needs, `UsageError` where no
+    engine is known for such safetensors.
     """
-    model = of_header(header, reference, architecture_of(header), all_bytes)
+    if isinstance(found, GgufHeader):
+        model = of_header(found, reference, architecture_of(found), all_bytes)
+    else:
+        model = of_safetensors(found, reference, all_bytes)
     where = places(
         inventory, facts, host_memory_free_mib, used_mib=used_mib, measurements=measurements
     )
-    found, rejected = candidates(wish, [model], recipes, where)
-    found, no_room = with_disk(marked(found, stored), disk_free_mib)
-    found.sort(key=lambda one: one.order, reverse=True)
+    able, rejected = candidates(wish, [model], recipes, where)
+    able, no_room = with_disk(marked(able, stored), disk_free_mib)
+    able.sort(key=lambda one: one.order, reverse=True)
     if cache is not None:
-        found = _sized_by_engine(found, cache, named=True)
+        able = _sized_by_engine(able, cache, named=True)
     return Plan(
         wish=wish,
         # such a file is served on one kind of card: none is known to be the same for another
-        choices=_choices(wish, found, kinds_of((), where), named=True),
+        choices=_choices(wish, able, kinds_of((), where), named=True),
         rejected=[*no_room, *rejected],
     )
 

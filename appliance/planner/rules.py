@@ -158,6 +158,7 @@ class MemoryRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What no buffer of an engine shows, and what is left free."""
 
     cpu_overhead_mib: float
+    vllm_cpu_mib: float
     cpu_reserve_mib: float
     shared_reserve_mib: float
     margin_pct: float

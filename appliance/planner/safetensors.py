@@ -9,6 +9,8 @@ head is left.
 
 from __future__ import annotations
 
+import msgspec
+
 from appliance.catalog.architecture import Architecture
 from appliance.catalog.models import MIB
 from appliance.planner.layers import routed_share
@@ -28,6 +30,8 @@ layers; vllm issues 44376 and 51041 leave 3.4 to 7.2 GiB once the tokens are tak
 LARGE_CARD_MIB = 70 * 1024
 LARGE_BATCH, SMALL_BATCH = 8192, 2048
 """Tokens of a profiling run (`max_num_batched_tokens`), by the memory of a card."""
+HOST_BLOCK = 128
+"""Tokens of a block of vLLM's cache on the processor."""
 GRAPHS_MIB, GRAPHS_LAYER_MIB = 256.0, 12.0
 SAMPLED_ROWS = 256
 """Requests whose scores the profiling run samples from, in F32 and a sorted copy."""
@@ -89,6 +93,19 @@ def activation_mib(a: Architecture, card_mib: float | None, ranks: int) -> float
         width += a.experts_used * (2 * a.hidden + 3 * a.expert_feed_forward / ranks)
     scores = SAMPLED_ROWS * a.vocab * 8
     return (2 * batch * width + scores) / MIB + GRAPHS_MIB + GRAPHS_LAYER_MIB * a.layers
+
+
+def host_kv_mib(a: Architecture, setup: Setup) -> float:
+    """The cache that vLLM on the processor is told to keep: whole blocks, and one that is spare."""
+    blocks = setup.slots * -(-setup.context // setup.slots // HOST_BLOCK) + 1
+    whole = msgspec.structs.replace(setup, context=blocks * HOST_BLOCK)
+    return rank_kv_mib(a, whole, ranks=1)
+
+
+def host_activation_mib(a: Architecture, setup: Setup) -> float:
+    """States of the longest batch in 16 bits, and the scores of a token for each conversation."""
+    width = 6 * a.hidden + 3 * a.feed_forward
+    return (2 * SMALL_BATCH * width + setup.slots * a.vocab * 8) / MIB
 
 
 def divides(model: Model, ranks: int) -> bool:

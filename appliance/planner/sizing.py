@@ -34,6 +34,8 @@ def size(
 
     The first `host_layers` layers keep their experts in host memory.
     """
+    if place.is_host and model.is_tensor_parallel:
+        return _on_memory_node(model, place, setup)
     if place.is_host:
         return _on_host(model, recipe, place, setup)
     if model.is_tensor_parallel:
@@ -66,6 +68,22 @@ def _on_host(model: Model, recipe: Recipe, place: Place, setup: Setup) -> Memory
         compute=compute_mib(model.architecture, setup, on_card=False),
         overhead=rules().memory.cpu_overhead_mib + recipe.limits.prompt_cache_mib,
     )
+    return Memory(per_card=[entry], host_mib=entry.total_mib, method="formula")
+
+
+def _on_memory_node(model: Model, place: Place, setup: Setup) -> Memory:
+    """VLLM on the processor: it binds its threads and memory to one node, here one socket."""
+    a, nodes = model.architecture, place.host.cpu.sockets or 1
+    entry = _card_memory(
+        place,
+        0,
+        weights=model.tensor_mib,
+        kv=safetensors.host_kv_mib(a, setup),
+        compute=safetensors.host_activation_mib(a, setup),
+        overhead=rules().memory.vllm_cpu_mib,
+    )
+    room = None if place.available_mib is None else place.available_mib / nodes
+    entry = msgspec.structs.replace(entry, available_mib=room)
     return Memory(per_card=[entry], host_mib=entry.total_mib, method="formula")
 
 

@@ -7,7 +7,6 @@ from fnmatch import fnmatchcase
 
 from appliance.core.i18n import Text, say
 from appliance.core.plan import Rejection
-from appliance.engines.classes import class_of
 from appliance.engines.environments.environment import environment, too_old_driver
 from appliance.engines.recipes import Recipe
 from appliance.planner.model import Model
@@ -57,7 +56,7 @@ def _unserved(model: Model, recipe: Recipe, place: Place) -> tuple[Text, Text, s
             say("choose another model, or another engine for this one"),
             "ARCHITECTURE-UNSUPPORTED",
         )
-    if recipe.classes is not None and class_of(model.id).id not in recipe.classes:
+    if recipe.classes is not None and not {model.kind.id, model.kind.known_as} & {*recipe.classes}:
         return (
             say("{engine} is not known to serve {model} here", engine=engine, model=model.id),
             say("choose another model, or another engine for this one"),

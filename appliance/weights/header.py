@@ -12,42 +12,15 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from appliance.catalog.gguf import GgufHeader, read_header
-from appliance.core.errors import UsageError, VerificationFailed
+from appliance.core.errors import VerificationFailed
 from appliance.core.i18n import say
-from appliance.core.reference import HubReference, PeerReference
-from appliance.weights.faults import SourceFault
-from appliance.weights.http import Http
 from appliance.weights.inspector import Verdict
 from appliance.weights.model_facts import TEMPLATE_DOCUMENTS
-from appliance.weights.names import entry_name, files_in, split_set
-from appliance.weights.probe import source_for
-from appliance.weights.request import glob_of
+from appliance.weights.names import entry_name, split_set
 from appliance.weights.sources.base import RemoteFile, Source
 
 logger = logging.getLogger(__name__)
 _INSPECTION_S = 120.0
-
-
-def remote_header(reference: HubReference | PeerReference) -> GgufHeader:
-    """The header of the GGUF that `reference` names, read by HTTP range: a few MB at most.
-
-    Raises `VerificationFailed` for a header that cannot be trusted, `UsageError` where there is
-    no GGUF, `Unreachable` where no hub answers.
-    """
-    try:
-        with Http() as http:
-            source = source_for(reference, http)
-            files = files_in(source.listing(), glob_of(reference), source.label)
-            file = gguf_of(files)
-            if file is None:
-                raise UsageError(
-                    say("{where} holds no GGUF file", where=source.label),
-                    hint=say("name one that does, for example of the publisher's -GGUF repository"),
-                    code="NO-GGUF-THERE",
-                )
-            return header_at(source, file)
-    except SourceFault as fault:
-        raise fault.error from fault
 
 
 def gguf_of(files: Sequence[RemoteFile]) -> RemoteFile | None:

@@ -12,6 +12,8 @@ from appliance.weights.tally import Tally
 
 TEMPLATE_DOCUMENTS = ("tokenizer_config.json", "chat_template.json", "processor_config.json")
 """Where engines look for chat templates, besides files of their own (`*.jinja`)."""
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "tekken.json", "vocab.json", "tiktoken.model")
+"""Any of them is what a tokenizer is made of."""
 MAX_TEMPLATES = 16
 MAX_DOCUMENT_BYTES = 4 << 20
 _LONGEST_TEXT = 200

@@ -22,7 +22,7 @@ from appliance.weights.cleanup import clean_up_leftovers
 from appliance.weights.disk import disk_errors
 from appliance.weights.faults import SourceFault
 from appliance.weights.fetch import Fetched, FetchOptions, Wanted, affordable
-from appliance.weights.header import check_header, inspecting, remote_header
+from appliance.weights.header import check_header, inspecting
 from appliance.weights.http import Http
 from appliance.weights.limit import Limit, parse_limit
 from appliance.weights.manifest import ManifestFile, StoredModel
@@ -49,7 +49,6 @@ __all__ = [
     "WantedFile",
     "probe",
     "pull",
-    "remote_header",
     "request_for",
 ]
 logger = logging.getLogger(__name__)

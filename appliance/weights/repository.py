@@ -5,7 +5,7 @@ Whoever runs the hub may be hostile: every document has a limit, and so have all
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.catalog.from_config import SafetensorsSet
 from appliance.catalog.gguf import GgufHeader
 from appliance.core.errors import VerificationFailed
 from appliance.core.i18n import Text, say
@@ -25,6 +26,7 @@ from appliance.weights.model_facts import (
     MAX_DOCUMENT_BYTES,
     MAX_TEMPLATES,
     TEMPLATE_DOCUMENTS,
+    TOKENIZERS,
     SafetensorsModel,
     architecture_of,
     context_of,
@@ -54,11 +56,15 @@ _AT_ONCE = 8
 
 
 class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """A model from afar: the files that a pull would fetch, their size, and what they say."""
+    """A model from afar: the files that a pull would fetch, their size, and what they say.
+
+    `safetensors` is what a plan is made of, where it is of that form.
+    """
 
     files: int
     bytes: int | None
     about: GgufHeader | SafetensorsModel
+    safetensors: SafetensorsSet | None = None
 
 
 def look(reference: HubReference | PeerReference | FileReference) -> Look:
@@ -73,10 +79,12 @@ def look(reference: HubReference | PeerReference | FileReference) -> Look:
             listing = source.listing()
             files = files_in(listing, glob_of(reference), source.label)
             sizes = [file.bytes for file in files if file.bytes is not None]
+            about, inside = _about(source, listing, files)
             return Look(
                 files=len(files),
                 bytes=sum(sizes) if len(sizes) == len(files) else None,
-                about=_about(source, listing, files),
+                about=about,
+                safetensors=inside,
             )
     except SourceFault as fault:
         raise fault.error from fault
@@ -84,14 +92,14 @@ def look(reference: HubReference | PeerReference | FileReference) -> Look:
 
 def _about(
     source: Source, listing: Listing, files: Sequence[RemoteFile]
-) -> GgufHeader | SafetensorsModel:
+) -> tuple[GgufHeader | SafetensorsModel, SafetensorsSet | None]:
     gguf = gguf_of(files)
     if gguf is None:
         return _Repository(source, listing, files).describe()
     header = header_at(source, gguf)
     if header.chat_template:
         check_template(header.chat_template, gguf.name)
-    return header
+    return header, None
 
 
 class _Repository:
@@ -104,19 +112,34 @@ class _Repository:
         self._tensors = [file for file in files if file.name.lower().endswith(".safetensors")]
         self._folder = PurePosixPath(self._tensors[0].name if self._tensors else "").parent
 
-    def describe(self) -> SafetensorsModel:
-        """Everything that can be known without the weights."""
+    def describe(self) -> tuple[SafetensorsModel, SafetensorsSet]:
+        """Everything that can be known without the weights; for people, and for a plan."""
         config, described = self._values("config.json"), self._values("hf_quant_config.json")
         tokenizer = self._values("tokenizer_config.json")
-        tally = self._tally()
-        return SafetensorsModel(
+        tally, template = self._tally(), self._template(tokenizer)
+        about = SafetensorsModel(
             architecture=architecture_of(config),
             parameters=parameters_of(config, described, tally),
             quantization=quantization_of(config, described, tally),
             context_length=context_of(config),
             tokenizer=plain(tokenizer.get("tokenizer_class")),
-            chat_template=self._has_template(tokenizer),
+            chat_template=True if template else (False if tokenizer else None),
             licence=licence_of(self._readme()),
+        )
+        return about, self._inside(about, config, tally, template)
+
+    def _inside(
+        self, about: SafetensorsModel, config: Mapping[str, Any], tally: Tally, template: str
+    ) -> SafetensorsSet:
+        return SafetensorsSet(
+            architecture=about.architecture,
+            config=config,
+            quantization=about.quantization,
+            tensor_bytes=tally.bytes,
+            parameters=about.parameters,
+            layers=tally.layers,
+            template=template,
+            has_tokenizer=any(self._beside(name) for name in TOKENIZERS),
         )
 
     def _beside(self, name: str) -> RemoteFile | None:
@@ -143,15 +166,15 @@ class _Repository:
             return ""
         return read_range(self._source, file, 0, _MAX_README_BYTES).decode(errors="replace")
 
-    def _has_template(self, tokenizer: dict[str, Any]) -> bool | None:
-        """Whether there is a chat template; `None` where that would be said is not there."""
-        count = 0
+    def _template(self, tokenizer: dict[str, Any]) -> str:
+        """All chat templates, one after the other; "" where there is none."""
+        found: list[str] = []
         for name, template in self._templates(tokenizer):
-            count += 1
-            if count > MAX_TEMPLATES:
+            if len(found) == MAX_TEMPLATES:
                 raise _refused(name, say("it has too many chat templates"))
             check_template(template, name)
-        return True if count else (False if tokenizer else None)
+            found.append(template)
+        return "\n".join(found)
 
     def _templates(self, tokenizer: dict[str, Any]) -> Iterator[tuple[str, str]]:
         for name in self._jinja_files():
@@ -249,6 +272,7 @@ def _count(name: str, raw: bytes, size: int, tally: Tally) -> None:
     except VerificationFailed as error:
         text = say("{name}: {why}", name=name, why=error.what)
         raise VerificationFailed(text, hint=error.hint, code=error.code) from error
+    tally.bytes += size - len(raw)
 
 
 def _decoded(raw: bytes, name: str, kind: Any) -> Any:

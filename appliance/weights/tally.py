@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from fractions import Fraction
 
@@ -13,6 +14,7 @@ _WEIGHTS = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "F6_E2M3", "F6_E3
 _SCALES = ("scale", "scales", "scale_inv", "scale_2", "zero_point", "zeros", "absmax")
 _BESIDE_PACKED = ("qzeros", "g_idx")
 _WORD_BITS = 32
+_LAYER = re.compile(r"(?:^|\.)layers\.(\d{1,6})\.")
 
 
 class Tally:
@@ -27,6 +29,9 @@ class Tally:
         self._bits: Counter[str] = Counter()
         self._names: set[str] = set()
         self._weights = self._scales = self._words = 0
+        self._layers: set[int] = set()
+        self.bytes = 0
+        """Of all parts, without their headers."""
         self._is_unsure = False
 
     def add(self, name: str, dtype: str, shape: list[int]) -> None:
@@ -35,6 +40,8 @@ class Tally:
         self._names.add(name)
         count = math.prod(shape)
         self._bits[dtype] += count * (bits_of(dtype) or 0)
+        if layer := _LAYER.search(name):
+            self._layers.add(int(layer[1]))
         leaf = name.rpartition(".")[2]
         if dtype == "F8_E8M0" or leaf in _BESIDE_PACKED:
             return
@@ -47,6 +54,11 @@ class Tally:
             self._words += count
         elif len(shape) > 1:
             self._is_unsure = True
+
+    @property
+    def layers(self) -> frozenset[int]:
+        """Indexes of the layers that tensors name."""
+        return frozenset(self._layers)
 
     @property
     def dtype(self) -> str | None:

@@ -14,7 +14,7 @@ from appliance.core.plan import Wish
 from appliance.core.reference import parse_reference
 from appliance.ops.engines import command_of
 from appliance.ops.models import model_rows
-from appliance.ops.planning import empty_ground, ground_of, header_of, make_exact_plan, make_plan
+from appliance.ops.planning import described, empty_ground, ground_of, make_exact_plan, make_plan
 
 
 def test_a_plan_for_elsewhere_does_not_count_our_memory_and_disk() -> None:
@@ -87,13 +87,13 @@ def test_a_header_on_a_hub_that_may_not_be_asked_stays_there() -> None:
     (paths.config / "config.toml").write_text("[hubs]\norder = []\n")
 
     with pytest.raises(Unreachable) as refused:
-        header_of(parse_reference("hf:org/name"), empty_ground(paths))
+        described(parse_reference("hf:org/name"), empty_ground(paths))
     assert refused.value.code == "HUB-NOT-ALLOWED"
 
 
 def test_a_directory_without_a_model_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as refused:
-        header_of(parse_reference(f"file:{tmp_path}"), empty_ground(find_paths()))
+        described(parse_reference(f"file:{tmp_path}"), empty_ground(find_paths()))
     assert refused.value.code == "NO-SUCH-FILE"
 
 

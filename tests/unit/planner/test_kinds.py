@@ -10,7 +10,7 @@ from appliance.catalog.gguf import read_header_of
 from appliance.catalog.models import load_catalogue
 from appliance.core.plan import Plan, Wish
 from appliance.engines.recipes import load_recipes
-from appliance.planner.plan import plan, plan_header
+from appliance.planner.plan import plan, plan_files
 from appliance.planner.rules import rules
 
 CATALOGUE, RECIPES = load_catalogue(), load_recipes()
@@ -74,7 +74,7 @@ def test_of_a_named_model_too_but_no_other_is_suggested() -> None:
 def test_a_stranger_s_file_is_served_on_one_kind(tmp_path: Path) -> None:
     path = tiny_models.build("llama", tmp_path / "m.gguf")
     inventory, facts = box(("RTX 4090", 1), ("RTX 3090", 1), memory_gib=64)
-    found = plan_header(
+    found = plan_files(
         Wish(users=1), read_header_of(path), f"file:{path}", inventory, RECIPES, facts
     )
     other = "RTX 3090" if "4090" in found.choices[0].cards[0] else "RTX 4090"

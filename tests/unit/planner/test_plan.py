@@ -13,7 +13,7 @@ from appliance.core.errors import UsageError
 from appliance.core.inventory import Card, Cpu, Host, Inventory
 from appliance.core.plan import Plan, Rejection, Wish
 from appliance.engines.recipes import load_recipes, recipe
-from appliance.planner.plan import plan, plan_header
+from appliance.planner.plan import plan, plan_files
 from appliance.planner.rules import rules
 
 CATALOGUE = load_catalogue()
@@ -176,7 +176,7 @@ def test_a_header_of_a_stranger_is_planned_like_the_catalogue(tmp_path: Path) ->
     path = tiny_models.build("deepseek2", tmp_path / "m.gguf")
     inventory, facts = CPU_ONLY
     reference = f"file:{path}"
-    result = plan_header(
+    result = plan_files(
         Wish(), read_header_of(path), reference, inventory, RECIPES, facts, stored=[reference]
     )
     best = result.choices[0]
@@ -194,11 +194,11 @@ def test_the_first_part_of_a_split_model_speaks_for_all(tmp_path: Path) -> None:
     )
     inventory, facts = CPU_ONLY
     all_bytes = 5 << 30
-    known = plan_header(
+    known = plan_files(
         Wish(), first, "file:x", inventory, RECIPES, facts, all_bytes=all_bytes
     ).choices[0]
     assert known.memory.per_card[0].weights_mib == pytest.approx(5120, abs=1)
-    guessed = plan_header(Wish(), first, "file:x", inventory, RECIPES, facts).choices[0]
+    guessed = plan_files(Wish(), first, "file:x", inventory, RECIPES, facts).choices[0]
     assert guessed.memory.per_card[0].weights_mib > sum(t.bytes for t in half) / 2**20
 
 

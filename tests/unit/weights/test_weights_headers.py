@@ -21,13 +21,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shelf import MIB, Shelf, small_gguf, some_bytes
 
+from appliance.catalog.gguf import GgufHeader
 from appliance.catalog.gguf_write import header_bytes
-from appliance.core.errors import Unreachable, UsageError, VerificationFailed
+from appliance.core.errors import Unreachable, VerificationFailed
 from appliance.core.i18n import Text, use_language
 from appliance.core.reference import HubReference
-from appliance.weights.header import check_header, inspecting, remote_header
+from appliance.weights.header import check_header, inspecting
 from appliance.weights.inspector import Verdict
 from appliance.weights.pull import WantedFile
+from appliance.weights.repository import look
 from appliance.weights.safetensors import check_safetensors
 from appliance.weights.template import objection
 
@@ -73,7 +75,8 @@ def gguf_with(**metadata: Any) -> bytes:
 
 def test_a_header_is_read_over_the_network_without_the_file(shelf: Shelf) -> None:
     shelf.add("m-Q4_K_M.gguf", gguf_with(llama__context_length=4096) + bytes(40 * MIB))
-    header = remote_header(HubReference("hf", "deepseek-ai/tiny"))
+    header = look(HubReference("hf", "deepseek-ai/tiny")).about
+    assert isinstance(header, GgufHeader)
     assert header.architecture == "llama"
     assert header.context_length == 4096
     assert shelf.hub.bytes_sent <= 2 * MIB
@@ -82,13 +85,10 @@ def test_a_header_is_read_over_the_network_without_the_file(shelf: Shelf) -> Non
 def test_a_header_from_afar_that_is_none(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf.add("m.gguf", b"<html>" + bytes(100))
     with pytest.raises(VerificationFailed):
-        remote_header(HubReference("hf", "deepseek-ai/tiny"))
-    shelf.add("model.safetensors", some_bytes(1000), repo="a/b")
-    with pytest.raises(UsageError, match="no GGUF"):
-        remote_header(HubReference("hf", "a/b"))
+        look(HubReference("hf", "deepseek-ai/tiny"))
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(Unreachable):
-        remote_header(HubReference("hf", "a/b"))
+        look(HubReference("hf", "a/b"))
 
 
 @pytest.mark.parametrize(
