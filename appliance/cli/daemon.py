@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,11 @@ _NETWORK = (
     "MODELSCOPE_ENDPOINT",
     "MODELSCOPE_API_TOKEN",
     "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "ALL_PROXY",
     "NO_PROXY",
     "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
 )
 
 
@@ -48,7 +51,7 @@ def note_unheard(client: NodeClient, settings: Settings) -> None:
         theirs = psutil.Process(pid).environ()
     except (psutil.Error, OSError):
         return
-    names = [name for name in _NETWORK if os.environ.get(name, "") not in ("", theirs.get(name))]
+    names = [name for name in _NETWORK if _set(os.environ, name) not in ("", _set(theirs, name))]
     if names:
         text = say(
             "the daemon fetches, and it was started without the {names} set here: end it with "
@@ -57,6 +60,12 @@ def note_unheard(client: NodeClient, settings: Settings) -> None:
             pid=pid,
         )
         note(text, settings)
+
+
+def _set(environment: Mapping[str, str], name: str) -> str:
+    """A setting of the network; those of proxies are spelled in lower case, too, which wins."""
+    lower = environment.get(name.lower(), "") if name.endswith("_PROXY") else ""
+    return lower or environment.get(name, "")
 
 
 @contextmanager

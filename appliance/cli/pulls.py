@@ -107,7 +107,10 @@ def pause(ctx: click.Context, name: str | None) -> None:
 @click.pass_context
 def resume(ctx: click.Context, name: str | None) -> None:
     """Go on with a paused pull, in the background."""
+    from appliance.cli.daemon import note_unheard
+
     with _named(ctx, name) as (client, job):
+        note_unheard(client, settings_of(ctx))
         client.resume_job(job.id)
     click.echo(_("the pull of {model} goes on").format(model=job.subject))
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from appliance.cli.daemon import daemon_client, following
+from appliance.cli.daemon import daemon_client, following, note_unheard
 from appliance.cli.diagnostics import note
 from appliance.cli.options import Command, Settings, settings_of
 from appliance.cli.output import print_document
@@ -88,6 +88,7 @@ def run_up(options: UpOptions, settings: Settings, *, as_json: bool) -> Up:
         progress,
         following(client, client.up(options)) as messages,
     ):
+        note_unheard(client, settings)
         for message in messages:
             if message["schema"] == "appliance.up/1":
                 return msgspec.convert(message, Up)

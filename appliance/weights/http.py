@@ -7,6 +7,7 @@ certificates of the system are trusted, so that a company's own authority works 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import email.utils
 import json
 import os
@@ -232,17 +233,23 @@ def _no_connection(host: str, error: Exception) -> SourceFault:
     why = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" not in why:
         return no_answer(host, _plainly(why))
-    named = os.environ.get("SSL_CERT_FILE")
-    if named and not os.access(named, os.R_OK):
-        hint = say("SSL_CERT_FILE is {path}, which cannot be read", path=named)
-    elif "not yet valid" in why or "expired" in why:
-        hint = say("is the clock of this server right? see `date`")
-    else:
-        hint = say(
-            "if your site inspects TLS, set SSL_CERT_FILE to the certificate of its authority"
-        )
     untrusted = say("its certificate is not trusted ({why})", why=why)
-    return no_answer(host, untrusted, hint, passing="not yet valid" in why)
+    return no_answer(host, untrusted, _trust_hint(why), passing="not yet valid" in why)
+
+
+def _trust_hint(why: str) -> Text:
+    named = os.environ.get("SSL_CERT_FILE")
+    if "not yet valid" in why or "expired" in why:
+        now = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %z")
+        return say("is the clock of this server right? it says {now}", now=now)
+    if named and not os.access(named, os.R_OK):
+        return say("SSL_CERT_FILE is {path}, which cannot be read", path=named)
+    if named:
+        return say(
+            "SSL_CERT_FILE is {path}: is the certificate (PEM) of your site's authority in it?",
+            path=named,
+        )
+    return say("if your site inspects TLS, set SSL_CERT_FILE to the certificate of its authority")
 
 
 def _seconds_until(retry_after: str) -> float:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-from appliance.core.i18n import say
+import httpx
+
+from appliance.core.i18n import Text, say
 from appliance.weights.faults import SourceFault, no_answer
 
 _HINT = say("check HTTPS_PROXY and NO_PROXY")
@@ -17,6 +19,11 @@ def proxy_refused(host: str, why: object) -> SourceFault:
     """The proxy answers, but lets nobody through; with a 5xx, because it gets nowhere itself."""
     refusal = say("the proxy refused ({why})", why=str(why))
     return no_answer(host, refusal, _HINT, passing=str(why).startswith("5"))
+
+
+def refused_by_proxy(url: str, status: int) -> bool:
+    """Whether an answer without a word of the hub is rather the proxy's: it reads plain HTTP."""
+    return status == 403 and urlsplit(url).scheme == "http" and proxy_of(url) is not None
 
 
 def unreached_proxy(url: str, error: Exception) -> SourceFault | None:
@@ -43,10 +50,19 @@ def usable_proxy(host: str) -> Iterator[None]:
     """Turn what httpx says about settings of a proxy that it cannot use into a `SourceFault`."""
     try:
         yield
-    except (ImportError, ValueError) as error:
-        fault = no_answer(
-            host,
-            say("the proxy that is set cannot be used ({why})", why=str(error)),
-            say("HTTPS_PROXY must be http://HOST:PORT or https://HOST:PORT; unset ALL_PROXY"),
-        )
-        raise SourceFault(fault.error, lasting=True) from error
+    except ImportError as error:
+        raise _unusable(host, say("SOCKS is not supported")) from error
+    except (ValueError, httpx.InvalidURL) as error:  # its words may hold a part of a password
+        raise _unusable(host, say("its address cannot be read")) from error
+
+
+def _unusable(host: str, why: Text) -> SourceFault:
+    fault = no_answer(
+        host,
+        say("the proxy that is set cannot be used ({why})", why=why),
+        say(
+            "HTTPS_PROXY must be http://HOST:PORT or https://HOST:PORT; unset ALL_PROXY; signs in "
+            "a password are written as %40 for @, %2F for /"
+        ),
+    )
+    return SourceFault(fault.error, lasting=True)

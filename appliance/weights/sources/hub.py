@@ -13,6 +13,7 @@ from appliance.core.i18n import say
 from appliance.core.reference import HubReference
 from appliance.weights.faults import SourceFault, busy, gated, missing, not_the_file
 from appliance.weights.http import Answer, Http
+from appliance.weights.proxy import proxy_refused, refused_by_proxy
 from appliance.weights.sources.base import Listing
 from appliance.weights.sources.ranged import RangedSource
 
@@ -56,6 +57,8 @@ class HubSource(RangedSource):
         status = answer.status
         if status in (200, 206):
             return
+        if not code and refused_by_proxy(answer.url, status):
+            raise proxy_refused(host, status)
         if code == "GatedRepo" or (status in (401, 403) and not code and self.is_ours(answer.url)):
             raise gated(self.reference.repo, host)
         if code in ("RepoNotFound", "RevisionNotFound") or (status == 401 and code):

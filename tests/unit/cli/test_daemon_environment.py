@@ -33,7 +33,18 @@ def test_a_token_that_the_daemon_lacks_is_named_and_not_shown(
 def test_nothing_is_said_of_what_is_not_set_here(
     client: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in daemon._NETWORK:
+    for name in (*daemon._NETWORK, *(name.lower() for name in daemon._NETWORK)):
         monkeypatch.delenv(name, raising=False)
     note_unheard(client, Settings())
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "ALL_PROXY", "SSL_CERT_DIR"])
+def test_every_spelling_of_the_network_is_named(
+    client: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    monkeypatch.setenv(name, "http://user:secret@proxy:3128")
+    note_unheard(client, Settings())
+    said = capsys.readouterr().err
+    assert name.upper() in said
+    assert "secret" not in said

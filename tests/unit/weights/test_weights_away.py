@@ -27,7 +27,9 @@ from appliance.weights.pull import pull
 SIZE = 12 * CHUNK + 4321
 DATA = some_bytes(SIZE, seed=5)
 NAME = "model.safetensors"
-PATIENT = msgspec.structs.replace(IMPATIENT, attempts=2, backoff_s=0.05, patience_s=math.inf)
+PATIENT = msgspec.structs.replace(
+    IMPATIENT, stall_s=20.0, attempts=2, backoff_s=0.05, patience_s=math.inf
+)
 
 
 @pytest.fixture

@@ -252,6 +252,7 @@ def test_a_clock_that_is_wrong_is_asked_about(
         with pytest.raises(Unreachable, match="not yet valid") as caught:
             shelf.pull()
     assert "clock" in str(caught.value.hint)
+    assert f"it says {datetime.datetime.now().astimezone().year}" in str(caught.value.hint)
     assert_refused(shelf, caught.value, ExitCode.UNREACHABLE)
 
 
@@ -332,8 +333,10 @@ def behind(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     ("proxy", "word"),
     [
         ("http://user:secret@127.0.0.1:9", "the proxy 127.0.0.1:9 cannot be reached"),
-        ("socks5://127.0.0.1:9", "the proxy that is set cannot be used"),
-        ("ftp://127.0.0.1:9", "the proxy that is set cannot be used"),
+        ("socks5://user:secret@127.0.0.1:9", "SOCKS is not supported"),
+        ("ftp://user:secret@127.0.0.1:9", "the proxy that is set cannot be used"),
+        ("http://user:secret/x@127.0.0.1:9", "the proxy that is set cannot be used"),
+        ("http://user:secret@127.0.0.1:31x8", "the proxy that is set cannot be used"),
     ],
 )
 def test_a_proxy_that_is_no_use_is_named_and_not_the_hub(
@@ -359,6 +362,17 @@ def test_a_proxy_that_wants_a_password_is_named(
     assert "HTTPS_PROXY" in str(caught.value.hint)
 
 
+def test_a_proxy_that_forbids_is_not_taken_for_a_licence(
+    shelf: Shelf, behind: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
+    behind(shelf.hub.url)
+    shelf.hub.faults.add("status", where="api", status=403)
+    with pytest.raises(Unreachable, match="the proxy refused") as caught:
+        shelf.pull()
+    assert "HTTPS_PROXY" in str(caught.value.hint)
+
+
 def test_a_disk_needs_no_good_proxy(
     shelf: Shelf, behind: Callable[[str], None], tmp_path: Path
 ) -> None:
@@ -378,7 +392,12 @@ def test_a_certificate_file_that_is_not_there_is_named(
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
         with pytest.raises(Unreachable, match="not trusted") as caught:
             shelf.pull()
-    assert "none.pem" in str(caught.value.hint)
+        assert "none.pem, which cannot be read" in str(caught.value.hint)
+        (tmp_path / "none.pem").write_text("no certificate")
+        with pytest.raises(Unreachable, match="not trusted") as caught:
+            shelf.pull()
+        assert "none.pem" in str(caught.value.hint)
+        assert "(PEM)" in str(caught.value.hint)
 
 
 def test_a_bad_source_is_left_for_the_next_without_losing_bytes(shelf: Shelf) -> None:
