@@ -41,7 +41,7 @@ from appliance.core.status import (
 from appliance.core.topology import Topology
 from appliance.core.tune import Trial, Tune
 from appliance.node import observed
-from appliance.node.jobs import Job, internal_fault
+from appliance.node.jobs import Job, explained
 from appliance.node.node import Node
 from appliance.node.streams import streamed
 from appliance.node.wishes import (
@@ -376,7 +376,7 @@ def _answer(node: Node, endpoint: Endpoint, request: Request, raw: bytes) -> Res
         return _refusal(error)
     except Exception as error:
         log.exception("%s %s", endpoint.method, endpoint.path)
-        return _refusal(internal_fault(error))
+        return _refusal(explained(error))
 
 
 def _refusal(error: ApplianceError) -> Response:

@@ -5,11 +5,13 @@ Whoever asks for the same thing while it runs is shown the same job. Only `end` 
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,10 +19,12 @@ import msgspec
 from appliance.core.errors import ApplianceError, Interrupted, UsageError
 from appliance.core.i18n import current_language, say, use_language
 from appliance.core.inventory import Document
+from appliance.core.paths import find_paths
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress
 from appliance.core.status import JobState, JobStatus
 from appliance.node.state import now
+from appliance.weights.disk import foreseen
 
 log = logging.getLogger(__name__)
 _LOOK_S = 0.5
@@ -160,7 +164,7 @@ class Job:
             return error
         except Exception as error:
             log.exception("job %s failed", self.id)
-            return internal_fault(error)
+            return explained(error)
 
     def _settled(self, outcome: Document | ApplianceError) -> bool:
         """Whether the thread has nothing more to do."""
@@ -219,8 +223,12 @@ class Job:
                 return
 
 
-def internal_fault(error: Exception) -> ApplianceError:
-    """What people are told of a fault that nobody foresaw."""
+def explained(error: Exception) -> ApplianceError:
+    """What people are told of a fault that the work did not see to: the disk's, else our own."""
+    if isinstance(error, OSError) and (error.filename or error.errno == errno.ENOSPC):
+        told = foreseen(error, Path(str(error.filename or find_paths().state)))
+        if told is not None:
+            return told
     return ApplianceError(
         say("internal fault: {error}", error=repr(error)),
         hint=say("the daemon's log has the details; please report it"),

@@ -165,6 +165,15 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def _explain(error: OSError, path: Path) -> ApplianceError:
+    return foreseen(error, path) or ApplianceError(
+        say("cannot read or write {path}: {why}", path=path, why=error.strerror or error),
+        hint=say("see `dmesg` for a fault of the disk"),
+        code="DISK-FAULT",
+    )
+
+
+def foreseen(error: OSError, path: Path) -> ApplianceError | None:
+    """The error of a disk that is full, read-only or not ours; `None` where it is none of that."""
     if error.errno in _FULL:
         return DoesNotFit(
             say("the disk of {path} is full ({why})", path=path, why=error.strerror),
@@ -183,11 +192,7 @@ def _explain(error: OSError, path: Path) -> ApplianceError:
             hint=say("run it as the owner of that directory, or set APPLIANCE_HOME"),
             code="NO-PERMISSION",
         )
-    return ApplianceError(
-        say("cannot read or write {path}: {why}", path=path, why=error.strerror or error),
-        hint=say("see `dmesg` for a fault of the disk"),
-        code="DISK-FAULT",
-    )
+    return None
 
 
 def show_bytes(size: int) -> str:

@@ -312,7 +312,8 @@ def exports_in(directory: Path) -> list[Path]:
     """The exported models at or right below a directory."""
     if is_export(directory) or not directory.is_dir():
         return [directory] if is_export(directory) else []
-    return [path for path in sorted(directory.iterdir()) if is_export(path)]
+    ours = [path for path in sorted(directory.iterdir()) if os.access(path, os.X_OK)]
+    return [path for path in ours if is_export(path)]  # and nothing locked, such as `lost+found`
 
 
 def _no_export(directories: Sequence[Path]) -> ApplianceError:

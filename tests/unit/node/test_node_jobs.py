@@ -28,6 +28,12 @@ def lines_of(job: Job, cancel: Cancel | None = None) -> list[dict[str, Any]]:
     return [json.loads(line) for line in raw.splitlines() if line.strip()]
 
 
+def error_of(job: Job) -> dict[str, Any]:
+    """The error with which it ended."""
+    error: dict[str, Any] = lines_of(job)[-1]["error"]
+    return error
+
+
 def kinds(job: Job) -> list[str]:
     return [line["schema"].split(".")[1].split("/")[0] for line in lines_of(job)]
 
@@ -41,6 +47,27 @@ def test_a_job_tells_its_id_its_news_and_its_end() -> None:
 
     assert kinds(job) == ["job", "note", "pull"]
     assert lines_of(job)[0]["id"] == job.id
+
+
+@pytest.mark.parametrize(
+    ("fault", "exit_code", "words"),
+    [
+        (PermissionError(13, "Permission denied", "/models/a"), 5, "/models/a"),
+        (OSError(30, "Read-only file system", "/models/a"), 5, "/models/a is read-only"),
+        (OSError(28, "No space left on device"), 6, "is full"),
+        (FileNotFoundError(2, "No such file", "podman"), 1, "internal fault"),
+    ],
+)
+def test_a_fault_of_the_disk_is_not_reported_as_ours(
+    fault: OSError, exit_code: int, words: str
+) -> None:
+    def work(_tell: Tell, _cancel: Cancel) -> Document:
+        raise fault
+
+    error = error_of(Jobs().run("key", work, kind="up"))
+
+    assert error["exit_code"] == exit_code
+    assert words in error["text"]
 
 
 def test_the_same_question_joins_and_another_one_does_not() -> None:

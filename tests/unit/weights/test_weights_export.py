@@ -9,6 +9,7 @@ import re
 import resource
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -59,6 +60,24 @@ def shelf(hub: LoopbackHub, tmp_path: Path) -> Shelf:
 def bring_in(store: Store, *directories: Path) -> Pull:
     (request,) = import_requests(directories)
     return pull(request, store, options=IMPATIENT)
+
+
+def test_what_a_disk_has_beside_its_exports_may_be_locked(shelf: Shelf, tmp_path: Path) -> None:
+    """As `lost+found` is, for whoever brings an ext4 disk and is not root."""
+    if os.geteuid() or not shutil.which("setpriv"):
+        pytest.skip("needs root to own what root without rights may not see")
+    disk = tmp_path / "disk"
+    export_model(shelf.store, MODEL, disk)
+    (disk / "lost+found").mkdir(mode=0o700)
+    os.chown(disk / "lost+found", 1000, 1000)
+    code = "import sys; from pathlib import Path; from appliance.weights.export import exports_in"
+    argv = [sys.executable, "-c", f"{code}; print(*exports_in(Path(sys.argv[1])))", str(disk)]
+    powerless = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+
+    done = subprocess.run([*powerless, *argv], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()).parent == disk
 
 
 @pytest.mark.parametrize("part_bytes", [None, CHUNK, MIB + 1])
