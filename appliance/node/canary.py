@@ -46,6 +46,10 @@ class Canary:
         night = datetime.combine(at.date(), NIGHT)
         return self._asked < night <= at
 
+    def started_afresh(self) -> None:
+        """The engine has read its file again: what it said before proves nothing of it now."""
+        self._asked = self._asked if self.suspected else None
+
     def begin(self, port: int) -> None:
         """Ask the engine at `port`, unless that is going on."""
         if self._asking is None or not self._asking.is_alive():

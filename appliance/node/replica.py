@@ -240,6 +240,7 @@ class ReplicaKeeper(Keeper):
         self._become("starting", None, identity=start(command, log_path, self._mark))
         self._pulse = _pulse_of(self._record)
         self._refusals = Refusals(patience_s=_REFUSAL_S)
+        self._canary.started_afresh()
         self._event("info", "ENGINE-START", say("started on {cards}", cards=self._cards_text))
 
     def _port(self) -> int:
