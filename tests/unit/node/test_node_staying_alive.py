@@ -205,6 +205,25 @@ def test_an_engine_that_read_its_file_again_is_asked_again(
     until(lambda: "ENGINE-WRONG-ANSWER" in codes(around.state))
 
 
+def test_a_mended_file_is_read_at_once(keep: Keep, around: Around, tmp_path: Path) -> None:
+    model, said = tmp_path / "model.gguf", tmp_path / "said"
+    model.write_text("damaged")
+    said.write_text(" Paris. The capital of Germany is Berlin.")
+    keeper = keep(f"says:{said}", model_path=str(model))
+    until(lambda: keeper._canary.cleared)
+    said.write_text("!" * 40)
+    keeper._canary._asked = None  # a night has passed
+    until(lambda: state_of(keeper) == "degraded")
+    degraded = keeper.record.identity
+
+    said.write_text(" Paris. The capital of Germany is Berlin.")
+    model.write_text("mended")
+
+    until(lambda: state_of(keeper) == "ready")
+    assert keeper.record.identity != degraded
+    assert codes(around.state).count("MODEL-CHANGED") == 1
+
+
 def test_an_engine_ended_for_memory_waits_for_room(
     keep: Keep, engine: EngineMode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
