@@ -43,6 +43,7 @@ from appliance.core.tune import Trial, Tune
 from appliance.node import observed
 from appliance.node.jobs import Job, explained
 from appliance.node.node import Node
+from appliance.node.statuses import reachable
 from appliance.node.streams import streamed
 from appliance.node.wishes import (
     Event,
@@ -108,7 +109,8 @@ def status_document(node: Node) -> Status:
     if identity:
         listeners.append(Listener(what="gateway", address="127.0.0.1", port=identity.port))
     listeners += node.sharing.listeners()
-    deployments = node.statuses()
+    listening, fault = node.gateway.listening, node.gateway.fault
+    deployments = [reachable(d, listening=listening, fault=fault) for d in node.statuses()]
     for deployment in deployments:
         for replica in deployment.replicas:
             if replica.port:

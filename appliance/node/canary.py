@@ -13,6 +13,7 @@ from appliance.core.documents import from_json
 from appliance.core.errors import ApplianceError, VerificationFailed
 from appliance.core.i18n import Text, say
 from appliance.core.paths import Paths
+from appliance.node.restarts import Fingerprint, fingerprint
 from appliance.node.state import State, now
 from appliance.ops.deployment import Deployment
 from appliance.supervisor import canary
@@ -33,6 +34,7 @@ class Canary:
         self._asked: datetime | None = None
         self._asking: threading.Thread | None = None
         self._fault: Text | None = None
+        self._files: Fingerprint = ()
         self.suspected = False
         """Whether its last answer was wrong."""
 
@@ -46,6 +48,10 @@ class Canary:
         night = datetime.combine(at.date(), NIGHT)
         return self._asked < night <= at
 
+    def started_afresh(self) -> None:
+        """The engine has read its file again: what it said before proves nothing of it now."""
+        self._asked = self._asked if self.suspected else None
+
     def begin(self, port: int) -> None:
         """Ask the engine at `port`, unless that is going on."""
         if self._asking is None or not self._asking.is_alive():
@@ -57,6 +63,12 @@ class Canary:
         """Whether it was asked, and its last answer was right."""
         asking = self._asking is not None and self._asking.is_alive()
         return self._asked is not None and not self.suspected and not asking
+
+    @property
+    def file_changed(self) -> bool:
+        """Whether the model's files are others than those of a wrong answer."""
+        files = fingerprint(Path(self._work.model_path)) if self.suspected else ()
+        return bool(files) and files != self._files
 
     def take_fault(self) -> Text | None:
         """What was wrong with an answer since the last call."""
@@ -72,6 +84,7 @@ class Canary:
         An engine that gives no answer is found by other means, and stays under suspicion.
         """
         self._asked = self._clock.now()
+        files = fingerprint(Path(self._work.model_path))
         fault = None
         for _try in range(2):
             answer = canary.ask(port, self._work.name)
@@ -81,6 +94,7 @@ class Canary:
             if fault is None:
                 break
         self.suspected = fault is not None
+        self._files = files if fault else ()
         return fault
 
     def _fault_in(self, answer: str) -> Text | None:

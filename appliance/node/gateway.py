@@ -57,6 +57,7 @@ class GatewayKeeper(Keeper):
         self._ticks = 0
         self._move = False
         self._routes: RouteTable | None = None
+        self._listening = False
 
     @property
     def kept_port(self) -> int | None:
@@ -68,6 +69,16 @@ class GatewayKeeper(Keeper):
         """The gateway's process."""
         return self._identity
 
+    @property
+    def listening(self) -> bool:
+        """Whether it was seen to answer at its port."""
+        return self._listening
+
+    @property
+    def fault(self) -> ApplianceError | None:
+        """Why it cannot be started, as of the last try."""
+        return self._fault
+
     def adopt(self, identity: Identity) -> None:
         """Take on a gateway that a killed daemon had no time to write down."""
         self._remember(identity)
@@ -75,6 +86,11 @@ class GatewayKeeper(Keeper):
     def known_endpoint(self) -> str | None:
         """The base URL as far as it is known, without waiting."""
         return url_of(self._kept_port) if self._kept_port else None
+
+    def start(self) -> None:
+        """Begin to keep it; one that answers already is known to from the first moment."""
+        self._look()
+        super().start()
 
     def stop(self) -> None:
         """End the gateway, for good."""
@@ -136,10 +152,16 @@ class GatewayKeeper(Keeper):
             self._event(say("the gateway died; it is started again"))
             self._remember(None)
             self._start_at = time.monotonic() + self._backoff.died("gateway")
-        elif time.monotonic() - self._launched > _SETTLED_S:
-            self._backoff.answered()
-            self._log_file.rotate()
-            self._watch(self._identity)
+        else:
+            self._look()
+            if time.monotonic() - self._launched > _SETTLED_S:
+                self._backoff.answered()
+                self._log_file.rotate()
+                self._watch(self._identity)
+
+    def _look(self) -> None:
+        if self._identity and not self._listening:
+            self._listening = _listens(self._identity)
 
     def _watch(self, identity: Identity) -> None:
         """End one that stands still: people would wait at it for ever."""
@@ -210,6 +232,7 @@ class GatewayKeeper(Keeper):
 
     def _remember(self, identity: Identity | None) -> None:
         self._identity = identity
+        self._listening = False
         raw = msgspec.json.encode(identity).decode() if identity else ""
         try:
             self._state.set_setting(_IDENTITY, raw)

@@ -216,6 +216,8 @@ class Node:
             for keeper in keepers:
                 if keeper.deaths >= _DEATHS_TO_GIVE_UP and keeper.record.state == "failed":
                     raise _does_not_start(keeper)
+                if keeper.record.state == "degraded" or self.holds.on(keeper.record.cards):
+                    raise _must_not_serve(keeper)
             cancel.wait(0.05)
 
     def endpoint(self) -> str:
@@ -338,6 +340,15 @@ def _hint(cause: Diagnosis) -> Text:
     if cause.way_out != "smaller":
         return cause.hint
     return say("{hint}; `appliance up --adapt` takes a smaller plan by itself", hint=cause.hint)
+
+
+def _must_not_serve(keeper: ReplicaKeeper) -> ApplianceError:
+    record = keeper.record
+    return ApplianceError(
+        say("{id} must not serve: {why}", id=keeper.deployment.id, why=record.reason or "-"),
+        hint=say("see `appliance status`; `appliance up` plans with what is well"),
+        code="ENGINE-WRONG-ANSWER" if record.state == "degraded" else "CARD-HELD",
+    )
 
 
 def _does_not_start(keeper: ReplicaKeeper) -> ApplianceError:

@@ -165,7 +165,7 @@ class ReplicaKeeper(Keeper):
         self._hurry.set()
 
     def end_for_memory(self) -> None:
-        """End the engine in order, before the kernel or the server's standstill does worse."""
+        """End it in order, before the kernel or the server's standstill does worse."""
         if identity := self._record.identity:
             self._ended_for_memory = True
             self._needs_mib = resident_mib(identity.pid)
@@ -239,7 +239,9 @@ class ReplicaKeeper(Keeper):
         self._become("starting", None, identity=start(command, log_path, self._mark))
         self._pulse = _pulse_of(self._record)
         self._refusals = Refusals(patience_s=_REFUSAL_S)
-        self._event("info", "ENGINE-START", say("started on {cards}", cards=self._cards_text))
+        self._canary.started_afresh()
+        cards = ", ".join(self._record.cards)
+        self._event("info", "ENGINE-START", say("started on {cards}", cards=cards))
 
     def _port(self) -> int:
         """The port it had before: the gateway then need not be told, which a full disk forbids."""
@@ -352,8 +354,18 @@ class ReplicaKeeper(Keeper):
         fault = self._canary.take_fault()
         if fault and self._record.state in SERVING:
             self._start_afresh(identity, fault)
+        elif self._record.state == "degraded" and self._canary.file_changed:
+            self._read_again(identity)
         elif self._record.state == "degraded" and self._canary.cleared:
             self._serve()
+
+    def _read_again(self, identity: Identity) -> None:
+        """An engine keeps the file that it has read: one in its place takes a fresh start."""
+        self._end_engine(identity)
+        exit_status(identity)
+        text = say("the model's files have changed: it is started anew")
+        self._event("info", "MODEL-CHANGED", text)
+        self._become("starting", text, identity=None)
 
     def _start_afresh(self, identity: Identity, fault: Text) -> None:
         """A fresh load heals what a stray bit did; the canary then decides."""
@@ -450,10 +462,6 @@ class ReplicaKeeper(Keeper):
             self._become("quarantined", self._record.reason, identity=None)
 
     # -- what is remembered -----------------------------------------------------------------
-
-    @property
-    def _cards_text(self) -> str:
-        return ", ".join(self._record.cards)
 
     def _event(self, severity: Severity, code: str, text: Text) -> None:
         self._around.state.record(severity, code, self._record.id, text)

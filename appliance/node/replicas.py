@@ -27,6 +27,7 @@ from appliance.telemetry.sampler import Sampler
 
 log = logging.getLogger(__name__)
 _EVIDENCE_LINES = 400
+_AT_AN_END = ("failed", "degraded")
 
 
 class Replicas:
@@ -92,7 +93,9 @@ class Replicas:
                     replica_id
                     for replica_id, keeper in kept.items()
                     if wanted.get(replica_id) != keeper.deployment
-                    or (keeper.deployment.id == restart_failed and keeper.record.state == "failed")
+                    or (
+                        keeper.deployment.id == restart_failed and keeper.record.state in _AT_AN_END
+                    )
                 ],
                 drain_s=drain_s,
             )

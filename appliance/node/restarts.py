@@ -38,7 +38,7 @@ class Restarts:
         """Note a death; whether the same try has now failed often enough."""
         delay = self._backoff.died(way)
         stuck = self._backoff.hopeless and again != "soon"
-        self._until_not = _fingerprint(self._model) if stuck and again == "changed" else None
+        self._until_not = fingerprint(self._model) if stuck and again == "changed" else None
         self._at = time.monotonic() + (max(delay, SLOWLY_S) if stuck else delay)
         return stuck
 
@@ -56,7 +56,7 @@ class Restarts:
         if time.monotonic() < self._look_at:
             return False
         self._look_at = time.monotonic() + _LOOK_S
-        if _fingerprint(self._model) == self._until_not:
+        if fingerprint(self._model) == self._until_not:
             return False
         self._until_not = None
         self._backoff.answered()
@@ -84,7 +84,7 @@ def next_try(cause: Text, hint: Text, again: Again) -> Text:
     )
 
 
-def _fingerprint(model: Path) -> Fingerprint:
+def fingerprint(model: Path) -> Fingerprint:
     """Names, sizes and times of a model's files."""
     try:
         seen = [(file, file.stat()) for file in files_of(model)]

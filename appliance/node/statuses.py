@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
+from appliance.core.errors import ApplianceError
+from appliance.core.i18n import say
 from appliance.core.status import (
     SERVING,
     DeploymentStatus,
@@ -56,6 +60,21 @@ def overall(replicas: Sequence[ReplicaStatus]) -> tuple[ReplicaState, str | None
     if worst.state not in SERVING and any(r.state in SERVING for r in replicas):
         return "degraded", worst.reason
     return worst.state, worst.reason
+
+
+def reachable(
+    deployment: DeploymentStatus, *, listening: bool, fault: ApplianceError | None
+) -> DeploymentStatus:
+    """What serves, but at no endpoint that answers, serves nobody."""
+    if listening or deployment.state not in SERVING:
+        return deployment
+    why = (
+        say("nobody reaches it: {why}", why=fault.what)
+        if fault
+        else say("its endpoint is starting")
+    )
+    state: ReplicaState = "failed" if fault else "starting"
+    return replace(deployment, state=state, reason=str(why))
 
 
 def replica_status(keeper: ReplicaKeeper) -> ReplicaStatus:

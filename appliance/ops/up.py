@@ -40,6 +40,7 @@ from appliance.ops.sources import from_source, hubs_of
 from appliance.ops.store import fetch_options, judge_disks, open_store
 from appliance.ops.tuning import tuned
 from appliance.ops.usable import HOLDING, every_card_is_held, free_inventory
+from appliance.supervisor.canary import wrong
 from appliance.supervisor.diagnosis import way_out_of
 from appliance.weights.pull import pull, request_for
 from appliance.weights.store import StoredModel
@@ -332,6 +333,7 @@ class MainJob:
                 limit_s=proof_s,
                 cancel=self._cancel,
             )
+        self._note_doubt(status.name, proof.answer)
         cards = [card for replica in status.replicas for card in replica.cards]
         return Up(
             deployment=status.name,
@@ -345,6 +347,17 @@ class MainJob:
             seconds=self._took(),
             notes=self._notes,
         )
+
+    def _note_doubt(self, name: str, answer: str) -> None:
+        """No model that is served to people has to know it, but whoever brought the file should."""
+        if fault := wrong(answer, None, known_good=True):
+            text = say(
+                "{fault}. If {model} is a model for chat, its file is damaged or the engine "
+                "computes wrongly: compare the file's SHA-256 with what its maker published",
+                fault=fault,
+                model=name,
+            )
+            self._note("ENGINE-WRONG-ANSWER", text)
 
     def _took(self) -> Seconds:
         return Seconds(**{k: v for k, v in self._seconds.items() if k != "prove"})

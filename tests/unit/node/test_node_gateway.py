@@ -61,6 +61,36 @@ def test_a_killed_gateway_comes_back_at_its_port(keep: Keep) -> None:
     assert keeper.endpoint() == endpoint
 
 
+def test_it_is_known_whether_it_can_be_reached(keep: Keep) -> None:
+    first = keep()
+    assert not first.listening
+    first.endpoint()
+    until(lambda: first.listening)
+    identity = first.identity
+    assert identity
+    first.leave()
+    first.join()
+
+    second = keep()
+    assert second.listening, "from the first moment"
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        os.kill(identity.pid, signal.SIGKILL)
+        until(lambda: bound(other, identity.port))
+        other.listen()
+        until(lambda: second.fault)
+        assert not second.listening
+    until(lambda: second.listening)
+
+
+def bound(other: socket.socket, port: int) -> bool:
+    try:
+        other.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
+
+
 def test_the_next_daemon_has_the_same_port_and_process(keep: Keep) -> None:
     first = keep()
     endpoint = first.endpoint()

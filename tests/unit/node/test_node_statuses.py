@@ -7,14 +7,16 @@ from typing import get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from node_fakes import deployment, keeper_of
 
 from appliance.core.inventory import Card, Host, Inventory
 from appliance.core.paths import Paths
 from appliance.core.sample import CardSample, Sample
 from appliance.core.status import SERVING, Hold, ReplicaState, ReplicaStatus, card_statuses
+from appliance.node.gateway import port_taken
 from appliance.node.state import ReplicaRecord, State
-from appliance.node.statuses import deployment_status, overall
+from appliance.node.statuses import deployment_status, overall, reachable
 from appliance.supervisor.identity import Identity
 
 STATES = st.sampled_from(get_args(ReplicaState))
@@ -50,6 +52,20 @@ def test_a_stopped_deployment_has_no_replicas_and_no_endpoint() -> None:
     status = deployment_status(deployment(), False, {}, "http://127.0.0.1:1/v1")
 
     assert (status.state, status.replicas, status.endpoint) == ("stopped", [], None)
+
+
+def test_what_nobody_can_reach_does_not_serve(paths: Paths, state: State) -> None:
+    record = ReplicaRecord(id="tiny-0", work=deployment(), state="ready")
+    kept = {"tiny-0": keeper_of(paths, state, record)}
+    status = deployment_status(deployment(), True, kept, "http://127.0.0.1:1/v1")
+
+    assert reachable(status, listening=True, fault=None) == status
+    assert reachable(status, listening=False, fault=None).state == "starting"
+    taken = reachable(status, listening=False, fault=port_taken(8480))
+    assert (taken.state, taken.replicas[0].state) == ("failed", "ready")
+    assert "8480" in str(taken.reason)
+    dead = replace(status, state="failed", reason="it died")
+    assert reachable(dead, listening=False, fault=None) == dead
 
 
 def test_a_replica_is_told_as_its_keeper_sees_it(paths: Paths, state: State) -> None:

@@ -189,6 +189,41 @@ def test_a_wrong_answer_is_noticed_and_a_fresh_load_may_heal_it(
     until(lambda: state_of(keeper) == "ready")
 
 
+def test_an_engine_that_read_its_file_again_is_asked_again(
+    keep: Keep, around: Around, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    said.write_text(" Paris. The capital of Germany is Berlin.")
+    keeper = keep(f"says:{said}")
+    until(lambda: keeper._canary.cleared)
+    said.write_text("!" * 40)
+    identity = keeper.record.identity
+    assert identity
+
+    os.kill(identity.pid, signal.SIGKILL)
+
+    until(lambda: "ENGINE-WRONG-ANSWER" in codes(around.state))
+
+
+def test_a_mended_file_is_read_at_once(keep: Keep, around: Around, tmp_path: Path) -> None:
+    model, said = tmp_path / "model.gguf", tmp_path / "said"
+    model.write_text("damaged")
+    said.write_text(" Paris. The capital of Germany is Berlin.")
+    keeper = keep(f"says:{said}", model_path=str(model))
+    until(lambda: keeper._canary.cleared)
+    said.write_text("!" * 40)
+    keeper._canary._asked = None  # a night has passed
+    until(lambda: state_of(keeper) == "degraded")
+    degraded = keeper.record.identity
+
+    said.write_text(" Paris. The capital of Germany is Berlin.")
+    model.write_text("mended")
+
+    until(lambda: state_of(keeper) == "ready")
+    assert keeper.record.identity != degraded
+    assert codes(around.state).count("MODEL-CHANGED") == 1
+
+
 def test_an_engine_ended_for_memory_waits_for_room(
     keep: Keep, engine: EngineMode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

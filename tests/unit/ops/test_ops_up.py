@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from up_fakes import FakeServices, Job, gpu_box, keep
+from msgspec import structs
+from up_fakes import PROOF, FakeServices, Job, gpu_box, keep
 
 from appliance.catalog.models import load_catalogue
 from appliance.core.errors import ApplianceError, DoesNotFit, Interrupted, Unreachable, UsageError
@@ -52,6 +53,16 @@ def test_with_a_hub_the_best_that_fits_is_fetched_and_served(up: Job) -> None:
     assert up.services.history == [f"deploy {result.variant}"]
     assert result.key == "a-key"
     assert result.notes == []
+
+
+def test_an_answer_that_is_noise_is_said_to_be_doubtful(up: Job) -> None:
+    up.proof = structs.replace(PROOF, answer="6" * 60)
+
+    (note,) = up().notes
+
+    assert note.code == "ENGINE-WRONG-ANSWER"
+    assert "it repeated itself" in note.text
+    assert "SHA-256" in note.text
 
 
 def test_without_a_hub_the_self_test_model_is_served_and_said(up: Job) -> None:

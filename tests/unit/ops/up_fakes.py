@@ -20,7 +20,7 @@ from appliance.weights.manifest import MANIFEST, Manifest, ManifestFile
 from appliance.weights.pull import Probe, PullRequest
 from appliance.weights.store import Store
 
-PROOF = Proof(prompt="?", answer="!", first_token_s=0.1, decode_tps=10.0)
+PROOF = Proof(prompt="?", answer="Paris.", first_token_s=0.1, decode_tps=10.0)
 HOST = Host(cpu=Cpu(model="x", sockets=1, cores=16), memory_mib=64 * 1024)
 CPU_BOX = Inventory(host=HOST, cards=[Card(id="cpu", vendor="cpu")])
 
