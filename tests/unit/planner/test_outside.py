@@ -199,6 +199,12 @@ class TestOnTheProcessor:
         assert self.on(gib=30).choices
         assert not self.on(gib=30, sockets=2).choices
 
+    def test_a_second_socket_makes_nothing_faster(self) -> None:
+        one = planned(OURS, box(memory_gib=64, cores=32, sockets=1)).choices[0]
+        two = planned(OURS, box(memory_gib=128, cores=64, sockets=2)).choices[0]
+
+        assert one.speed == two.speed
+
 
 def test_a_choice_of_the_catalogue_tells_no_form() -> None:
     inventory, facts = box(("H100 SXM 80GB", 1))
