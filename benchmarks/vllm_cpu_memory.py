@@ -1,6 +1,6 @@
 """What vLLM on the processor takes beside weights and cache: models of random weights, measured.
 
-    python benchmarks/vllm_cpu_memory.py PYTHON_WITH_VLLM DIRECTORY
+    python benchmarks/vllm_cpu_memory.py PYTHON_WITH_VLLM DIRECTORY [FLAGS OF VLLM]
 
 For each shape a Qwen2 in BF16 is written into DIRECTORY, served with a cache of 512 MiB and asked
 four long questions at once, while the private and shared memory (no file pages) of all its
@@ -35,6 +35,8 @@ from appliance.supervisor.process import alive, start, stop
 from appliance.supervisor.table import members_of
 
 CACHE_MIB = 512
+LIMIT_S = 1500
+TOKENS = 64
 PLAIN_VOCABULARY = tiny_models._base_vocabulary
 
 
@@ -105,12 +107,14 @@ class Watch(threading.Thread):
 
 
 @contextmanager
-def served(python: str, model: Path, shape: Shape, log: Path) -> Iterator[tuple[int, Identity]]:
+def served(
+    python: str, model: Path, shape: Shape, log: Path, flags: Sequence[str]
+) -> Iterator[tuple[int, Identity]]:
     port = free_port()
     words = f"--model {model} --served-model-name m --host 127.0.0.1 --port {port}"
     words += f" --max-model-len {shape.context} --max-num-seqs {shape.slots}"
     words += f" --kv-cache-memory-bytes {CACHE_MIB << 20}"
-    argv = [python, "-m", "vllm.entrypoints.openai.api_server", *words.split()]
+    argv = [python, "-m", "vllm.entrypoints.openai.api_server", *words.split(), *flags]
     command = EngineCommand(
         engine="vLLM", argv=argv, port=port, env={"HF_HUB_OFFLINE": "1", "PATH": os.environ["PATH"]}
     )
@@ -122,41 +126,55 @@ def served(python: str, model: Path, shape: Shape, log: Path) -> Iterator[tuple[
 
 
 def ask(port: int, tokens: int) -> None:
-    body = {"model": "m", "prompt": " the" * (tokens - 64), "max_tokens": 32, "ignore_eos": True}
+    body = {"model": "m", "prompt": " the" * tokens, "max_tokens": TOKENS, "ignore_eos": True}
     httpx.post(f"http://127.0.0.1:{port}/v1/completions", json=body, timeout=600).raise_for_status()
 
 
-def measure(python: str, shape: Shape, directory: Path) -> str:
+def seconds_of(port: int, tokens: int) -> float:
+    began = time.monotonic()
+    ask(port, tokens)
+    return time.monotonic() - began
+
+
+def measure(python: str, shape: Shape, directory: Path, flags: Sequence[str]) -> str:
     model = write(shape, directory / "-".join(map(str, shape)))
     weights_mib = sum(path.stat().st_size for path in model.glob("*.safetensors")) / 2**20
     began = time.monotonic()
-    with served(python, model, shape, directory / "log") as (port, identity):
+    with served(python, model, shape, directory / "log", flags) as (port, identity):
         watch = Watch(identity.pid)
         watch.start()
         while not ready(port, "m").ok:
-            if not alive(identity) or time.monotonic() - began > 500:
+            if not alive(identity) or time.monotonic() - began > LIMIT_S:
                 raise SystemExit((directory / "log").read_text(errors="replace")[-3000:])
             time.sleep(0.5)
         load_s, loading, idle = time.monotonic() - began, watch.peak, anonymous_mib(identity.pid)
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda _: ask(port, shape.context // 5), range(4)))
+        one_s = min(seconds_of(port, 8) for _ in range(3))
         watch.done.set()
         watch.join()
     known = weights_mib + CACHE_MIB
-    figures = [weights_mib, loading - known, idle - known, watch.peak - known, load_s]
-    return ",".join([*map(str, shape), *(f"{figure:.0f}" for figure in figures)])
+    figures = [
+        weights_mib,
+        loading - known,
+        idle - known,
+        watch.peak - known,
+        load_s,
+        TOKENS / one_s,
+    ]
+    return ",".join([*map(str, shape), *(f"{figure:.1f}" for figure in figures)])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("python")
     parser.add_argument("directory", type=Path)
-    asked = parser.parse_args()
+    asked, flags = parser.parse_known_args()
     print(
         ",".join([*Shape._fields, "weights_mib", "loading_mib", "idle_mib", "peak_mib", "load_s"])
     )
     for shape in SHAPES:
-        print(measure(asked.python, shape, asked.directory), flush=True)
+        print(measure(asked.python, shape, asked.directory, flags), flush=True)
 
 
 if __name__ == "__main__":

@@ -72,10 +72,9 @@ def quantization_of(found: SafetensorsSet) -> str:
     name = known.get(found.quantization or "")
     if name is None:
         raise UsageError(
-            say(
-                "no engine is known here that loads weights stored as {quantization}",
-                quantization=found.quantization or say("nobody says what"),
-            ),
+            say("weights stored as {form} are not known here", form=found.quantization)
+            if found.quantization
+            else say("the files do not say how the weights are stored"),
             hint=say("known are: {known}", known=", ".join(known)),
             code="QUANTIZATION-UNKNOWN",
         )
@@ -107,10 +106,9 @@ def _class_of(found: SafetensorsSet) -> _Class:
         if kind.name == found.architecture:
             return kind
     raise UsageError(
-        say(
-            "the architecture {name} is not known here",
-            name=found.architecture or say("that config.json does not name"),
-        ),
+        say("the architecture {name} is not known here", name=found.architecture)
+        if found.architecture
+        else say("config.json names no architecture"),
         hint=say("known are: {known}", known=", ".join(kind.name for kind in classes)),
         code="ARCHITECTURE-UNKNOWN",
     )

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 
-from appliance.core.i18n import say
+from appliance.core.i18n import Text, say
 from appliance.core.plan import Choice, Memory, People, Rejection, Speed, Wish
-from appliance.engines.recipes import Recipe
+from appliance.engines.recipes import Recipe, load_recipes
 from appliance.planner.matching import Fit, Match
 from appliance.planner.measured import with_engine
 from appliance.planner.memory import Setup
@@ -129,8 +129,23 @@ def _no_engine(model: Model, where: Sequence[Place]) -> Rejection:
             format=model.format,
             cards=", ".join(dict.fromkeys(place.name for place in where)),
         ),
-        say("choose a GGUF variant, or see `appliance engines list`"),
+        _engine_to_install(model, where)
+        or say("choose a GGUF variant, or see `appliance engines list`"),
     )
+
+
+def _engine_to_install(model: Model, where: Sequence[Place]) -> Text | None:
+    """How an engine for it comes here that is offered only once it is installed."""
+    for recipe in load_recipes():
+        takes = [place for place in where if recipe.takes(place.typical) and _holds(place, model)]
+        able = model.format in recipe.formats and recipe.environment and not recipe.instead_of
+        if able and any(refusal(model, recipe, place) is None for place in takes):
+            return say("appliance engines install {environment}", environment=recipe.environment)
+    return None
+
+
+def _holds(place: Place, model: Model) -> bool:
+    return model.tensor_mib < (place.available_mib or 0.0) * len(place.cards)
 
 
 def people_of(wish: Wish, one: Candidate, *, most: bool) -> People | None:

@@ -159,6 +159,7 @@ class MemoryRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     cpu_overhead_mib: float
     vllm_cpu_mib: float
+    vllm_cpu_word_kib: float
     cpu_reserve_mib: float
     shared_reserve_mib: float
     margin_pct: float

@@ -95,6 +95,14 @@ def activation_mib(a: Architecture, card_mib: float | None, ranks: int) -> float
     return (2 * batch * width + scores) / MIB + GRAPHS_MIB + GRAPHS_LAYER_MIB * a.layers
 
 
+def host_weights_mib(model: Model) -> float:
+    """Weights as vLLM on the processor keeps them: it packs matrices for its kernels, and of the
+    embedding and the output matrix (one where they are tied) it keeps what it packed, too.
+    """
+    copies = 1 if model.architecture.tied_embeddings else 2
+    return model.tensor_mib + copies * model.embedding_mib
+
+
 def host_kv_mib(a: Architecture, setup: Setup) -> float:
     """The cache that vLLM on the processor is told to keep: whole blocks, and one that is spare."""
     blocks = setup.slots * -(-setup.context // setup.slots // HOST_BLOCK) + 1
@@ -103,9 +111,9 @@ def host_kv_mib(a: Architecture, setup: Setup) -> float:
 
 
 def host_activation_mib(a: Architecture, setup: Setup) -> float:
-    """States of the longest batch in 16 bits, and the scores of a token for each conversation."""
+    """States of the longest batch, and the scores of a token for each conversation, in F32."""
     width = 6 * a.hidden + 3 * a.feed_forward
-    return (2 * SMALL_BATCH * width + setup.slots * a.vocab * 8) / MIB
+    return 4 * (SMALL_BATCH * width + 2 * setup.slots * a.vocab) / MIB
 
 
 def divides(model: Model, ranks: int) -> bool:

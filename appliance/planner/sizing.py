@@ -77,10 +77,10 @@ def _on_memory_node(model: Model, place: Place, setup: Setup) -> Memory:
     entry = _card_memory(
         place,
         0,
-        weights=model.tensor_mib,
+        weights=safetensors.host_weights_mib(model),
         kv=safetensors.host_kv_mib(a, setup),
         compute=safetensors.host_activation_mib(a, setup),
-        overhead=rules().memory.vllm_cpu_mib,
+        overhead=rules().memory.vllm_cpu_mib + a.vocab * rules().memory.vllm_cpu_word_kib / 1024,
     )
     room = None if place.available_mib is None else place.available_mib / nodes
     entry = msgspec.structs.replace(entry, available_mib=room)

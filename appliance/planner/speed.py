@@ -83,7 +83,8 @@ def machine_for(
     """
     a = model.architecture
     if place.is_host:
-        return machine_of_host(a, place.host, place.facts)
+        host = _one_socket(place.host) if model.is_tensor_parallel else place.host
+        return machine_of_host(a, host, place.facts)
     if model.is_tensor_parallel:
         split = machine_of_ranks(model, cards, place.arch, place.facts, ranks or cards)
         return msgspec.structs.replace(split, drafts=drafts)
@@ -220,6 +221,13 @@ def machine_of_host(a: Architecture, host: Host, facts: CardFacts | None) -> Mac
     by_cores = cores * (cpu.arm_core_gbs if arm else cpu.core_gbs)
     layer_s = cpu.large_layer_s if is_large(a) else cpu.layer_s
     return Machine(kind="host", gbs=min(together, by_cores), gflops=rate, layer_s=layer_s)
+
+
+def _one_socket(host: Host) -> Host:
+    """The part of the server that vLLM takes: it binds its threads and memory to one node."""
+    cpu, sockets = host.cpu, host.cpu.sockets or 1
+    alone = msgspec.structs.replace(cpu, sockets=1, cores=cpu.cores and cpu.cores // sockets)
+    return msgspec.structs.replace(host, cpu=alone)
 
 
 def _helper(model: Model, host: Host, facts: CardFacts | None, layers: int) -> Helper:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
-from appliance_box import wait_for
+from appliance_box import Appliance, ask, wait_for
 from tiny_safetensors import build_parrot
 
 from appliance.core.loopback import free_port
@@ -22,6 +25,7 @@ from appliance.supervisor.process import alive, start, stop
 from appliance.supervisor.table import members_of
 
 PYTHON = os.environ.get("APPLIANCE_TEST_VLLM", "")
+LOAD_S = 900.0
 THOUGHT, ANSWER = "The user greets me.", "Good day to you, from a small model."
 pytestmark = [
     pytest.mark.slow,
@@ -103,3 +107,64 @@ def test_its_children_end_though_its_server_was_killed(engine: tuple[VLLM, Ident
     stop(identity, grace_s=0.5)
 
     assert [entry for entry in members_of(identity.pid) if not entry.dead] == []
+
+
+def installed_in(home: Path) -> None:
+    """Let the appliance of `home` find the Python with vLLM as if it had installed it."""
+    place = home / "data/engines/environments/vllm-cpu/e2e"
+    place.mkdir(parents=True)
+    for inside in Path(PYTHON).parent.parent.iterdir():
+        (place / inside.name).symlink_to(inside)
+    note = place / "environment.json"
+    note.unlink(missing_ok=True)
+    note.write_text(
+        '{"schema":"appliance.environment/1","environment":"vllm-cpu","key":"e2e","version":"0",'
+        '"python":"3","packages":1,"bytes":1,"seconds":1,"served":true}'
+    )
+    (place.parent / "current").symlink_to(place.name)
+
+
+def flags_of(pid: int) -> list[str]:
+    return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+
+
+def test_a_model_of_the_site_s_own_is_planned_served_and_brought_back(
+    appliance: Appliance, tmp_path: Path
+) -> None:
+    installed_in(appliance.home)
+    ours = build_parrot("llama", tmp_path / "ours", f"{THOUGHT}</think>{ANSWER}")
+    name = f"file:{ours}"
+    assert appliance.run("models", "pull", name).returncode == 0
+    plan = appliance.json("plan", name, "--users", "3")
+    choice = plan["choices"][0]
+    assert (choice["recipe"], choice["form"]["model_class"]) == ("vllm-cpu", "distill")
+
+    up = appliance.run("up", "--model", name, "--users", "3", "--yes", "--json", timeout_s=LOAD_S)
+
+    assert up.returncode == 0, up.stderr
+    served = json.loads(up.stdout)
+    assert served["proof"]["answer"] == ANSWER
+    first = appliance.replica()
+    flags = flags_of(first["pid"])
+    (memory,) = choice["memory"]["per_card"]
+    told = int(flags[flags.index("--kv-cache-memory-bytes") + 1])
+    assert told == math.ceil(memory["kv_mib"]) << 20
+
+    end = end_of_stream(served)
+    assert '"finish_reason":"stop"' in end
+
+    os.kill(first["pid"], signal.SIGKILL)
+    wait_for(lambda: appliance.replica()["pid"] not in (None, first["pid"]))
+    wait_for(lambda: appliance.replica()["state"] in ("ready", "busy"), LOAD_S)
+    assert ask(served["endpoint"], served["key"], model=served["deployment"]).status_code == 200
+
+    assert appliance.run("down").returncode == 0
+    assert appliance.processes() == {}
+
+
+def end_of_stream(served: dict[str, Any]) -> str:
+    """What a client of the gateway gets, up to the end."""
+    body = {"stream": True, "max_tokens": 200}
+    reply = ask(served["endpoint"], served["key"], model=served["deployment"], **body)
+    assert reply.text.rstrip().endswith("data: [DONE]")
+    return reply.text

@@ -82,7 +82,7 @@ def request_for(recipe: Recipe, kind: str) -> EngineRequest:
         port=8000,
         context=16384,
         slots=8,
-        threads=16 if gguf else None,
+        threads=16 if gguf or recipe.vendors == ["cpu"] else None,
         cards=cards,
         tensor_parallel=len(cards) if recipe.limits.tensor_parallel else 1,
         family=FAMILIES[kind],

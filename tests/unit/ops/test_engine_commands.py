@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+import pytest
+
 from appliance.core.inventory import Card, Host, Inventory
 from appliance.core.paths import Paths
-from appliance.core.plan import Choice, Memory, Speed
+from appliance.core.plan import CardMemory, Choice, Form, Memory, Speed
 from appliance.ops.engines import command_of
 
 ASCEND = Card(
@@ -62,3 +65,73 @@ def test_an_engine_that_is_not_built_is_named_by_where_it_will_be(tmp_path: Path
 
     assert command.argv[0].endswith("cuda/current/bin/llama-server")
     assert str(tmp_path / "data" / "models") in " ".join(command.argv)
+
+
+OURS = Choice(
+    model="file:/srv/ours",
+    variant="file:/srv/ours",
+    engine="vLLM",
+    recipe="vllm-cpu",
+    cards=["cpu"],
+    context=4096,
+    slots=2,
+    fits=True,
+    memory=Memory(
+        per_card=[
+            CardMemory(
+                id="cpu",
+                weights_mib=1.0,
+                kv_mib=100.01,
+                compute_mib=1.0,
+                overhead_mib=1.0,
+                total_mib=103.01,
+                available_mib=None,
+            )
+        ],
+        host_mib=103.01,
+        method="formula",
+    ),
+    speed=Speed(),
+    form=Form(architecture="qwen2", quant="bf16", model_class="distill"),
+)
+
+
+def command_line(choice: Choice, root: Path, *cards: Card) -> list[str]:
+    return command_of(choice, Inventory(host=Host(), cards=list(cards)), places(root)).argv
+
+
+def test_the_engine_is_told_the_cache_that_was_planned(tmp_path: Path) -> None:
+    argv = command_line(OURS, tmp_path, Card(id="cpu", vendor="cpu"))
+
+    assert argv[argv.index("--kv-cache-memory-bytes") + 1] == str(101 << 20)
+
+
+def test_an_engine_that_fills_its_card_is_told_nothing(tmp_path: Path) -> None:
+    on_card = msgspec.structs.replace(OURS, recipe="vllm-nvidia", cards=["gpu-0"])
+
+    assert "--kv-cache-memory-bytes" not in command_line(on_card, tmp_path, NVIDIA)
+
+
+def test_weights_outside_the_catalogue_get_the_settings_of_their_class(tmp_path: Path) -> None:
+    argv = command_line(OURS, tmp_path, Card(id="cpu", vendor="cpu"))
+
+    assert argv[argv.index("--reasoning-parser") + 1] == "deepseek_r1"
+
+
+@pytest.mark.parametrize("engine", ["vLLM", "SGLang"])
+def test_weights_outside_the_catalogue_run_no_code_and_draft_nothing(
+    tmp_path: Path, engine: str
+) -> None:
+    form = Form(architecture="deepseek32", quant="fp8", model_class="v3.2")
+    ours = msgspec.structs.replace(
+        OURS, engine=engine, recipe=f"{engine.lower()}-nvidia", cards=["gpu-0"], form=form
+    )
+    known = choice("deepseek-v3.2:fp8", f"{engine.lower()}-nvidia", engine, NVIDIA)
+
+    argv, of_catalogue = (command_line(one, tmp_path, NVIDIA) for one in (ours, known))
+
+    assert "--trust-remote-code" in of_catalogue
+    assert [flag for flag in of_catalogue if "specul" in flag]
+    assert "--trust-remote-code" not in argv
+    assert not [flag for flag in argv if "specul" in flag]
+    assert argv[argv.index("--reasoning-parser") + 1].startswith("deepseek")

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
+from hub import LoopbackHub
+from tiny_safetensors import build_parrot
 from up_fakes import CPU_BOX, gpu_box
 
+from appliance.catalog.models import load_catalogue
 from appliance.core.errors import Unreachable, UsageError
+from appliance.core.inventory import Inventory
 from appliance.core.paths import find_paths
 from appliance.core.plan import Wish
 from appliance.core.reference import parse_reference
 from appliance.ops.engines import command_of
 from appliance.ops.models import model_rows
 from appliance.ops.planning import described, empty_ground, ground_of, make_exact_plan, make_plan
+from appliance.weights.pull import pull, request_for
+from appliance.weights.store import Store
 
 
 def test_a_plan_for_elsewhere_does_not_count_our_memory_and_disk() -> None:
@@ -118,3 +126,55 @@ def test_the_command_of_a_choice_is_for_its_first_replica() -> None:
 
     assert command.argv
     assert command.port == 8000
+
+
+def new_box() -> Inventory:
+    """With a driver that vLLM's images start on."""
+    box = gpu_box()
+    cards = [msgspec.structs.replace(card, driver="590.44") for card in box.cards]
+    return msgspec.structs.replace(box, cards=cards)
+
+
+def test_safetensors_are_planned_from_a_disk_and_from_a_hub_without_their_weights(
+    hub: LoopbackHub, tmp_path: Path
+) -> None:
+    ours = build_parrot("qwen2", tmp_path / "ours", "Good day.")
+    there = build_parrot("qwen2", hub.root / "org/model", "Good day.")
+    ground = ground_of(new_box(), find_paths(), here=False)
+
+    near, far = (
+        make_plan(Wish(model=name, users=2), ground).choices[0]
+        for name in (f"file:{ours}", "hf:org/model")
+    )
+
+    assert near.form == far.form
+    assert near.memory == far.memory
+    assert near.form is not None
+    assert near.form.architecture == "qwen2"
+    assert hub.bytes_sent < (there / "model.safetensors").stat().st_size
+
+
+def test_stored_safetensors_are_planned_as_their_directory_is(tmp_path: Path) -> None:
+    ours = build_parrot("llama", tmp_path / "ours", "Good day.")
+    name = f"file:{ours}"
+    before = make_plan(Wish(model=name), ground_of(new_box(), find_paths())).choices[0]
+    pull(request_for(parse_reference(name), load_catalogue()), Store(find_paths().models))
+    shutil.rmtree(ours)
+
+    after = make_plan(Wish(model=name), ground_of(new_box(), find_paths())).choices[0]
+
+    assert (after.form, after.recipe, after.context) == (before.form, before.recipe, before.context)
+    assert after.download_mib == 0.0
+
+
+def test_an_architecture_that_nobody_knows_is_refused_before_anything_is_fetched(
+    tmp_path: Path,
+) -> None:
+    ours = build_parrot("llama", tmp_path / "ours", "Good day.")
+    config = ours / "config.json"
+    config.write_text(config.read_text().replace("LlamaForCausalLM", "MambaForCausalLM"))
+
+    with pytest.raises(UsageError, match="MambaForCausalLM") as refused:
+        make_plan(Wish(model=f"file:{ours}"), ground_of(new_box(), find_paths()))
+
+    assert refused.value.code == "ARCHITECTURE-UNKNOWN"
