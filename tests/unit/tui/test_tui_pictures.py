@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -56,9 +57,13 @@ def once(node: FakeNode) -> FakeNode:
     return node
 
 
-def hold(app: ApplianceApp) -> None:
-    """No more pictures, and this one does not grow old."""
+async def hold(pilot: Pilot[int]) -> None:
+    """No more pictures, also none that is on its way, and this one does not grow old."""
+    app = pilot.app
+    assert isinstance(app, ApplianceApp)
     app.feed.stop()
+    await until(pilot, lambda: "feed" not in {thread.name for thread in threading.enumerate()})
+    await pilot.pause()
     app.snapshot = replace(app.snapshot, stale_after_s=1e9)
 
 
@@ -67,7 +72,7 @@ async def hold_whole(pilot: Pilot[int]) -> None:
     app = pilot.app
     assert isinstance(app, ApplianceApp)
     await until(pilot, lambda: app.snapshot.history is not None)
-    hold(app)
+    await hold(pilot)
 
 
 class WideWords(NullTranslations):

@@ -73,14 +73,14 @@ async def test_every_page_is_drawn_as_it_was(
     app = app_of(node(), setup=FakeSetup(), place="setup", glyphs=glyphs, theme=theme)
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.snapshot.status is not None)
-        hold(app)
+        await hold(pilot)
         if language == "wide":
             await pilot.press("down")
         for name, keys, landmark in WALK:
             await pilot.press(*keys)
             await until(pilot, lambda mark=landmark: mark in shown(app))  # type: ignore[misc]
             await pilot.pause(0.4)
-            hold(app)
+            await hold(pilot)
             app.redraw()
             await pilot.pause()
             lines = drawn(app)
@@ -97,7 +97,7 @@ async def test_chinese_fits_every_page_without_scrolling(size: tuple[int, int]) 
     app = app_of(node(), setup=FakeSetup(), place="setup")
     async with app.run_test(size=size) as pilot:
         await until(pilot, lambda: app.snapshot.status is not None)
-        hold(app)
+        await hold(pilot)
         await pilot.press("down")
         for name, keys, landmark in WALK[:7]:
             await pilot.press(*keys)
