@@ -236,7 +236,7 @@ def header_of(reference: Reference, ground: Ground) -> GgufHeader:
     """The GGUF header of what `reference` names: from the store, the disk, or the hub."""
     kept = stored_model(reference, ground)
     if kept:
-        return read_header_of(Path(kept.entry))
+        return read_header_of(_gguf_at(Path(kept.entry)))
     if isinstance(reference, FileReference):
         return read_header_of(_gguf_at(Path(reference.path)))
     if isinstance(reference, HubReference | PeerReference):

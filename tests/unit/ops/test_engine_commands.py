@@ -62,3 +62,19 @@ def test_an_engine_that_is_not_built_is_named_by_where_it_will_be(tmp_path: Path
 
     assert command.argv[0].endswith("cuda/current/bin/llama-server")
     assert str(tmp_path / "data" / "models") in " ".join(command.argv)
+
+
+def test_what_is_still_to_be_fetched_and_built_is_said_of_this_server_alone(tmp_path: Path) -> None:
+    wanted = choice(
+        "deepseek-r1-distill-qwen-7b:q4_k_m", "llama.cpp-native-cuda", "llama.cpp", NVIDIA
+    )
+    inventory = Inventory(host=Host(), cards=[NVIDIA])
+
+    here = command_of(wanted, inventory, places(tmp_path))
+    elsewhere = command_of(wanted, inventory, places(tmp_path), here=False)
+
+    assert here.notes == [
+        "first: `appliance models pull deepseek-r1-distill-qwen-7b:q4_k_m`",
+        "first: `appliance engines build llama.cpp --backend cuda`",
+    ]
+    assert elsewhere.notes == []

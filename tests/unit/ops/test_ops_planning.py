@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import msgspec
 import pytest
 from up_fakes import CPU_BOX, gpu_box
 
+from appliance.catalog.models import load_catalogue
 from appliance.core.errors import Unreachable, UsageError
 from appliance.core.paths import find_paths
 from appliance.core.plan import Wish
@@ -15,6 +17,8 @@ from appliance.core.reference import parse_reference
 from appliance.ops.engines import command_of
 from appliance.ops.models import model_rows
 from appliance.ops.planning import empty_ground, ground_of, header_of, make_exact_plan, make_plan
+from appliance.weights.manifest import StoredFile, StoredModel
+from appliance.weights.pull import request_for
 
 
 def test_a_plan_for_elsewhere_does_not_count_our_memory_and_disk() -> None:
@@ -84,6 +88,22 @@ def test_a_directory_without_a_model_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as refused:
         header_of(parse_reference(f"file:{tmp_path}"), empty_ground(find_paths()))
     assert refused.value.code == "NO-SUCH-FILE"
+
+
+def test_a_stored_model_in_another_format_is_said(tmp_path: Path) -> None:
+    reference = parse_reference(f"file:{tmp_path}")
+    weights = StoredFile(
+        name="model.safetensors", path=str(tmp_path / "model.safetensors"), bytes=1,
+        sha256="0" * 64, source="", trust="published",
+    )  # fmt: skip
+    stored = StoredModel(
+        id=request_for(reference, load_catalogue()).model, reference=str(reference),
+        revision="", added="", directory=str(tmp_path), files=[weights],
+    )  # fmt: skip
+    ground = msgspec.structs.replace(empty_ground(find_paths()), stored=[stored])
+
+    with pytest.raises(UsageError, match="no GGUF file"):
+        header_of(reference, ground)
 
 
 def test_models_that_fit_come_first_and_the_rest_says_why() -> None:
