@@ -160,7 +160,9 @@ class StandIn:
         if name not in self.images:
             raise Refusal(404, f"No such image: {name}")
         digest = f"sha256:{self.images.index(name):064x}"
-        return {"Id": digest, "RepoTags": [name], "RepoDigests": [], "Size": 1000}
+        nameless = name.startswith("<none>")
+        digests = ["<none>@<none>"] if nameless else []
+        return {"Id": digest, "RepoTags": [name], "RepoDigests": digests, "Size": 1000}
 
     def fetch(self, name: str) -> Iterator[dict[str, Any]]:
         if name not in self.registry:

@@ -67,5 +67,5 @@ def _print(images: Sequence[Image], as_json: bool) -> None:
         print_documents("appliance.images/1", "images", images)
         return
     for image in images:
-        names = ", ".join(image.names) or image.id
+        names = ", ".join(image.names or image.digests) or image.id
         click.echo(_("{image} is on this server").format(image=names))

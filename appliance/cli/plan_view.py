@@ -158,8 +158,8 @@ def _engine(choice: Choice, inventory: Inventory) -> str:
     text = f"{choice.engine} ({choice.recipe}), {_where(choice, inventory)}"
     ways = {
         "container": _("in a container"),
-        "build": _("built on this server first"),
-        "environment": _("installed on this server first"),
+        "build": _("built on this server"),
+        "environment": _("installed on this server"),
     }
     way = ways.get(recipe(choice.recipe).start)
     return f"{text}; {way}" if way else text

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from appliance.core.errors import UsageError
+from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.i18n import say
+from appliance.core.inventory import Card
 from appliance.engines.access import Access, access_to
 from appliance.engines.command import EngineCommand
 from appliance.engines.environments.environment import environment
@@ -28,8 +30,9 @@ _QUIET = {
 def command_for(request: EngineRequest, *, place: Path | None = None) -> EngineCommand:
     """What exactly would run, from `place` instead of the build or environment in use.
 
-    Raises `UsageError` for a request that its recipe cannot serve, and `ApplianceError`
-    (`ENGINE-NOT-BUILT`, `ENGINE-NOT-INSTALLED`) for an engine that is not here yet.
+    Raises `UsageError` for a request that its recipe cannot serve, and `ApplianceError`:
+    `ENGINE-NOT-BUILT`, `ENGINE-NOT-INSTALLED` for an engine that is not here yet,
+    `CARD-WITHOUT-NUMBER` where a container is to be handed a card that no driver has numbered.
     """
     chosen = recipe(request.recipe)
     _check(request, chosen)
@@ -102,6 +105,8 @@ def _in_container(
     words: dict[str, object],
 ) -> EngineCommand:
     way = access.container
+    if way.card_devices:
+        _require_numbers(request.cards)
     by_card = [fill(d, {**words, "card": c}) for c in request.cards for d in way.card_devices]
     mounts = [*way.mounts, *(fill(mount, words) for mount in chosen.mounts)]
     return _with(
@@ -113,6 +118,16 @@ def _in_container(
         mounts=[f"{request.model_path}:{request.model_path}:ro", *mounts],
         container=way.options(),
     )
+
+
+def _require_numbers(cards: Sequence[Card]) -> None:
+    unnumbered = [card.id for card in cards if card.index is None]
+    if unnumbered:
+        raise ApplianceError(
+            say("the number of {cards} is not known: no driver told it", cards=unnumbered[0]),
+            hint=say("load the card's driver, then try again (`appliance detect`)"),
+            code="CARD-WITHOUT-NUMBER",
+        )
 
 
 def _filled(templates: dict[str, str], words: dict[str, object]) -> dict[str, str]:

@@ -20,7 +20,11 @@ _KEEP = 2
 
 
 def switch_to(place: Path) -> None:
-    """Make `place` the one in use, in one step; what runs keeps the files it has open."""
+    """Make `place` the one in use, in one step; what runs keeps the files it has open.
+
+    From now on it is the newest: what came in an archive has the time it was made elsewhere.
+    """
+    os.utime(place)
     link = place.parent / CURRENT
     fresh = place.parent / f".{CURRENT}.{os.getpid()}"
     fresh.unlink(missing_ok=True)

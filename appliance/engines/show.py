@@ -174,9 +174,9 @@ def _quadlet(command: EngineCommand, name: str) -> Iterator[str]:
     yield from (f"ContainerName={name}", "Pull=never", "Network=host")
     yield from (f"Entrypoint={program}" for program in _split(command)[0])
     yield f"Exec={_words(_split(command)[1])}"
-    yield from (f"Environment={_word(f'{key}={value}')}" for key, value in command.env.items())
+    yield from (f"Environment={_words([f'{key}={value}'])}" for key, value in command.env.items())
     yield from (f"AddDevice={device}" for device in command.devices)
-    yield from (f"Volume={mount.replace('%', '%%')}" for mount in command.mounts)
+    yield from (f"Volume={mount.replace('%', '%%').replace('$', '$$')}" for mount in command.mounts)
     yield from (f"GroupAdd={group}" for group in options.group_add)
     yield from (f"AddCapability={capability}" for capability in options.cap_add)
     yield from (f"Ulimit={key}={value}" for key, value in options.ulimits.items())
@@ -199,13 +199,20 @@ def _podman_only(command: EngineCommand) -> list[str]:
 def _unit(command: EngineCommand, name: str) -> Iterator[str]:
     in_container = command.kind == "container"
     argv = container_argv(command, name) if in_container else command.argv
-    yield from ("[Unit]", f"Description={name}, {command.engine}", "After=network.target", "")
-    yield "[Service]"
+    after = "docker.service" if in_container else "network.target"
+    yield from ("[Unit]", f"Description={name}, {command.engine}", f"After={after}")
+    if in_container:
+        yield f"Wants={after}"
+    yield from ("", "[Service]")
     if not in_container:
         yield from (f"Environment={_word(f'{k}={v}')}" for k, v in command.env.items())
         if command.cpus:
             yield f"CPUAffinity={_cpu_list(command)}"
+    if in_container:  # `docker run` may be killed without its container, which keeps the name
+        yield f"ExecStartPre=-docker rm --force {name}"
     yield f"ExecStart={_words(argv)}"
+    if in_container:
+        yield f"ExecStop=docker stop -t {_STOP_S} {name}"
     yield from ("Restart=always", "RestartSec=1", "OOMScoreAdjust=500", "KillMode=mixed")
     yield f"TimeoutStopSec={_STOP_S}"
     if not in_container:

@@ -352,6 +352,16 @@ def _must_not_serve(keeper: ReplicaKeeper) -> ApplianceError:
 
 
 def _does_not_start(keeper: ReplicaKeeper) -> ApplianceError:
+    if refusal := keeper.refusal:
+        return ApplianceError(
+            say(
+                "the engine of {id} does not start: {why}",
+                id=keeper.deployment.id,
+                why=refusal.what,
+            ),
+            hint=refusal.hint,
+            code=refusal.code,
+        )
     cause = keeper.last_death
     words = [line for line in keeper.log_file.tail(40) if line.strip()]
     last = words[-1] if words else "-"

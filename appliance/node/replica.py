@@ -105,6 +105,8 @@ class ReplicaKeeper(Keeper):
         self.log_file = log_file_of(record.id, around.paths)
         self.metrics: EngineMetrics | None = None
         self.last_death: Diagnosis | None = None
+        self.refusal: ApplianceError | None = None
+        """Why it could not be started (or buried), the last time."""
         self.stuck = False
         """Whether it died three times the same way."""
         self._record = record
@@ -118,7 +120,9 @@ class ReplicaKeeper(Keeper):
         self._meter: Meter | None = None
         self._pulse = _pulse_of(record)
         self._refusals = Refusals(patience_s=_REFUSAL_S)
-        self._oom_kills = oom_kills()
+        self._oom_kills = self._oom_kills_lately = oom_kills()
+        """How many the kernel had killed at the last look but one: while one is being killed, a
+        look may still find it alive."""
         self._loading: Loading | None = None
         self._loading_look_at = 0.0
         self._canary = Canary(work, around.state)
@@ -213,6 +217,7 @@ class ReplicaKeeper(Keeper):
         """It could not be started or buried; one that runs is none the worse for our faults."""
         identity = self._record.identity
         if identity is None or not alive(identity):
+            self.refusal = error
             self._died(error.code, say("{what}", what=error.what), error.code)
 
     # -- starting ---------------------------------------------------------------------------
@@ -226,8 +231,9 @@ class ReplicaKeeper(Keeper):
 
     def _launch(self) -> None:
         port = self._port()
+        self.refusal = None
         self._become("starting", None, port=port)
-        self._oom_kills = oom_kills()
+        self._oom_kills = self._oom_kills_lately = oom_kills()
         command = self._command(port)
         log_path = self.log_file.path
         log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -324,6 +330,7 @@ class ReplicaKeeper(Keeper):
     # -- watching ---------------------------------------------------------------------------
 
     def _watch(self, identity: Identity) -> None:
+        self._oom_kills, self._oom_kills_lately = self._oom_kills_lately, oom_kills()
         self._meter = self._meter or self._new_meter(identity)
         metrics = self.metrics = self._meter.read()
         running = metrics.requests_running if metrics else None
@@ -445,7 +452,7 @@ class ReplicaKeeper(Keeper):
     def _with_offer(self, why: Text) -> Text:
         if self._offer is None:
             return why
-        return say("{why} What fits: `{command}`", why=why, command=self._offer)
+        return say("{why}; what fits: `{command}`", why=why, command=self._offer)
 
     # -- cards that are held ----------------------------------------------------------------
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import msgspec
 
 from appliance.catalog.models import load_catalogue
 from appliance.core.errors import UsageError
@@ -16,8 +19,8 @@ from appliance.engines.command import EngineCommand
 from appliance.engines.compare import port_in
 from appliance.engines.environments.places import is_installed, root_of
 from appliance.engines.kept import CURRENT
-from appliance.engines.native.builds import builds_root
-from appliance.engines.recipes import recipe
+from appliance.engines.native.builds import builds_root, is_built
+from appliance.engines.recipes import Recipe, recipe
 from appliance.ops.deployment import deployment_id, deployment_of, request_of
 from appliance.ops.pinning import near_cpus
 from appliance.supervisor.running import Seen, marked, seen
@@ -48,13 +51,29 @@ def command_of(
     """The command of the choice's first replica, at an example port.
 
     A model that is not in the store yet, or an engine that is not built yet, is named by where it
-    will be. Only what would run `here` is kept near its cards.
+    will be; its notes then say how to get it. Only what would run `here` is kept near its cards.
     """
-    work = deployment_of(choice, _model_path(choice, paths), load_catalogue())
+    stored = _stored(choice, paths)
+    work = deployment_of(choice, stored or _where_it_will_be(choice, paths), load_catalogue())
     first = next(iter(work.replica_cards().values()))
     cards = [card for card in inventory.cards if card.id in first]
     request = request_of(work, cards, port, log_path, near_cpus(cards) if here else ())
-    return command_for(request, place=_place(work.recipe))
+    command = command_for(request, place=_place(work.recipe))
+    if not here:
+        return command
+    to_do = _to_do_first(choice, recipe(work.recipe), stored=stored is not None)
+    return msgspec.structs.replace(command, notes=[*command.notes, *to_do])
+
+
+def _to_do_first(choice: Choice, chosen: Recipe, *, stored: bool) -> Iterator[str]:
+    if not stored:
+        yield str(say("first: `appliance models pull {model}`", model=choice.variant))
+    if chosen.build and not is_built(chosen.build):
+        command = "appliance engines build llama.cpp --backend"
+        yield str(say("first: `{command} {name}`", command=command, name=chosen.build))
+    if chosen.environment and not is_installed(chosen.environment):
+        command = "appliance engines install"
+        yield str(say("first: `{command} {name}`", command=command, name=chosen.environment))
 
 
 def running_beside(choice: Choice, inventory: Inventory, paths: Paths) -> Running:
@@ -87,10 +106,13 @@ def _place(recipe_id: str) -> Path | None:
     return root_of(chosen.environment) / CURRENT
 
 
-def _model_path(choice: Choice, paths: Paths) -> str:
+def _stored(choice: Choice, paths: Paths) -> str | None:
     request = request_for(parse_reference(choice.variant), load_catalogue())
     stored = Store(paths.models).find(request.model)
-    if stored:
-        return str(stored.entry)
+    return str(stored.entry) if stored else None
+
+
+def _where_it_will_be(choice: Choice, paths: Paths) -> str:
+    request = request_for(parse_reference(choice.variant), load_catalogue())
     name = request.files[0].name if request.files else ""
     return str(Path(paths.models) / request.model.replace(":", "-") / Path(name).name)

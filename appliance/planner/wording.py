@@ -113,9 +113,9 @@ def _reservations(candidate: Candidate) -> Iterator[Text]:
     if candidate.recipe.start == "container":
         yield say("needs a container runtime to start")
     elif candidate.recipe.start == "build":
-        yield say("its engine is built on this server first")
+        yield say("its engine has to be built on this server once")
     elif candidate.recipe.start == "environment":
-        yield say("its engine is installed on this server first")
+        yield say("its engine has to be installed on this server once")
 
 
 def unmet(candidate: Candidate) -> Iterator[Text]:

@@ -189,10 +189,15 @@ def _mentioned(image: Image, text: str) -> bool:
 def _image(row: dict[str, Any]) -> Image:
     return Image(
         id=row["Id"],
-        names=list(row.get("RepoTags") or []),
-        digests=list(row.get("RepoDigests") or []),
+        names=_real(row.get("RepoTags")),
+        digests=_real(row.get("RepoDigests")),
         bytes=row.get("Size"),
     )
+
+
+def _real(names: list[str] | None) -> list[str]:
+    """Docker before 25 writes `<none>` where there is no name."""
+    return [name for name in names or [] if not name.startswith("<none>")]
 
 
 def _told_beside(archive: Path) -> str | None:

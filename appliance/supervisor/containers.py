@@ -35,6 +35,7 @@ LABEL = "appliance.replica"
 PORT_LABEL = "appliance.port"
 _LOG_OPTIONS = {"max-size": "16m", "max-file": "2"}
 _PODMAN_WITH_CDI = (5, 4)
+_NVIDIA_CDI = "nvidia.com/gpu="
 _KILLED = 128 + signal.SIGKILL
 _SELINUX = Path("/sys/fs/selinux/enforce")
 
@@ -140,7 +141,7 @@ def seen(identity: Identity) -> Seen | None:
     except ApplianceError:
         return None
     host = told["HostConfig"]
-    requests = [name for one in host.get("DeviceRequests") or [] for name in one["DeviceIDs"]]
+    requests = [name for one in host.get("DeviceRequests") or [] for name in _cdi_names(one)]
     return Seen(
         argv=[told["Path"], *told["Args"]],
         env=dict(line.split("=", 1) for line in told["Config"]["Env"]),
@@ -148,6 +149,12 @@ def seen(identity: Identity) -> Seen | None:
         devices=[*(one["PathOnHost"] for one in host.get("Devices") or []), *requests],
         mounts=[_as_volume(one) for one in told["Mounts"] if one["Type"] == "bind"],
     )
+
+
+def _cdi_names(request: Mapping[str, Any]) -> Iterator[str]:
+    """What `_requests` was given."""
+    of_nvidia = request["Driver"] == "nvidia"
+    yield from (f"{_NVIDIA_CDI}{name}" if of_nvidia else name for name in request["DeviceIDs"])
 
 
 def _as_volume(mount: Mapping[str, Any]) -> str:
@@ -317,7 +324,7 @@ def _requests(named: Sequence[str], api: Any) -> list[dict[str, Any]]:
         return []
     if api.info().get("CDISpecDirs") or podman_version(api):
         return [{"Driver": "cdi", "DeviceIDs": list(named)}]
-    indexes = [name.rpartition("=")[2] for name in named if name.startswith("nvidia.com/gpu=")]
+    indexes = [name.removeprefix(_NVIDIA_CDI) for name in named if name.startswith(_NVIDIA_CDI)]
     return [{"Driver": "nvidia", "DeviceIDs": indexes, "Capabilities": [["gpu"]]}]
 
 

@@ -87,6 +87,6 @@ class Proof(msgspec.Struct, frozen=True):
 def _broken(why: Text, log: Path) -> ApplianceError:
     return ApplianceError(
         say("the new environment is not used: {why}", why=why),
-        hint=say("the one before stays in use; the log is {log}", log=log),
+        hint=say("nothing was changed; the log is {log}", log=log),
         code="ENVIRONMENT-BROKEN",
     )

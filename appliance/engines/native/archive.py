@@ -31,14 +31,10 @@ def unpack(archive: Path, directory: Path) -> Path:
 
     Raises `VerificationFailed` when the file is not what its SHA-256 says, or has none.
     """
-    try:
-        told = digest_file(archive).read_text().split()[0]
-    except (OSError, IndexError):
-        told = ""
-    if told != _digest(archive):
+    if _told(archive) != _digest(archive):
         raise VerificationFailed(
             say("{archive} is not what its SHA-256 says", archive=archive),
-            hint=say("remove it; the engine is built again"),
+            hint=say("copy it again"),
             code=ARCHIVE_CORRUPT,
         )
     try:
@@ -51,6 +47,18 @@ def unpack(archive: Path, directory: Path) -> Path:
             hint=say("copy it again"),
             code=ARCHIVE_CORRUPT,
         ) from error
+
+
+def _told(archive: Path) -> str:
+    beside = digest_file(archive)
+    try:
+        return beside.read_text().split()[0]
+    except (OSError, IndexError):
+        raise VerificationFailed(
+            say("{archive} has no SHA-256 beside it", archive=archive),
+            hint=say("copy {beside}, too", beside=beside.name),
+            code=ARCHIVE_CORRUPT,
+        ) from None
 
 
 def extract(tar: tarfile.TarFile, directory: Path) -> None:

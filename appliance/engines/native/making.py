@@ -110,12 +110,14 @@ def take_over(
     root = builds_root(name)
     with alone(root, _running()):
         on_progress(BuildProgress(phase="check"))
-        fresh = archives.unpack(archive, emptied(root / ".work"))
-        note = _described(fresh, archive)
-        if note.backend != kind.id:
-            raise _other_backend(archive, note.backend, kind.id)
-        on_progress(BuildProgress(phase="verify"))
-        verify(fresh, name, model, root / "verify.log", cancel or Cancel())
+        work = emptied(root / ".work")
+        with _log_alone_left(work):
+            fresh = archives.unpack(archive, work)
+            note = _described(fresh, archive)
+            if note.backend != kind.id:
+                raise _other_backend(archive, note.backend, kind.id)
+            on_progress(BuildProgress(phase="verify"))
+            verify(fresh, name, model, root / "verify.log", cancel or Cancel())
         on_progress(BuildProgress(phase="place"))
         place = root / note.key
         _place(fresh, place)

@@ -30,6 +30,6 @@ def verify(build: Path, backend: str, model: Path, log: Path, cancel: Cancel) ->
     if why is not None:
         raise ApplianceError(
             say("the new build does not serve: {why}", why=why),
-            hint=say("the build before stays in use; the log is {log}", log=log),
+            hint=say("nothing was changed; the log is {log}", log=log),
             code=BUILD_BROKEN,
         )

@@ -10,13 +10,17 @@ from pathlib import Path
 import pytest
 
 BUILD = """
-import os, pathlib
+import os, pathlib, sys
 from appliance.cli.ending import ended_by_signals
+from appliance.core.errors import Interrupted
 from appliance.core.progress import Cancel
 from appliance.engines.native import compile
 argv = ["sh", "-c", "echo $$ > begun; mv begun pid; exec sleep 60"]
-with ended_by_signals():
-    compile._run(argv, os.environ, pathlib.Path("log"), compile._no_step, Cancel())
+try:
+    with ended_by_signals():
+        compile._run(argv, os.environ, pathlib.Path("log"), compile._no_step, Cancel())
+except Interrupted as error:
+    sys.exit(str(error.hint))
 """
 
 
@@ -28,15 +32,21 @@ def begun(place: Path) -> int:
     return int((place / "pid").read_text())
 
 
+def told(process: subprocess.Popen[str]) -> str:
+    assert process.stderr
+    return process.stderr.read()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_build_that_is_ended_leaves_no_compiler_behind(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-c", BUILD]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         compiler = begun(tmp_path)
         process.send_signal(number)
         assert process.wait(20) != 0
+        assert "nothing was changed; the same command begins anew" in told(process)
 
     with pytest.raises(ProcessLookupError):
         os.kill(compiler, 0)

@@ -167,3 +167,14 @@ def test_cards_that_look_alike_are_one_line() -> None:
     assert lines[0].startswith("3 cards")
     assert lines[1].startswith("card 3")
     assert "11.7 GiB left" in lines[1]
+
+
+def test_an_engine_that_may_be_built_already_is_not_said_to_be_still_to_build(
+    inventory: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = "deepseek-r1-distill-qwen-7b:q8_0"
+    assert run("plan", model, "--users", "2", "--inventory", inventory) == 0
+
+    page = " ".join(capsys.readouterr().out.split())
+    assert "built on this server" in page
+    assert "on this server first" not in page

@@ -49,6 +49,17 @@ def test_the_prebuilt_engine_is_this_python() -> None:
     assert command.port == 8000
 
 
+@pytest.mark.parametrize("chosen", ["vllm-nvidia", "vllm-ascend"])
+def test_a_card_that_no_driver_has_numbered_is_handed_to_no_container(chosen: str) -> None:
+    [recipe] = [one for one in CONTAINERS if one.id == chosen]
+    cards = [Card(id="seen-on-the-bus", vendor=recipe.vendors[0])]
+
+    with pytest.raises(ApplianceError, match="seen-on-the-bus") as caught:
+        command_for(request(chosen, cards=cards, family="deepseek-r1-distill-qwen-7b"))
+
+    assert caught.value.code == "CARD-WITHOUT-NUMBER"
+
+
 def test_threads_are_left_to_the_engine_when_nobody_chose() -> None:
     assert "--threads" not in command_for(request()).argv
 

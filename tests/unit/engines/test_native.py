@@ -20,7 +20,7 @@ from appliance.core.progress import Cancel
 from appliance.engines.build import command_for
 from appliance.engines.native import archive, backends, source
 from appliance.engines.native.backends import backend
-from appliance.engines.native.builds import current_build, is_built
+from appliance.engines.native.builds import builds_root, current_build, is_built
 from appliance.engines.native.compile import cause_of, step_of
 from appliance.engines.native.making import BuildProgress, archive_of, build, builds, take_over
 from appliance.engines.native.toolchain import find_toolchain, newest_number
@@ -126,7 +126,7 @@ def test_an_archive_is_taken_over_from_another_server(
     with pytest.raises(UsageError, match="is of the backend cpu"):
         take_over("vulkan", made, model=site.model)
     archive.digest_file(made).unlink()
-    with pytest.raises(VerificationFailed):
+    with pytest.raises(VerificationFailed, match="has no SHA-256 beside it"):
         take_over("cpu", made, model=site.model)
 
 
@@ -158,6 +158,7 @@ def test_a_build_that_does_not_serve_here_is_not_taken_over(
 
     assert caught.value.code == "BUILD-BROKEN"
     assert not is_built("cpu")
+    assert not any(path.is_dir() for path in (builds_root("cpu") / ".work").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import golden
+import msgspec
 import pytest
 
 from appliance.core.errors import UsageError
@@ -99,11 +100,27 @@ def test_the_quadlet_means_the_same() -> None:
     assert systemd_words(container["PodmanArgs"]) == ["--ipc=host", "--privileged"]
 
 
+def test_a_quadlet_goes_through_systemd_once_more_which_replaces_no_variable() -> None:
+    command = msgspec.structs.replace(AWKWARD, mounts=["/srv/$a:/srv/$a"], env={"ODD": "${B}"})
+    container = sections(shown(command, "ds", "quadlet"))["Container"]
+
+    assert container["Volume"] == "/srv/$$a:/srv/$$a"
+    assert systemd_words(container["Environment"]) == ["ODD=${B}"]
+
+
 def test_the_unit_means_the_same() -> None:
     service = sections(shown(AWKWARD, "ds", "unit"))["Service"]
 
     assert systemd_words(service["ExecStart"]) == container_argv(AWKWARD, "ds")
     assert service["Restart"] == "always"
+
+
+def test_a_container_whose_client_was_killed_does_not_keep_its_name_from_the_next() -> None:
+    parsed = sections(shown(AWKWARD, "ds", "unit"))
+
+    assert parsed["Service"]["ExecStartPre"] == "-docker rm --force ds"
+    assert parsed["Service"]["ExecStop"] == "docker stop -t 60 ds"
+    assert parsed["Unit"]["After"] == parsed["Unit"]["Wants"] == "docker.service"
 
 
 def test_a_process_becomes_a_service_that_may_do_little() -> None:

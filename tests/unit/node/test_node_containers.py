@@ -12,6 +12,7 @@ import pytest
 from docker_stand_in import StandIn
 from node_fakes import deployment, keeper_of, until
 
+from appliance.core.errors import ApplianceError
 from appliance.core.inventory import Card, Host, Inventory
 from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
@@ -233,3 +234,21 @@ def test_a_daemon_deploys_it_the_next_adopts_it_and_it_goes_with_everything(
         second.close()
 
     assert engine.containers == []
+
+
+def test_what_keeps_a_container_from_starting_is_told_with_its_way_out(
+    engine: StandIn, paths: Paths, work: Deployment, server: None
+) -> None:
+    engine.images.clear()
+    node = Node(paths)
+    node.start()
+    try:
+        node.deploy(work)
+        with pytest.raises(ApplianceError, match=r"is not on this server$") as caught:
+            node.await_ready(work.id, Cancel())
+    finally:
+        node.stop_all(drain=False)
+        node.close()
+
+    assert caught.value.code == "IMAGE-MISSING"
+    assert "appliance engines load FILE.tar" in str(caught.value.hint)

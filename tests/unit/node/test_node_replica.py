@@ -85,6 +85,33 @@ def test_a_killed_engine_is_replaced(keep: Keep, state: State) -> None:
     assert "ENGINE-DEAD" in [e.code for e in state.events()]
 
 
+def test_what_the_kernel_killed_long_before_is_no_cause_of_a_death(
+    keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kills = 0
+    looks: list[int] = []
+
+    def oom_kills() -> int:
+        looks.append(kills)
+        return kills
+
+    monkeypatch.setattr(replica, "oom_kills", oom_kills)
+    keeper = keep()
+    first = ready(keeper)
+    kills = 1  # of something else
+    until(lambda: looks.count(1) >= 2)
+
+    os.kill(first.pid, signal.SIGKILL)
+
+    until(lambda: keeper.last_death)
+    assert keeper.last_death
+    assert keeper.last_death.code == "ENGINE-KILLED"
+    second = ready(keeper)
+    kills = 2  # of this one
+    os.kill(second.pid, signal.SIGKILL)
+    until(lambda: keeper.last_death and keeper.last_death.code == "MEMORY-KILLED")
+
+
 def test_an_engine_that_dies_at_once_fails_with_its_reason(keep: Keep) -> None:
     keeper = keep("dies")
 

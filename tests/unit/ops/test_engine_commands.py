@@ -135,3 +135,19 @@ def test_weights_outside_the_catalogue_run_no_code_and_draft_nothing(
     assert "--trust-remote-code" not in argv
     assert not [flag for flag in argv if "specul" in flag]
     assert argv[argv.index("--reasoning-parser") + 1].startswith("deepseek")
+
+
+def test_what_is_still_to_be_fetched_and_built_is_said_of_this_server_alone(tmp_path: Path) -> None:
+    wanted = choice(
+        "deepseek-r1-distill-qwen-7b:q4_k_m", "llama.cpp-native-cuda", "llama.cpp", NVIDIA
+    )
+    inventory = Inventory(host=Host(), cards=[NVIDIA])
+
+    here = command_of(wanted, inventory, places(tmp_path))
+    elsewhere = command_of(wanted, inventory, places(tmp_path), here=False)
+
+    assert here.notes == [
+        "first: `appliance models pull deepseek-r1-distill-qwen-7b:q4_k_m`",
+        "first: `appliance engines build llama.cpp --backend cuda`",
+    ]
+    assert elsewhere.notes == []

@@ -64,6 +64,17 @@ def test_without_a_container_engine_nothing_is_here(
     assert image_names() is None
 
 
+def test_docker_of_before_25_writes_none_where_there_is_no_name(
+    engine: StandIn, archive: Path
+) -> None:
+    engine.archives[ARCHIVE] = "<none>:<none>"
+
+    (image,) = load(archive, None, Told(), Cancel())
+
+    assert (image.names, image.digests) == ([], [])
+    assert image_names() == frozenset({"example/engine:1"})
+
+
 def test_an_image_is_fetched_with_its_progress(engine: StandIn) -> None:
     told = Told()
 

@@ -159,8 +159,12 @@ def test_what_it_was_made_with_can_be_seen(engine: StandIn, log: Path, tmp_path:
 def test_nvidia_cards_without_cdi(engine: StandIn, log: Path, tmp_path: Path) -> None:
     engine.cdi = False
 
-    stop(start(command(devices=["nvidia.com/gpu=3"]), log, mark(tmp_path)), grace_s=0.0)
+    identity = start(command(devices=["nvidia.com/gpu=3"]), log, mark(tmp_path))
+    found = seen(identity)
+    stop(identity, grace_s=0.0)
 
+    assert found
+    assert found.devices == ["nvidia.com/gpu=3"]
     (request,) = engine.created[0]["HostConfig"]["DeviceRequests"]
     assert request == {"Driver": "nvidia", "DeviceIDs": ["3"], "Capabilities": [["gpu"]]}
 
