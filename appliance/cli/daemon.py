@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,9 @@ def _set(environment: Mapping[str, str], name: str) -> str:
 
 @contextmanager
 def following(
-    client: NodeClient, messages: Iterator[dict[str, Any]]
+    client: NodeClient,
+    messages: Iterator[dict[str, Any]],
+    on_pause: Callable[[], None] = lambda: None,
 ) -> Iterator[Iterator[dict[str, Any]]]:
     """What a job tells. Ctrl-C ends the job, not just the words."""
     job_ids: list[str] = []
@@ -79,6 +81,8 @@ def following(
         for message in messages:
             if message.get("schema") == "appliance.job/1":
                 job_ids.append(message["id"])
+                if message["state"] == "paused":
+                    on_pause()
             else:
                 yield message
 

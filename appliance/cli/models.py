@@ -77,7 +77,7 @@ def pull(ctx: click.Context, reference: str, limit: str | None, as_json: bool) -
     with (
         daemon_client(settings) as client,
         line,
-        following(client, client.pull(options)) as messages,
+        following(client, client.pull(options), line.paused) as messages,
     ):
         note_unheard(client, settings)
         for message in messages:

@@ -36,6 +36,10 @@ class ProgressLine:
         key = f"{progress.phase} {progress.file} {progress.waiting}"
         self.tell(progress_text(progress), key=key, pct=percent(progress))
 
+    def paused(self) -> None:
+        """Tell that the fetch waits for somebody to let it go on."""
+        self.tell(_("paused; `appliance models resume` goes on"), key="paused")
+
     def tell(self, text: str, *, key: str, pct: float | None = None) -> None:
         """Tell `text`, if it is news; what has the same `key` is the same thing a bit further."""
         if self._quiet:

@@ -54,7 +54,7 @@ class Transfer:
             finally:
                 self._put()
         if self._left and not self._left_alone:
-            raise source.broke_off(say("the transfer ended early"))
+            raise source.broke_off(say("the transfer ended early"), passing=False)
 
     def give_back(self) -> None:
         """The chunks that did not come; the half one goes on where it is."""

@@ -41,7 +41,10 @@ def large(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def online(appliance: Appliance, hub: LoopbackHub, large: Path) -> Appliance:
-    """An appliance, and a hub on a line of 24 MiB a second with one large model."""
+    """An appliance, and a hub on a line of 24 MiB a second with one large model.
+
+    The line is slower while a command has its say: on a busy machine that takes seconds.
+    """
     assert hub.root == large
     hub.bps = 24 * MIB
     appliance.environment["HF_ENDPOINT"] = hub.hf_endpoint
@@ -78,11 +81,13 @@ def test_a_pull_goes_on_when_its_terminal_is_closed(online: Appliance, hub: Loop
     process = online.start("models", "pull", MODEL)
     signal.signal(signal.SIGHUP, inherited)
     wait_for(lambda: hub.bytes_sent > 8 * MIB)
+    hub.bps = MIB
     process.send_signal(signal.SIGHUP)
     process.communicate()
     assert process.returncode == -signal.SIGHUP
     assert state(online) == "running"
 
+    hub.bps = 24 * MIB
     wait_for(lambda: state(online) == "ended")
 
     check_stored(online, hub)
@@ -142,19 +147,22 @@ def test_a_pull_whose_hub_goes_away_waits_says_so_and_goes_on(
 def test_a_paused_pull_survives_a_restart_of_the_daemon(
     online: Appliance, hub: LoopbackHub
 ) -> None:
-    process = online.start("models", "pull", MODEL, "--json")
+    process = online.start("models", "pull", MODEL)
     wait_for(lambda: hub.bytes_sent > SIZE // 3)
+    hub.bps = MIB
     assert "paused" in online.run("models", "pause").stdout
     wait_for(lambda: state(online) == "paused")
     paused_at = hub.bytes_sent
     assert online.run("down").returncode == 0
-    process.communicate()
+    _, err = process.communicate()
+    assert "paused; `appliance models resume` goes on" in err
 
     assert state(online) == "paused"
     assert online.run("models", "gc").returncode == 0
     refused = online.run("models", "rm", MODEL, "--yes")
     assert (refused.returncode, "models cancel" in refused.stderr) == (2, True)
     assert hub.bytes_sent <= paused_at + MIB
+    hub.bps = 24 * MIB
     assert online.run("models", "resume", MODEL).returncode == 0
 
     wait_for(lambda: state(online) == "ended")
@@ -165,6 +173,7 @@ def test_a_paused_pull_survives_a_restart_of_the_daemon(
 def test_a_cancelled_pull_can_be_removed(online: Appliance, hub: LoopbackHub) -> None:
     process = online.start("models", "pull", MODEL)
     wait_for(lambda: hub.bytes_sent > 8 * MIB)
+    hub.bps = MIB
     assert online.run("models", "cancel", MODEL).returncode == 0
     process.communicate()
     assert process.returncode == 130

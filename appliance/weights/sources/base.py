@@ -63,9 +63,12 @@ class Source(ABC):
     ) -> AbstractContextManager[Iterator[bytes]]:
         """Bytes [start, end) of a file; raises `SourceFault` at once or when it breaks off."""
 
-    def broke_off(self, why: Text) -> SourceFault:
-        """What the operator is told when the bytes of a file stop coming."""
-        return no_answer(self.label, why)
+    def broke_off(self, why: Text, *, passing: bool = True) -> SourceFault:
+        """What the operator is told when the bytes of a file stop coming.
+
+        `passing`: the network may be to blame; an answer that was whole but short is the server's.
+        """
+        return no_answer(self.label, why, passing=passing)
 
     def measure(self, file: RemoteFile) -> int:
         """Size of a file whose listing does not say it. Raises `SourceFault`."""

@@ -28,7 +28,7 @@ class DiskSource(Source):
         super().__init__(f"file:{path}")
         self.path = path.absolute()
 
-    def broke_off(self, why: Text) -> SourceFault:
+    def broke_off(self, why: Text, *, passing: bool = True) -> SourceFault:
         """It is the disk, and not the network."""
         return bad_medium(str(self.path), why)
 

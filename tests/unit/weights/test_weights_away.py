@@ -142,6 +142,7 @@ def test_who_waits_ends_at_once_when_told_to(shelf: Shelf, passing: Passing) -> 
         ("status", {"status": 404}, ExitCode.USAGE),
         ("status", {"status": 401, "where": "resolve"}, ExitCode.NEEDS_RIGHTS),
         ("html", {}, ExitCode.UNREACHABLE),
+        ("empty", {}, ExitCode.UNREACHABLE),
         ("status", {"status": 403}, ExitCode.UNREACHABLE),
         ("corrupt", {"start": 99, "length": 1}, ExitCode.VERIFICATION_FAILED),
         ("lie", {"where": "api"}, ExitCode.VERIFICATION_FAILED),
