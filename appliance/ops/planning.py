@@ -120,7 +120,7 @@ def ground_of(
             here=here,
         ),
         facts=_facts(inventory),
-        stored=store.models() if here else [],
+        stored=[model for model in store.models() if store.is_whole(model)] if here else [],
         disk_free_mib=store.free_bytes() / 2**20 if here else None,
         host_memory_free_mib=_free_memory_mib() if here else None,
         hubs=load_config(paths).hubs.order,

@@ -15,6 +15,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -234,7 +235,7 @@ class _Exporting:
             path = self.directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
             part = hashlib.sha256()
-            with path.open("wb") as stream:
+            with path.open("wb") as stream, _refused_when_full():
                 for block in blocks_of(Path(file.path), start, end):
                     self.cancel.check()
                     stream.write(block)
@@ -259,6 +260,15 @@ class _Exporting:
             return
         for number, start in enumerate(range(0, file.bytes, size), start=1):
             yield part_name(file.name, number), start, min(start + size, file.bytes)
+
+
+@contextmanager
+def _refused_when_full() -> Iterator[None]:
+    """Who could open a file may write to it: a driver (fusefat) that then says EPERM is full."""
+    try:
+        yield
+    except PermissionError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 def _sha256(path: Path) -> str:

@@ -24,7 +24,7 @@ from appliance.core.errors import ApplianceError
 from appliance.core.files import fsync_directory
 from appliance.core.i18n import say
 from appliance.core.progress import Cancel
-from appliance.weights.chunks import CHUNK_BYTES, chunk_count, chunk_range
+from appliance.weights.chunks import CHUNK_BYTES, blocks_of, chunk_count, chunk_range
 from appliance.weights.disk import reserve
 
 _RECORD = struct.Struct(">Q32sI")
@@ -82,10 +82,18 @@ def parse_journal(raw: bytes) -> tuple[JournalHeader | None, dict[int, bytes], i
 
 
 class Spoiled(msgspec.Struct, frozen=True):
-    """A placed file of which some chunks are wrong on the disk, and the digests of the others."""
+    """A placed file that is not what it was, and the digests of the chunks that may still be.
+
+    `shared`: it has names outside the store too, and what is there is not ours to write.
+    """
 
     path: Path
     good: dict[int, bytes]
+    shared: bool = False
+
+    def usable_bytes(self) -> int:
+        """Bytes of disk that need not be taken again."""
+        return 0 if self.shared else self.path.stat().st_blocks * 512
 
 
 class Partial:
@@ -116,7 +124,7 @@ class Partial:
         try:
             partial._restore(header)
             if spoiled is not None:
-                partial._mend(spoiled)
+                partial._mend(spoiled, cancel)
             reserve(partial._data, header.size)
         except BaseException:
             partial.leave()
@@ -133,19 +141,34 @@ class Partial:
         else:
             self._start(header)
 
-    def _mend(self, spoiled: Spoiled) -> None:
+    def _mend(self, spoiled: Spoiled, cancel: Cancel) -> None:
         """Take over a placed file with its good chunks; its links see it become whole again."""
-        with suppress(PermissionError):
-            spoiled.path.chmod(0o644)
-        data = os.open(spoiled.path, os.O_RDWR | os.O_CLOEXEC)
-        os.close(self._data)
-        self._data = data
+        if spoiled.shared:
+            self._copy(spoiled.path, cancel)
+        else:
+            self._take(spoiled.path)
         for index, digest in spoiled.good.items():
             self.record(index, digest)
         os.fdatasync(self._journal)
-        spoiled.path.replace(self.path)
-        fsync_directory(self.path.parent)
+        if not spoiled.shared:
+            spoiled.path.replace(self.path)
+            fsync_directory(self.path.parent)
         self.restored = dict(spoiled.good)
+
+    def _take(self, placed: Path) -> None:
+        with suppress(PermissionError):
+            placed.chmod(0o644)
+        data = os.open(placed, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        os.close(self._data)
+        self._data = data
+        os.ftruncate(data, self.size)
+
+    def _copy(self, placed: Path, cancel: Cancel) -> None:
+        offset = 0
+        for block in blocks_of(placed, 0, self.size):
+            cancel.check()
+            self.write(offset, memoryview(block))
+            offset += len(block)
 
     def _start(self, header: JournalHeader) -> None:
         self.restored = {}

@@ -28,7 +28,7 @@ from appliance.weights.limit import Limit, parse_limit
 from appliance.weights.manifest import ManifestFile, StoredModel
 from appliance.weights.meter import Meter
 from appliance.weights.pace import Pace
-from appliance.weights.partial import JournalHeader, Partial
+from appliance.weights.partial import JournalHeader, Partial, Spoiled
 from appliance.weights.passes import Job, fetch_verified, wrong_file
 from appliance.weights.probe import Probe, probe, source_for
 from appliance.weights.repository import INDEX, check_index
@@ -250,7 +250,7 @@ class _Pulling:
         return [
             (self.store.partial(target.key()), self._header(target))
             for target, size in zip(targets, sizes, strict=True)
-            if size
+            if size and not self._spoiled(target)
         ]
 
     def _header(self, target: Target) -> JournalHeader:
@@ -260,13 +260,15 @@ class _Pulling:
         if self._adoptable(target) is not None:
             return 0
         sha256 = target.sha256 or self._known_by_commit(target)
-        if sha256 is not None and (
-            self.store.has_blob(sha256, target.size) or self.store.spoiled(sha256, target.size)
-        ):
+        if sha256 is not None and self.store.is_good(sha256, target.size):
             return 0
-        partial = self.store.partial(target.key())
+        partial, spoiled = self.store.partial(target.key()), self._spoiled(target)
         have = partial.stat().st_blocks * 512 if partial.exists() else 0
+        have += spoiled.usable_bytes() if spoiled else 0
         return max(0, target.size - have)
+
+    def _spoiled(self, target: Target) -> Spoiled | None:
+        return self.store.spoiled(target.sha256, target.size) if target.sha256 else None
 
     def _bring_all(self, targets: list[Target]) -> list[ManifestFile]:
         """Small files side by side, then the large ones, as many at once as the line has room.
@@ -315,7 +317,7 @@ class _Pulling:
 
     def _reuse(self, target: Target) -> tuple[str, str] | None:
         sha256 = target.sha256 or self._known_by_commit(target)
-        if sha256 is None or not self.store.has_blob(sha256, target.size):
+        if sha256 is None or not self.store.is_good(sha256, target.size):
             return None
         self._check_again(target, sha256)
         self.meter.reuse(target.size)
@@ -354,7 +356,7 @@ class _Pulling:
         if target.sha256 not in (None, sha256):
             raise wrong_file(label, target.name, target.sha256, sha256)
         check_header(path, target.name)
-        if not self.store.has_blob(sha256, target.size):
+        if not self.store.is_good(sha256, target.size):
             self.store.keep_chunks(sha256, chunks)
             adopt(path, self.store.blob(sha256), status)
         return sha256, label
@@ -366,8 +368,8 @@ class _Pulling:
     def _fetch(self, target: Target) -> tuple[str, str]:
         self.meter.enter("fetch", target.name)
         header = self._header(target)
-        spoiled = self.store.spoiled(target.sha256, target.size) if target.sha256 else None
-        partial = Partial.open(self.store.partial(target.key()), header, self.cancel, spoiled)
+        path, spoiled = self.store.partial(target.key()), self._spoiled(target)
+        partial = Partial.open(path, header, self.cancel, spoiled)
         try:
             if reused := self._reuse(target):  # another pull placed it while we waited
                 partial.discard()
@@ -394,7 +396,7 @@ class _Pulling:
             return fetch_verified(self._job(), wanted, header, partial, chain)
 
     def _place(self, partial: Partial, fetched: Fetched, size: int) -> None:
-        if self.store.has_blob(fetched.sha256, size):
+        if self.store.is_good(fetched.sha256, size):
             partial.discard()  # a file without a listed hash that we had all along
             return
         self.store.keep_chunks(fetched.sha256, fetched.chunks)

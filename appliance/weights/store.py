@@ -16,6 +16,7 @@ import fcntl
 import itertools
 import os
 import shutil
+import stat
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -30,7 +31,7 @@ from appliance.core.files import fsync_directory, write_atomically
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
 from appliance.core.progress import Cancel, OnProgress
-from appliance.weights.chunks import ChunkDigests, load_chunks, save_chunks
+from appliance.weights.chunks import ChunkDigests, chunk_range, load_chunks, save_chunks
 from appliance.weights.disk import (
     disk_errors,
     exchange,
@@ -122,21 +123,31 @@ class Store:
 
     def has_blob(self, sha256: str, size: int | None) -> bool:
         """Whether the file is here at its full size and not known to be damaged."""
-        path = self.blob(sha256)
         try:
-            there = path.stat().st_size
+            status = self.blob(sha256).lstat()
         except FileNotFoundError:
             return False
-        return (size is None or there == size) and not self.damage(sha256)
+        there = stat.S_ISREG(status.st_mode) and size in (None, status.st_size)
+        return there and not self.damage(sha256)
+
+    def is_good(self, sha256: str, size: int) -> bool:
+        """`has_blob`, and nobody wrote or exchanged the file since, as far as its time tells."""
+        if not self.has_blob(sha256, size):
+            return False
+        times = {f.mtime_ns for model in self.models() for f in model.files if f.sha256 == sha256}
+        return not times or None in times or self.blob(sha256).stat().st_mtime_ns in times
 
     def is_whole(self, model: StoredModel) -> bool:
         """Whether all files are there at their full size, none of them known to be damaged."""
         return all(
-            Path(file.path).is_file()
-            and Path(file.path).stat().st_size == file.bytes
-            and not self.damage(file.sha256)
+            self.has_blob(file.sha256, file.bytes) and not self.is_exchanged(file)
             for file in model.files
         )
+
+    def is_exchanged(self, file: StoredFile) -> bool:
+        """Whether a readable name leads somewhere else than to the stored file."""
+        blob, name = self.blob(file.sha256), Path(file.path)
+        return blob.exists() and not (name.exists() and name.samefile(blob))
 
     def source_of(self, sha256: str) -> str | None:
         """Where a stored file came from."""
@@ -156,14 +167,21 @@ class Store:
             return []
 
     def spoiled(self, sha256: str, size: int) -> Spoiled | None:
-        """The file with this hash where it can be mended: damaged, with digests on record."""
-        damage, chunks = self.damage(sha256), self.chunks(sha256)
-        path = self.blob(sha256)
-        if not damage or chunks is None or not path.exists() or path.stat().st_size != size:
+        """The file with this hash where it can be mended: not good, with digests on record.
+
+        It may be damaged, cut short, or have been written by somebody else: what is as it was
+        is found by its digests.
+        """
+        path, chunks = self.blob(sha256), self.chunks(sha256)
+        if chunks is None or chunks.size != size or not path.is_file() or path.is_symlink():
             return None
-        damaged = set(damage)
-        good = {i: digest for i, digest in enumerate(chunks.digests) if i not in damaged}
-        return Spoiled(path, good)
+        status, damaged = path.stat(), set(self.damage(sha256))
+        good = {
+            index: digest
+            for index, digest in enumerate(chunks.digests)
+            if index not in damaged and chunk_range(index, size)[1] <= status.st_size
+        }
+        return Spoiled(path, good, shared=status.st_nlink > 1 + len(self._hard_names(status)))
 
     # -- writing ---------------------------------------------------------------------------
 
@@ -358,8 +376,13 @@ class Store:
 
     def is_named(self, blob: os.stat_result) -> bool:
         """Whether a directory of a model, finished or not, has a readable name for the blob."""
-        names = chain(self.directory("models").rglob("*"), self.directory("incoming").rglob("*"))
-        return any(_is(name, blob) for name in names)
+        return any(_is(name, blob) for name in self._names())
+
+    def _names(self) -> Iterator[Path]:
+        return chain(self.directory("models").rglob("*"), self.directory("incoming").rglob("*"))
+
+    def _hard_names(self, blob: os.stat_result) -> list[Path]:
+        return [path for path in self._names() if not path.is_symlink() and _is(path, blob)]
 
     def drop_blob(self, sha256: str) -> int:
         """Bytes freed; 0 where a pull has just given the blob a name in another model."""

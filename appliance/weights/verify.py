@@ -127,6 +127,8 @@ class _Checking:
             there = path.stat().st_size if path.exists() else None
         if there is None:
             return _Damage(file, str(say("it is not there")))
+        if self.store.is_exchanged(file):
+            return _Damage(file, str(say("another file was put in its place")))
         if there != file.bytes:
             return _Damage(file, str(say("it has {there} bytes", there=there)))
         chunks = self.store.chunks(file.sha256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from appliance.core.reference import parse_reference
 from appliance.ops.engines import command_of
 from appliance.ops.models import model_rows
 from appliance.ops.planning import described, empty_ground, ground_of, make_exact_plan, make_plan
+from appliance.weights.manifest import ManifestFile
 from appliance.weights.pull import pull, request_for
 from appliance.weights.store import Store
 
@@ -42,6 +44,20 @@ def test_the_room_of_a_plan_is_what_the_settings_leave_to_models() -> None:
     assert ground_of(CPU_BOX, paths).disk_free_mib == 512
     settings.write_text("[store]\nfree_gib = 1e9\n")
     assert ground_of(CPU_BOX, paths).disk_free_mib == 0
+
+
+def test_a_model_that_lost_a_file_does_not_count_as_stored() -> None:
+    paths = find_paths()
+    store = Store(paths.models)
+    sha256 = hashlib.sha256(b"x").hexdigest()
+    (store.blobs() / f"sha256-{sha256}").write_bytes(b"x")
+    file = ManifestFile(name="a.gguf", bytes=1, sha256=sha256, source="s", trust="pinned")
+    store.publish("m", "m", "", [file])
+    assert [model.id for model in ground_of(CPU_BOX, paths).stored] == ["m"]
+
+    store.blob(sha256).write_bytes(b"")
+
+    assert ground_of(CPU_BOX, paths).stored == []
 
 
 def test_exactly_one_setup_is_planned_and_scales_with_its_context() -> None:

@@ -16,6 +16,7 @@ from appliance.ops import up as up_module
 from appliance.ops.deployment import Deployment
 from appliance.ops.events import JobEvent
 from appliance.ops.up import MainJob
+from appliance.weights.disk import place_link
 from appliance.weights.manifest import MANIFEST, Manifest, ManifestFile
 from appliance.weights.pull import Probe, PullRequest
 from appliance.weights.store import Store
@@ -139,7 +140,7 @@ class Job:
 
 
 def keep(store: Store, request: PullRequest) -> None:
-    """Put the model of `request` into the store, without any content."""
+    """Put the model of `request` into the store; each of its files has one byte."""
     directory = store.model_directory(request.model)
     directory.mkdir(parents=True, exist_ok=True)
     names = [file.name for file in request.files] or ["model.gguf"]
@@ -152,4 +153,8 @@ def keep(store: Store, request: PullRequest) -> None:
             for name in names
         ],
     )
+    for file in manifest.files:
+        blob = store.blobs() / f"sha256-{file.sha256}"
+        blob.write_bytes(b"x")
+        place_link(blob, directory / file.name)
     (directory / MANIFEST).write_text(to_json(manifest))

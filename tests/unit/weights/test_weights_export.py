@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -60,6 +61,21 @@ def shelf(hub: LoopbackHub, tmp_path: Path) -> Shelf:
 def bring_in(store: Store, *directories: Path) -> Pull:
     (request,) = import_requests(directories)
     return pull(request, store, options=IMPATIENT)
+
+
+def test_a_driver_that_refuses_to_write_on_is_full(shelf: Shelf, tmp_path: Path) -> None:
+    """As fusefat does (EPERM); a sealed memory file says the same."""
+    sealed = os.memfd_create("full", os.MFD_ALLOW_SEALING)
+    fcntl.fcntl(sealed, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
+    out = Path(export_model(shelf.store, MODEL, tmp_path / "disk").directory)
+    (out / NAME).unlink()
+    (out / NAME).symlink_to(f"/proc/self/fd/{sealed}")
+    try:
+        with pytest.raises(DoesNotFit) as caught:
+            export_model(shelf.store, MODEL, tmp_path / "disk")
+    finally:
+        os.close(sealed)
+    assert caught.value.code == "DISK-FULL"
 
 
 def test_what_a_disk_has_beside_its_exports_may_be_locked(shelf: Shelf, tmp_path: Path) -> None:

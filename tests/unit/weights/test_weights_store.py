@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -184,6 +186,117 @@ def test_verify_puts_chunk_digests_on_record_where_there_are_none(
     with pytest.raises(VerificationFailed, match=f"{NAME}: bytes {CHUNK}-{2 * CHUNK - 1}"):
         shelf.store.verify(MODEL)
     assert shelf.pull().bytes_fetched == CHUNK
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, CHUNK + 100)
+
+
+def lengthen(path: Path) -> None:
+    with path.open("ab") as stream:
+        stream.write(b"what another program wrote")
+
+
+def change_a_byte(path: Path) -> None:
+    with path.open("r+b") as stream:
+        stream.seek(CHUNK + 5)
+        stream.write(b"\0")
+
+
+def exchange_for_a_changed_one(path: Path) -> None:
+    copy = path.with_name("copy")
+    shutil.copyfile(path, copy)
+    change_a_byte(copy)
+    copy.replace(path)
+
+
+@pytest.mark.parametrize(
+    ("harm", "missing"),
+    [
+        (cut, len(DATA) - CHUNK),
+        (lengthen, 0),
+        (change_a_byte, CHUNK),
+        (exchange_for_a_changed_one, CHUNK),
+    ],
+)
+def test_of_a_stored_file_only_what_is_wrong_is_fetched_again(
+    shelf: Shelf, harm: Callable[[Path], None], missing: int
+) -> None:
+    """Nobody asked for a `verify` before."""
+    stored = shelf.store.find(MODEL)
+    assert stored is not None
+    blob = shelf.store.blob(stored.files[0].sha256)
+    blob.chmod(0o644)
+    harm(blob)
+
+    pulled = shelf.pull()
+
+    assert pulled.bytes_fetched == missing
+    assert shelf.content(pulled, NAME) == DATA
+    shelf.store.verify(MODEL)
+    assert shelf.leftovers() == []
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_a_name_that_leads_elsewhere_is_said_and_put_right_without_a_byte(
+    shelf: Shelf, tmp_path: Path, is_link: bool
+) -> None:
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(some_bytes(len(DATA), seed=8))
+    stored = shelf.store.find(MODEL)
+    assert stored is not None
+    name = Path(stored.files[0].path)
+    name.unlink()
+    name.symlink_to(other) if is_link else os.link(other, name)
+    assert not shelf.store.is_whole(stored)
+    with pytest.raises(VerificationFailed, match="another file was put in its place"):
+        shelf.store.verify(MODEL, quick=True)
+
+    pulled = shelf.pull()
+
+    assert pulled.bytes_fetched == 0
+    assert shelf.content(pulled, NAME) == DATA
+    assert other.read_bytes() == some_bytes(len(DATA), seed=8)
+
+
+def test_a_blob_that_became_a_link_is_replaced_and_not_followed(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(DATA[:-1])
+    stored = shelf.store.find(MODEL)
+    assert stored is not None
+    blob = shelf.store.blob(stored.files[0].sha256)
+    blob.unlink()
+    blob.symlink_to(other)
+
+    assert shelf.content(shelf.pull(), NAME) == DATA
+
+    assert not blob.is_symlink()
+    assert other.read_bytes() == DATA[:-1]
+
+
+def test_a_file_that_others_have_too_is_mended_in_a_copy(hub: LoopbackHub, tmp_path: Path) -> None:
+    """It was taken over as a link; what its owner wrote into it since is not ours to undo."""
+    shelf = Shelf(hub, tmp_path)
+    own = tmp_path / "own" / NAME
+    own.parent.mkdir()
+    own.write_bytes(DATA)
+    sums = f"{hashlib.sha256(DATA).hexdigest()}  {NAME}\n"
+    (own.parent / "SHA256SUMS").write_text(sums)
+    reference = f"file:{own.parent}"
+    shelf.pull(reference)
+    if own.stat().st_nlink == 1:
+        pytest.skip("this file system clones")
+    change_a_byte(own)
+    owned = own.read_bytes()
+    shelf.add(NAME, DATA)
+
+    pulled = shelf.pull()
+
+    assert pulled.bytes_fetched == CHUNK
+    assert shelf.content(pulled, NAME) == DATA
+    assert own.read_bytes() == owned
 
 
 def test_quick_verify_hashes_a_file_that_was_written_where_there_are_no_chunk_digests(
