@@ -122,7 +122,7 @@ class ReplicaKeeper(Keeper):
         self._oom_kills = oom_kills()
         self._loading: Loading | None = None
         self._loading_look_at = 0.0
-        self._canary = Canary(work, around.state)
+        self._canary = Canary(work, around.state, around.paths)
         self._hurry = threading.Event()
         self._ended_for_memory = False
         self._needs_mib = 0.0
