@@ -8,9 +8,10 @@ STATES = (
     say("starting"), say("ready"), say("busy"), say("degraded"), say("failed"),
     say("quarantined"), say("stopped"),
     say("ok"), say("no_driver"), say("no_answer"), say("lost"),
+    say("quarantine"), say("maintenance"),
 )  # fmt: skip
 
 
 def state_word(state: str) -> str:
-    """A state of a replica, a deployment or a card."""
+    """A state of a replica, a deployment or a card, or how a card is held."""
     return translate(state)

@@ -227,7 +227,7 @@ def test_another_file_under_the_same_name_is_not_held_to_what_the_first_one_said
 
 def stored_model(sha256: str) -> StoredModel:
     file = StoredFile(
-        name="tiny.gguf", path="/tiny.gguf", bytes=1, sha256=sha256, source="file", trust="first-use"
+        name="tiny.gguf", path="/t", bytes=1, sha256=sha256, source="file", trust="first-use"
     )
     return StoredModel(
         id="tiny", reference="file:tiny.gguf", revision="", added="t", directory="/", files=[file]
