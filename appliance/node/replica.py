@@ -444,7 +444,7 @@ class ReplicaKeeper(Keeper):
     def _with_offer(self, why: Text) -> Text:
         if self._offer is None:
             return why
-        return say("{why} What fits: `{command}`", why=why, command=self._offer)
+        return say("{why}. What fits: `{command}`", why=why, command=self._offer)
 
     # -- cards that are held ----------------------------------------------------------------
 

@@ -70,8 +70,8 @@ def test_a_second_run_is_told_of_the_first_and_ctrl_c_leaves_the_settings_as_the
     assert "it is being measured already" in same.stderr.readline()
     first.send_signal(signal.SIGINT)
 
-    assert first.wait(60) == 130
-    assert same.wait(60) == 130
+    assert first.wait(120) == 130
+    assert same.wait(120) == 130
     wait_for(lambda: appliance.status()["deployments"][0]["state"] in ("ready", "busy"))
     assert wait_for(lambda: _ubatch(appliance)) == before
 
