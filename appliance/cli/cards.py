@@ -32,7 +32,7 @@ def list_cards(ctx: click.Context, as_json: bool) -> None:
             label_of(card.vendor, card.index),
             card.name,
             state_word(card.state),
-            card.hold and card.hold.kind,
+            card.hold and state_word(card.hold.kind),
             card.hold and card.hold.since[:19],
             card.hold and card.hold.reason,
             card.id,

@@ -161,7 +161,8 @@ def _answers_running(now: Status, deployment: str | None) -> int:
     concerned = [
         d for d in now.deployments if deployment in (None, d.id, d.name, d.model, d.variant)
     ]
-    return sum(r.requests_running or 0 for d in concerned for r in d.replicas)
+    replicas = [replica for d in concerned for replica in d.replicas]
+    return sum((r.requests_running or 0) + (r.requests_waiting or 0) for r in replicas)
 
 
 @click.command(cls=Command, example="appliance logs deepseek-r1-distill-qwen-7b -f")

@@ -51,7 +51,10 @@ def tune(
     settings = settings_of(ctx)
     options = TuneOptions(goal=goal, users=users, limit_s=minutes * 60)
     with daemon_client(settings) as client:
-        name = deployment or only_one_serving(client.status())
+        runs = [j.subject for j in client.jobs() if j.kind == "tune" and j.state == "running"]
+        name = deployment or (runs[0] if runs else only_one_serving(client.status()))
+        if name in runs:
+            note(_("it is being measured already: what follows is told by that run"), settings)
         with following(client, client.tune(name, options)) as messages:
             for message in messages:
                 if message["schema"] == "appliance.tune/1":

@@ -9,9 +9,10 @@ STATES = (
     say("quarantined"), say("stopped"),
     say("ok"), say("no_driver"), say("no_answer"), say("lost"),
     say("running"), say("waiting"), say("paused"), say("ended"),
+    say("quarantine"), say("maintenance"),
 )  # fmt: skip
 
 
 def state_word(state: str) -> str:
-    """A state of a replica, a deployment, a card or a job."""
+    """A state of a replica, a deployment, a card or a job, or how a card is held."""
     return translate(state)

@@ -158,8 +158,15 @@ def _tune(node: Node, request: Request, raw: bytes) -> Response:
     options = _body(raw, TuneOptions)
     name = node.known(request.path_params["deployment"]).id
     _refuse_shared_name(node, name)
+    key = ("tune", name, options)
+    if any(job.kind == "tune" and job.goes_on and job.key != key for job in node.jobs.list()):
+        raise ApplianceError(
+            say("something else is being measured: two at once would measure each other"),
+            hint=say("wait for it, or end it with Ctrl-C where it runs"),
+            code="TUNE-RUNS",
+        )
     work = partial(_do_tune, node, name, options)
-    return _follow(node.jobs.run(("tune", name), work, kind="tune", subject=name))
+    return _follow(node.jobs.run(key, work, kind="tune", subject=name))
 
 
 def _refuse_shared_name(node: Node, deployment_id: str) -> None:

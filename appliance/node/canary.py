@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from datetime import datetime, time, timedelta
@@ -17,7 +18,7 @@ from appliance.node.restarts import Fingerprint, fingerprint
 from appliance.node.state import State, now
 from appliance.ops.deployment import Deployment
 from appliance.supervisor import canary
-from appliance.weights.store import Store
+from appliance.weights.store import Store, StoredModel
 
 log = logging.getLogger(__name__)
 NIGHT = time(3, 0)
@@ -27,8 +28,11 @@ _SUSPECTED_EVERY = timedelta(hours=1)
 class Canary:
     """One replica's canary. `clock` tells the local time."""
 
-    def __init__(self, work: Deployment, state: State, *, clock: type[datetime] = datetime) -> None:
+    def __init__(
+        self, work: Deployment, state: State, paths: Paths, *, clock: type[datetime] = datetime
+    ) -> None:
         self._work = work
+        self._paths = paths
         self._state = state
         self._clock = clock
         self._asked: datetime | None = None
@@ -107,7 +111,11 @@ class Canary:
 
     @property
     def _key(self) -> str:
-        return f"canary {self._work.variant} {self._work.recipe} {self._work.kv_type}"
+        """Another file under the same name has its own reference."""
+        work, stored = self._work, _stored(self._work, self._paths)
+        hashes = " ".join(file.sha256 for file in stored.files) if stored else ""
+        mark = hashlib.sha256(hashes.encode()).hexdigest()[:12]
+        return f"canary {work.variant} {mark} {work.recipe} {work.kv_type}"
 
     def _reference(self) -> canary.Reference | None:
         raw = self._state.setting(self._key)
@@ -125,9 +133,7 @@ def culprit(work: Deployment, cards: list[str], paths: Paths) -> Text:
 
     May take minutes; a model that no store keeps cannot be told apart from its card.
     """
-    store = Store(paths.models)
-    entry = Path(work.model_path)
-    stored = next((m for m in store.models() if Path(m.entry) == entry), None)
+    store, stored = Store(paths.models), _stored(work, paths)
     if stored is None:
         return say("card {cards} or the model file is to blame", cards=", ".join(cards))
     try:
@@ -144,3 +150,9 @@ def culprit(work: Deployment, cards: list[str], paths: Paths) -> Text:
         "its file is whole, so {cards} computes wrongly: take it out with `appliance cards hold`",
         cards=", ".join(cards),
     )
+
+
+def _stored(work: Deployment, paths: Paths) -> StoredModel | None:
+    """The model of the store that a deployment serves."""
+    entry = Path(work.model_path)
+    return next((m for m in Store(paths.models).models() if Path(m.entry) == entry), None)

@@ -125,7 +125,7 @@ class ReplicaKeeper(Keeper):
         look may still find it alive."""
         self._loading: Loading | None = None
         self._loading_look_at = 0.0
-        self._canary = Canary(work, around.state)
+        self._canary = Canary(work, around.state, around.paths)
         self._hurry = threading.Event()
         self._ended_for_memory = False
         self._needs_mib = 0.0
@@ -452,7 +452,7 @@ class ReplicaKeeper(Keeper):
     def _with_offer(self, why: Text) -> Text:
         if self._offer is None:
             return why
-        return say("{why}; what fits: `{command}`", why=why, command=self._offer)
+        return say("{why}. What fits: `{command}`", why=why, command=self._offer)
 
     # -- cards that are held ----------------------------------------------------------------
 

@@ -54,6 +54,28 @@ def test_a_daemon_killed_in_the_middle_leaves_the_settings_as_they_were(
     assert wait_for(lambda: _ubatch(appliance)) == before
 
 
+def test_a_second_run_is_told_of_the_first_and_ctrl_c_leaves_the_settings_as_they_were(
+    appliance: Appliance, parrot: Path
+) -> None:
+    appliance.up("--model", f"file:{parrot}")
+    before = _ubatch(appliance)
+    first = appliance.start("tune")
+    wait_for(lambda: _ubatch(appliance) not in (None, before), 120)
+
+    other = appliance.run("tune", "--for", "first-token")
+    assert other.returncode == 1
+    assert "something else is being measured" in other.stderr
+    same = appliance.start("tune")
+    assert same.stderr
+    assert "it is being measured already" in same.stderr.readline()
+    first.send_signal(signal.SIGINT)
+
+    assert first.wait(120) == 130
+    assert same.wait(120) == 130
+    wait_for(lambda: appliance.status()["deployments"][0]["state"] in ("ready", "busy"))
+    assert wait_for(lambda: _ubatch(appliance)) == before
+
+
 def test_nothing_served_is_nothing_to_tune(appliance: Appliance) -> None:
     result = appliance.run("tune")
     assert result.returncode == 2

@@ -73,14 +73,17 @@ def test_it_is_known_whether_it_can_be_reached(keep: Keep) -> None:
 
     second = keep()
     assert second.listening, "from the first moment"
+    second.leave()
+    second.join()
+    os.kill(identity.pid, signal.SIGKILL)
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        os.kill(identity.pid, signal.SIGKILL)
         until(lambda: bound(other, identity.port))
         other.listen()
-        until(lambda: second.fault)
-        assert not second.listening
-    until(lambda: second.listening)
+        third = keep()
+        until(lambda: third.fault)
+        assert not third.listening
+    until(lambda: third.listening)
 
 
 def bound(other: socket.socket, port: int) -> bool:

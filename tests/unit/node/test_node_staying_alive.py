@@ -21,6 +21,7 @@ from appliance.node.state import State
 from appliance.supervisor import memory
 from appliance.supervisor.running import alive
 from appliance.supervisor.table import entry_of
+from appliance.weights.manifest import StoredFile, StoredModel
 
 Keep = Callable[..., ReplicaKeeper]
 MISSING = "fails:error while loading shared libraries: libcudart.so.12: cannot open shared object"
@@ -203,6 +204,34 @@ def test_an_engine_that_read_its_file_again_is_asked_again(
     os.kill(identity.pid, signal.SIGKILL)
 
     until(lambda: "ENGINE-WRONG-ANSWER" in codes(around.state))
+
+
+def test_another_file_under_the_same_name_is_not_held_to_what_the_first_one_said(
+    keep: Keep, around: Around, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = [stored_model("1" * 64)]
+    monkeypatch.setattr(canary, "_stored", lambda *_: stored[0])
+    said = tmp_path / "said"
+    said.write_text(" Paris. The capital of Germany is Berlin.")
+    keeper = keep(f"says:{said}")
+    until(lambda: keeper._canary.cleared)
+
+    stored[0] = stored_model("2" * 64)
+    said.write_text(" a good question, which I was never taught to answer.")
+    keeper._canary._asked = None
+
+    until(lambda: keeper._canary.cleared)
+    assert "ENGINE-WRONG-ANSWER" not in codes(around.state)
+    assert state_of(keeper) == "ready"
+
+
+def stored_model(sha256: str) -> StoredModel:
+    file = StoredFile(
+        name="tiny.gguf", path="/t", bytes=1, sha256=sha256, source="file", trust="first-use"
+    )
+    return StoredModel(
+        id="tiny", reference="file:tiny.gguf", revision="", added="t", directory="/", files=[file]
+    )
 
 
 def test_a_mended_file_is_read_at_once(keep: Keep, around: Around, tmp_path: Path) -> None:

@@ -1,0 +1,26 @@
+"""What `down` says of the people it waits for."""
+
+from __future__ import annotations
+
+from appliance.cli.service import _answers_running
+from appliance.core.status import DaemonStatus, DeploymentStatus, ReplicaStatus, Status
+
+
+def serving(name: str, running: int | None, waiting: int | None) -> DeploymentStatus:
+    replica = ReplicaStatus(
+        id=f"{name}-0", pid=1, cards=["cpu"], state="busy", port=1,
+        requests_running=running, requests_waiting=waiting,
+    )  # fmt: skip
+    return DeploymentStatus(
+        id=name, model=name, variant=f"{name}:q4_0", engine="llama.cpp", state="busy", reason=None,
+        replicas=[replica], endpoint=None,
+    )  # fmt: skip
+
+
+def test_who_waits_for_a_turn_is_waited_for_too() -> None:
+    deployments = [serving("a", 3, 5), serving("b", None, None), serving("c", 1, 0)]
+    now = Status(daemon=DaemonStatus(), listeners=[], deployments=deployments, cards=[])
+
+    assert _answers_running(now, None) == 9
+    assert _answers_running(now, "a") == 8
+    assert _answers_running(now, "b") == 0
