@@ -5,15 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import Text, say
-from appliance.core.inventory import Card, Severity
+from appliance.core.inventory import Severity
 from appliance.core.paths import Paths
 from appliance.core.status import SERVING, Hold, ReplicaState
 from appliance.engines.build import command_for
@@ -23,7 +21,8 @@ from appliance.engines.recipes import recipe
 from appliance.node.canary import Canary, culprit
 from appliance.node.keeper import Keeper
 from appliance.node.restarts import Restarts, again_after, next_try
-from appliance.node.state import ReplicaRecord, State, now
+from appliance.node.state import ReplicaRecord, now
+from appliance.node.surroundings import Surroundings
 from appliance.ops.deployment import Deployment, request_of
 from appliance.ops.pinning import near_cpus
 from appliance.supervisor.diagnosis import (
@@ -71,29 +70,8 @@ _REFUSAL_S = 60.0
 _LOADING_LOOK_S = 1.0
 _DRAIN_LOOK_S = 0.1
 _CANARY_PATIENCE_S = 300.0
-
-
-class Surroundings(Protocol):
-    """What a replica needs of the server it runs on."""
-
-    paths: Paths
-    state: State
-
-    def cards_of(self, card_ids: Collection[str]) -> list[Card]:
-        """The cards to start on. Raises `ApplianceError` unless all are there."""
-        ...
-
-    def hold_on(self, card_ids: Collection[str]) -> tuple[str, Hold] | None:
-        """The first of these cards that must not be used, and why."""
-        ...
-
-    def publish(self) -> None:
-        """Tell the gateway who serves now."""
-        ...
-
-    def keep_evidence(self, code: str, cards: Collection[str], reason: Text) -> str | None:
-        """Keep what can be seen now for whoever looks into it; returns where."""
-        ...
+_LOADING_LINES = 2000
+_SERVING_LINES = 200
 
 
 class ReplicaKeeper(Keeper):
@@ -422,8 +400,12 @@ class ReplicaKeeper(Keeper):
         return None if None in (kills, self._oom_kills) else kills != self._oom_kills
 
     def _own_log(self) -> list[str]:
-        """The log since the last start; what an earlier try wrote explains nothing."""
-        lines = self.log_file.tail(400)
+        """The log since the last start; what an earlier try wrote explains nothing.
+
+        When it dies as it loads, each of its workers says at length what the first one died of.
+        """
+        loading = self._record.state == "starting"
+        lines = self.log_file.tail(_LOADING_LINES if loading else _SERVING_LINES)
         starts = [i for i, line in enumerate(lines) if " appliance: start " in line]
         return lines[starts[-1] + 1 :] if starts else lines
 

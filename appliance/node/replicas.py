@@ -31,7 +31,7 @@ _AT_AN_END = ("failed", "degraded")
 
 
 class Replicas:
-    """The table of keepers. Implements `appliance.node.replica.Surroundings`."""
+    """The table of keepers. Implements `appliance.node.surroundings.Surroundings`."""
 
     def __init__(
         self,

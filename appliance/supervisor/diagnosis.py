@@ -14,7 +14,6 @@ import msgspec
 
 from appliance.core.i18n import Text, say
 
-_LINES = 200
 Again = Literal["soon", "slowly", "changed"]
 WayOut = Literal["smaller", "other"]
 
@@ -58,7 +57,7 @@ def diagnose(
     `memory_killed` is whether the kernel's `oom_kills` went up while the engine ran.
     """
     for code, pattern in _patterns():
-        for line in reversed(log_tail[-_LINES:]):
+        for line in reversed(log_tail):
             if match := pattern.search(line):
                 return known(code, match.groupdict().get("detail"), line)
     if memory_killed:

@@ -8,6 +8,7 @@ import pytest
 from node_fakes import EngineMode
 
 from appliance.core.paths import Paths, find_paths
+from appliance.node.node import Node
 from appliance.node.start import make_directories, state_file
 from appliance.node.state import State
 
@@ -24,6 +25,15 @@ def state(paths: Paths) -> Iterator[State]:
     opened = State(state_file(paths))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def node(paths: Paths) -> Iterator[Node]:
+    found = Node(paths)
+    found.start()
+    yield found
+    found.stop_all(drain=False)
+    found.close()
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from node_fakes import EngineMode, deployment, until
 
 from appliance.core.errors import ApplianceError
-from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
 from appliance.core.status import Hold
 from appliance.node.node import Node
@@ -17,15 +15,6 @@ from appliance.node.replica import ReplicaKeeper
 
 HELD = Hold(kind="quarantine", since="t", code="CARD-LOST", reason="the card is lost")
 RIGHT = " Paris. The capital of Germany is Berlin."
-
-
-@pytest.fixture
-def node(paths: Paths) -> Iterator[Node]:
-    found = Node(paths)
-    found.start()
-    yield found
-    found.stop_all(drain=False)
-    found.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +22,6 @@ from appliance.node.node import Node
 
 Serve = Callable[..., None]
 OTHER = "tiny@ascend"
-
-
-@pytest.fixture
-def node(paths: Paths) -> Iterator[Node]:
-    found = Node(paths)
-    found.start()
-    yield found
-    found.stop_all(drain=False)
-    found.close()
 
 
 @pytest.fixture

@@ -99,6 +99,16 @@ def test_what_may_pass_is_tried_again(
     assert keeper.record.reason is None
 
 
+def test_the_cause_is_found_above_what_the_other_workers_say(keep: Keep) -> None:
+    others = "\n".join(f"(Worker_TP{n} pid=7) at frame {n}" for n in range(1500))
+    keeper = keep(f"fails:CUDA out of memory\n{others}")
+
+    until(lambda: keeper.last_death is not None)
+
+    assert keeper.last_death
+    assert keeper.last_death.code == "CARD-MEMORY"
+
+
 def test_an_offer_is_told_as_long_as_it_is_needed(keep: Keep, engine: EngineMode) -> None:
     keeper = keep("fails:CUDA out of memory")
     until(lambda: keeper.stuck and state_of(keeper) == "failed")
