@@ -50,7 +50,12 @@ SAID = {
     "LIBRARY-MISSING": [
         "error while loading shared libraries: libcudart.so.12: cannot open shared object",
         "ImportError: libascendcl.so: cannot open shared object file: No such file or directory",
+        "ModuleNotFoundError: No module named 'acl'",
+    ],
+    "PACKAGE-MISSING": [
         "ModuleNotFoundError: No module named 'torch_npu'",
+        "importlib.metadata.PackageNotFoundError: No package metadata was found for triton",
+        "ImportError: cannot import name 'Qwen2Tokenizer' from 'transformers'",
     ],
     "CARD-UNREACHABLE": [
         "ggml_cuda_init: failed to initialize CUDA: no CUDA-capable device is detected",
@@ -151,6 +156,7 @@ def test_how_it_ended_speaks_where_the_log_does_not(
         ("CARD-MEMORY", "slowly", "smaller"),
         ("MEMORY-KILLED", "slowly", "smaller"),
         ("LIBRARY-MISSING", "changed", None),
+        ("PACKAGE-MISSING", "changed", None),
         ("OPERATOR-UNSUPPORTED", "changed", "other"),
     ],
 )
