@@ -73,7 +73,11 @@ def build(engine: str, backend: str, source: Path | None, made: Path | None, as_
     if as_json:
         print_document(result)
     else:
-        text = _("{engine} {version} with the backend {backend} is built, proven and in use")
+        text = _(
+            "{engine} {version} with the backend {backend} is built and proven: `appliance up` "
+            "starts it from now on. What serves already with another engine keeps that one until "
+            "`appliance down`"
+        )
         click.echo(text.format(engine=engine, version=result.version, backend=backend))
         archive = archive_of(backend, result.key)
         if archive.exists():

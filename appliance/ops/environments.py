@@ -12,6 +12,7 @@ from appliance.core.progress import Cancel
 from appliance.engines.environments.environment import Environment, environment
 from appliance.engines.environments.installing import InstallProgress, Order, install
 from appliance.engines.environments.places import Installed, is_installed
+from appliance.engines.native.builds import is_built
 from appliance.engines.recipes import Recipe
 
 
@@ -72,7 +73,8 @@ def offered(
     """One of each pair of a container recipe and the environment that stands in for it.
 
     That is the container's where a container engine runs, unless the environment alone is here; an
-    environment that stands in for none is offered once it is installed.
+    environment that stands in for none is offered once it is installed. A prebuilt engine gives way
+    to the same one built here: who built it wants it, or the prebuilt one does not run here.
     """
     installed = {r.id for r in recipes if here and r.environment and is_installed(r.environment)}
 
@@ -88,4 +90,13 @@ def offered(
         others = [other for other in chosen if other.instead_of == one.id]
         return bool(mine) and any(all(map(other.takes, mine)) for other in others)
 
-    return [one for one in recipes if (one in chosen if one.environment else not replaced(one))]
+    built = [(r.engine, r.vendors) for r in recipes if here and r.build and is_built(r.build)]
+
+    def rebuilt(one: Recipe) -> bool:
+        return one.start == "process" and (one.engine, one.vendors) in built
+
+    return [
+        one
+        for one in recipes
+        if (one in chosen if one.environment else not (replaced(one) or rebuilt(one)))
+    ]

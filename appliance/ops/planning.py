@@ -64,12 +64,16 @@ class Ground(msgspec.Struct, frozen=True, kw_only=True):
     used_mib: dict[str, float] = {}
     """What others than us use of each card."""
     measurements: list[Measurement] = []
+    here: bool = True
+    """Whether it is this very server: what is built and installed counts for no other."""
 
     def startable(self, recipe_id: str) -> bool:
         """Whether this appliance can start engines of that recipe by itself."""
         recipe = next((r for r in self.recipes if r.id == recipe_id), None)
         if recipe is None or recipe.start == "container":
             return recipe_id in self.with_images
+        if not self.here:
+            return recipe.start == "process"
         if recipe.environment:
             return is_installed(recipe.environment)
         return recipe.build is None or is_built(recipe.build)
@@ -128,6 +132,7 @@ def ground_of(
         with_images=with_images or frozenset(),
         used_mib=used_by_others(sample) if sample else {},
         measurements=load_measurements(paths) if here else [],
+        here=here,
     )
 
 
@@ -186,6 +191,7 @@ def make_plan(wish: Wish, ground: Ground) -> Plan:
             ground.recipes,
             ground.facts,
             cache=ground.cache,
+            startable=[one.id for one in ground.recipes if ground.startable(one.id)],
             **ground.keywords(),
         )
     found, size = described(reference, ground)

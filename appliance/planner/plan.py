@@ -49,9 +49,11 @@ def plan(
     cache: Path | None = None,
     used_mib: Mapping[str, float] | None = None,
     measurements: Sequence[Measurement] = (),
+    startable: Collection[str] = (),
 ) -> Plan:
     """Choices of the catalogue for `wish`. `stored` are the ids of variants that are here already.
 
+    `startable` are the ids of recipes whose engine is here: of equals, one of them is taken.
     `cache` is where answers of the engine are kept: with it the picks are sized by the engine.
     `used_mib` is what others have of each card; `measurements` made here replace predictions.
     `wish.model` may name a family or a variant; the self-test model is planned only when named.
@@ -65,11 +67,11 @@ def plan(
     found, no_room = with_disk(marked(found, stored), disk_free_mib)
     kinds = kinds_of(found, where)
     found = kinds.marked(found)
-    kept = _best_of_each(found, where, variants=wish.model is not None)
+    kept = _best_of_each(found, where, startable, variants=wish.model is not None)
     kept.sort(key=lambda one: one.order, reverse=True)
     if cache is not None:
         kept = _sized_by_engine(kept, cache, named=wish.model is not None)
-    choices = _choices(wish, kept, kinds, named=wish.model is not None)
+    choices = _choices(wish, kept, kinds, startable, named=wish.model is not None)
     if choices:
         choices[0].gives_up.extend(str(text) for text in left_out(inventory))
     return Plan(
@@ -120,7 +122,7 @@ def plan_files(
     return Plan(
         wish=wish,
         # such a file is served on one kind of card: none is known to be the same for another
-        choices=_choices(wish, able, kinds_of((), where), named=True),
+        choices=_choices(wish, able, kinds_of((), where), (), named=True),
         rejected=[*no_room, *rejected],
     )
 
@@ -201,24 +203,37 @@ def with_disk(
 
 
 def _best_of_each(
-    found: Iterable[Candidate], where: Sequence[Place], *, variants: bool
+    found: Iterable[Candidate],
+    where: Sequence[Place],
+    startable: Collection[str],
+    *,
+    variants: bool,
 ) -> list[Candidate]:
     """The best of each family (or variant) for each engine and kind of card.
 
     Beside cards the processor is second best: its best variant is enough.
     """
+
+    def rank(one: Candidate) -> tuple[object, ...]:
+        return (*one.order, one.recipe.id in startable)
+
     best: dict[tuple[str, str, str], Candidate] = {}
     for one in found:
         second = one.place.is_host and not where[0].is_host
         name = one.model.variant if variants and not second else one.model.id
         key = (name, one.recipe.engine, one.place.vendor)
-        if key not in best or one.order > best[key].order:
+        if key not in best or rank(one) > rank(best[key]):
             best[key] = one
     return list(best.values())
 
 
 def _choices(
-    wish: Wish, ordered: Sequence[Candidate], kinds: Kinds, *, named: bool
+    wish: Wish,
+    ordered: Sequence[Candidate],
+    kinds: Kinds,
+    startable: Collection[str],
+    *,
+    named: bool,
 ) -> list[Choice]:
     """The ones worth showing, best first: the first ones, the picks, a few that start at once."""
     picks = picks_of(ordered, named=named)
@@ -227,7 +242,7 @@ def _choices(
     by_id = {id(one): pick for pick, one in picks.items()}
     for_all = None if named else best_of_all(kinds, ordered)
     choices = []
-    for one in ordered if named else _shown(ordered, by_id):
+    for one in ordered if named else _shown(ordered, by_id, startable):
         pick = by_id.get(id(one))
         if pick is None:
             choices.append(_choice(one, people_of(wish, one, most=False), []))
@@ -240,10 +255,13 @@ def _choices(
     return choices
 
 
-def _shown(ordered: Sequence[Candidate], picks: Collection[int]) -> list[Candidate]:
-    """The first ones, the picks, and the first few that a process of ours can start."""
+def _shown(
+    ordered: Sequence[Candidate], picks: Collection[int], startable: Collection[str]
+) -> list[Candidate]:
+    """The first ones, the picks, and the first few whose engine is here."""
     first = {id(one) for one in ordered[:MOST_CHOICES]}
-    ready = [one for one in ordered if one.recipe.start == "process"][:MOST_ASKED]
+    here = [one for one in ordered if one.recipe.start == "process" or one.recipe.id in startable]
+    ready = here[:MOST_ASKED]
     kept = first | set(picks) | {id(one) for one in ready}
     return [one for one in ordered if id(one) in kept]
 

