@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 import msgspec
 
 from appliance.cli.daemon import daemon_client, following
 from appliance.cli.diagnostics import note
-from appliance.cli.options import Command, settings_of
+from appliance.cli.options import Command, Settings, settings_of
 from appliance.cli.output import print_document, print_table
 from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.i18n import _, say
 from appliance.core.status import SERVING, Status
-from appliance.core.tune import Goal, Trial, Tune
+from appliance.core.tune import Goal, Trial, Tune, broken_off
 from appliance.node.wishes import TuneOptions
+
+if TYPE_CHECKING:
+    from appliance.node.client import NodeClient
 
 
 @click.command(cls=Command, changes=True, example="appliance tune --for first-token")
@@ -55,12 +60,21 @@ def tune(
         name = deployment or (runs[0] if runs else only_one_serving(client.status()))
         if name in runs:
             note(_("it is being measured already: what follows is told by that run"), settings)
-        with following(client, client.tune(name, options)) as messages:
-            for message in messages:
-                if message["schema"] == "appliance.tune/1":
-                    return _show(msgspec.convert(message, Tune), as_json=as_json)
-                trial = msgspec.convert(message, Trial)
-                note(" · ".join(cell or "-" for cell in _row(trial)), settings)
+        try:
+            result = _followed(client, name, options, settings)
+        except KeyboardInterrupt:
+            raise broken_off() from None
+    return _show(result, as_json=as_json)
+
+
+def _followed(client: NodeClient, name: str, options: TuneOptions, settings: Settings) -> Tune:
+    """The end of the run; each trial is told as it comes."""
+    with following(client, client.tune(name, options)) as messages:
+        for message in messages:
+            if message["schema"] == "appliance.tune/1":
+                return msgspec.convert(message, Tune)
+            trial = msgspec.convert(message, Trial)
+            note(" · ".join(cell or "-" for cell in _row(trial)), settings)
     raise ApplianceError(say("the daemon broke off"), hint=say("run `appliance tune` again"))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from appliance.core.errors import Interrupted
+from appliance.core.i18n import say
 from appliance.core.inventory import Document
 
 Goal = Literal["throughput", "first-token"]
@@ -35,3 +37,11 @@ class Tune(Document, frozen=True, kw_only=True, tag_field="schema", tag="applian
     changed: bool
     seconds: float
     load_s: float | None = None
+
+
+def broken_off() -> Interrupted:
+    """What whoever ends a run is told: nothing of what it measured is kept."""
+    return Interrupted(
+        say("interrupted"),
+        hint=say("what is served goes on being served; the same command measures anew"),
+    )

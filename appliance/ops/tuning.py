@@ -16,7 +16,7 @@ from appliance.core.inventory import Inventory
 from appliance.core.measurement import Measurement, load_measurements, save_measurement
 from appliance.core.paths import Paths
 from appliance.core.progress import Cancel
-from appliance.core.tune import Goal, Trial, Tune
+from appliance.core.tune import Goal, Trial, Tune, broken_off
 from appliance.engines.tuning import Knob, knobs
 from appliance.ops.crowd import Heard, listen
 from appliance.ops.deployment import Deployment
@@ -80,8 +80,14 @@ class TuneJob:
     def run(self) -> Tune:
         """Measure, keep the best and serve with it; when cut short, serve as before.
 
-        Raises `ApplianceError` (`TUNE-FAILED`) where it does not answer as it is.
+        Raises `Interrupted`, `ApplianceError` (`TUNE-FAILED`) where it does not answer as it is.
         """
+        try:
+            return self._run()
+        except Interrupted:
+            raise broken_off() from None
+
+    def _run(self) -> Tune:
         self._services.on_trial(self._before)
         best = self._before
         try:

@@ -72,6 +72,7 @@ def test_a_second_run_is_told_of_the_first_and_ctrl_c_leaves_the_settings_as_the
 
     assert first.wait(120) == 130
     assert same.wait(120) == 130
+    assert all("measures anew" in run.stderr.read() for run in (first, same) if run.stderr)
     wait_for(lambda: appliance.status()["deployments"][0]["state"] in ("ready", "busy"))
     assert wait_for(lambda: _ubatch(appliance)) == before
 

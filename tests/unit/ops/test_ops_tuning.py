@@ -151,8 +151,9 @@ def test_whoever_breaks_it_off_finds_it_as_it_was(
         return Heard(users=1, tokens_per_s=1.0, first_token_s=1.0)
 
     monkeypatch.setattr(tuning, "listen", broken_off)
-    with pytest.raises(Interrupted):
+    with pytest.raises(Interrupted) as told:
         run(box)
+    assert "measures anew" in str(told.value.hint)
     assert box.now == WORK
     assert box.back == ["m", None]
 
