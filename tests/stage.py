@@ -142,7 +142,7 @@ def main() -> None:
     capture = directory / "capture"
 
     class StagedBox:
-        """The capture, opened anew whenever it has changed."""
+        """The capture, opened anew whenever it has changed; which card is which stays known."""
 
         def __init__(self, **_: Any) -> None:
             self._seen = 0
@@ -151,7 +151,9 @@ def main() -> None:
         def __getattr__(self, name: str) -> Any:
             now = (capture / "manifest.json").stat().st_mtime_ns
             if now != self._seen:
+                known = vars(self._box).get("_remembered", []) if self._box else []
                 self._seen, self._box = now, open_box(capture)
+                vars(self._box)["_remembered"] = known
             return getattr(self._box, name)
 
     vars(sampler)["open_box"] = StagedBox

@@ -75,7 +75,7 @@ class Box:
         )
         if self._state is not None:
             remember(self._state, inventory)
-            self._remembered = inventory.accelerators()
+        self._remembered = inventory.accelerators()
         return inventory
 
     def sample(self, *, processes: bool = False) -> Sample:
@@ -143,7 +143,8 @@ class Box:
         self._looks = [open_now.pop(type(look.vendor), look) for look in looks]
         for look in open_now.values():
             look.close()
-        self._remembered = recall(self._state)
+        recalled = recall(self._state)  # another program may have made us forget a card
+        self._remembered = self._remembered if recalled is None else recalled
 
     def _facts_of(self, card: Card) -> CardFacts | None:
         if card.id not in self._facts:

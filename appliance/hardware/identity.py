@@ -107,14 +107,14 @@ def _file(state: Path) -> Path:
     return state / "inventory.json"
 
 
-def recall(state: Path | None) -> list[Card]:
-    """The cards of the last inventory; none when there was none that can be read."""
+def recall(state: Path | None) -> list[Card] | None:
+    """The cards of the last inventory; `None` when there was none that can be read."""
     if state is None:
-        return []
+        return None
     try:
         return from_json(_file(state).read_bytes(), Inventory).cards
     except (OSError, msgspec.DecodeError):
-        return []
+        return None
 
 
 def remember(state: Path, inventory: Inventory) -> None:

@@ -361,10 +361,18 @@ def test_a_memory_that_cannot_be_read_or_written(
     (state / "inventory.json").write_text('{"schema": "something else"}')
     with Box(LiveSource(eight_cards.root), state) as box:
         assert len(box.inventory().cards) == 8
+
+
+def test_a_lost_card_is_the_same_card_also_where_no_state_can_be_written(
+    eight_cards: Bus, nvml: Nvml, tmp_path: Path
+) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
     with Box(LiveSource(eight_cards.root), blocked / "below") as box:
-        assert len(box.inventory().cards) == 8
+        before = box.inventory()
+        assert len(before.cards) == 8
+        nvml.told("gone")
+        assert [card.id for card in box.inventory().cards] == [card.id for card in before.cards]
 
 
 # -- two readers -------------------------------------------------------------------------------
