@@ -15,7 +15,7 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
@@ -91,11 +91,24 @@ def export_model(
     directory = target / directory_name(model_id)
     if part_bytes is None and _filesystem_of(target) in _FAT32_TYPES:
         part_bytes = FAT32_PART_BYTES
-    with disk_errors(target):
-        directory.mkdir(parents=True, exist_ok=True)
+    with disk_errors(target), _made_for(directory):
         _check_names(directory, model)
         _require_space(directory, model)
         return _Exporting(store, model, directory, part_bytes, key, on_progress, cancel).run()
+
+
+@contextmanager
+def _made_for(directory: Path) -> Iterator[None]:
+    """Make a directory; what of it is new and still empty goes again when that ends in an error."""
+    new = [path for path in (directory, *directory.parents) if not path.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for path in new:
+                path.rmdir()
+        raise
 
 
 def _check_names(directory: Path, model: StoredModel) -> None:
