@@ -20,6 +20,7 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.core.disk_faults import disk_errors
 from appliance.core.documents import to_json
 from appliance.core.errors import ApplianceError, DoesNotFit, UsageError
 from appliance.core.files import fsync_directory, write_atomically
@@ -28,13 +29,7 @@ from appliance.core.inventory import Document
 from appliance.core.progress import Cancel, OnProgress
 from appliance.core.signature import SiteKey, key_text
 from appliance.weights.chunks import blocks_of, save_chunks
-from appliance.weights.disk import (
-    disk_errors,
-    free_bytes,
-    knows_its_size,
-    place_of,
-    show_bytes,
-)
+from appliance.weights.disk import free_bytes, knows_its_size, place_of, show_bytes
 from appliance.weights.manifest import MANIFEST, Manifest, ManifestFile, StoredFile, StoredModel
 from appliance.weights.meter import Meter
 from appliance.weights.names import directory_name, is_safe_name
