@@ -100,7 +100,7 @@ def checked(raw: bytes, known: Collection[bytes]) -> tuple[Signed, Catalogue]:
             ),
             code="UNKNOWN-SIGNER",
         )
-    verify(signed.public, signed.body, signed.signature)
+    verify(signed.public, signed.body, signed.signature, say("the update"))
     return signed, parse_catalogue(signed.body, say("the update"))
 
 

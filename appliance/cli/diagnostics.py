@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 import traceback
+from pathlib import Path
 
 import click
 
@@ -13,6 +13,7 @@ from appliance.cli.options import Settings
 from appliance.core.errors import ApplianceError
 from appliance.core.exit_codes import ExitCode
 from appliance.core.i18n import say
+from appliance.core.paths import find_paths
 
 
 def exit_code_of(error: BaseException, settings: Settings) -> int:
@@ -41,21 +42,11 @@ def _from_the_system(error: BaseException, settings: Settings) -> int:
         # whoever read us has seen enough; Python would complain once more when it flushes
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.OK)
-    if isinstance(error, PermissionError):
-        tell(
-            say("no permission: {path}", path=error.filename or error),
-            say("run as the owner of that file, or set APPLIANCE_HOME"),
-        )
-        return int(ExitCode.NEEDS_RIGHTS)
-    if getattr(error, "errno", None) == errno.EROFS:
-        tell(
-            say("the file system of {path} is read-only", path=getattr(error, "filename", "")),
-            say("a disk fault may have made it so: see `dmesg`; then remount it writable"),
-        )
-        return int(ExitCode.NEEDS_RIGHTS)
-    if "disk is full" in str(error) or getattr(error, "errno", None) == errno.ENOSPC:
-        tell(say("the disk is full"), say("free some space, or put the store on a larger disk"))
-        return int(ExitCode.DOES_NOT_FIT)
+    from appliance.core.disk_faults import foreseen
+
+    told = foreseen(error, Path(getattr(error, "filename", None) or find_paths().state))
+    if told is not None:
+        return exit_code_of(told, settings)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         tell(f"{where}{error.strerror or error}", say("`appliance status` shows what runs"))

@@ -16,7 +16,7 @@ import msgspec
 
 from appliance.core.errors import ApplianceError, VerificationFailed
 from appliance.core.files import create_once, write_atomically
-from appliance.core.i18n import say
+from appliance.core.i18n import Text, say
 from appliance.core.paths import Paths, private_directory
 
 if TYPE_CHECKING:
@@ -70,8 +70,11 @@ def site_key(paths: Paths) -> SiteKey:
     return SiteKey(private, "-".join(socket.gethostname().split()) or "site")
 
 
-def verify(public: bytes, data: bytes, signature: bytes) -> None:
-    """Raise `VerificationFailed` (`BAD-SIGNATURE`) unless the key's owner signed just this."""
+def verify(public: bytes, data: bytes, signature: bytes, what: Path | Text) -> None:
+    """Raise `VerificationFailed` (`BAD-SIGNATURE`) unless the key's owner signed just this.
+
+    `what`: the name of `data` for people.
+    """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -79,7 +82,7 @@ def verify(public: bytes, data: bytes, signature: bytes) -> None:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, data)
     except (InvalidSignature, ValueError) as error:
         raise VerificationFailed(
-            say("the signature does not belong to what it signs"),
+            say("the signature does not belong to what it signs: {what}", what=what),
             hint=say("it was changed on the way, or is not from who it says; get it again"),
             code="BAD-SIGNATURE",
         ) from error

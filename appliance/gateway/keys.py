@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from appliance.core.disk_faults import foreseen
 from appliance.core.errors import ApplianceError, UsageError
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
@@ -67,7 +68,7 @@ class KeyStore:
         try:
             self._database = _open(path)
         except (OSError, sqlite3.Error) as error:
-            raise ApplianceError(
+            raise foreseen(error, path) or ApplianceError(
                 say("cannot open the keys in {path}: {error}", path=path, error=error),
                 hint=say("check the rights and the free space there"),
                 code="KEYS-UNREADABLE",

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from appliance.core.disk_faults import foreseen
 from appliance.core.errors import ApplianceError, Interrupted, UsageError
 from appliance.core.i18n import current_language, say, use_language
 from appliance.core.inventory import Document
@@ -24,7 +25,6 @@ from appliance.core.progress import Cancel
 from appliance.core.pull import Progress
 from appliance.core.status import JobState, JobStatus
 from appliance.node.state import now
-from appliance.weights.disk import foreseen
 
 log = logging.getLogger(__name__)
 _LOOK_S = 0.5

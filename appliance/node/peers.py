@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.core.disk_faults import disk_errors
 from appliance.core.documents import from_json
 from appliance.core.errors import ApplianceError
 from appliance.core.files import write_atomically
@@ -23,7 +24,6 @@ from appliance.core.paths import Paths, private_directory
 from appliance.core.status import Listener
 from appliance.node.state import State
 from appliance.node.wishes import Shared, ShareOptions
-from appliance.weights.disk import disk_errors
 from appliance.weights.peers import fingerprint
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,9 @@ from typing import Any
 
 import msgspec
 
+from appliance.core.disk_faults import foreseen
 from appliance.core.documents import from_json
-from appliance.core.errors import ApplianceError, DoesNotFit
+from appliance.core.errors import ApplianceError
 from appliance.core.i18n import Text, say
 from appliance.core.inventory import Document, Severity
 from appliance.core.status import ReplicaState
@@ -98,19 +99,10 @@ class State:
         self._db.execute(f"PRAGMA user_version={_VERSION}")
 
     def _broken(self, error: sqlite3.Error) -> ApplianceError:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            return self._full(error)
-        return ApplianceError(
+        return foreseen(error, self._path) or ApplianceError(
             say("cannot use the state at {path}: {error}", path=self._path, error=error),
             hint=say("check the rights there, or move the file away to begin afresh"),
             code="STATE-BROKEN",
-        )
-
-    def _full(self, error: sqlite3.Error) -> ApplianceError:
-        return DoesNotFit(
-            say("cannot write the appliance's state: {error}", error=error),
-            hint=say("free some space on the disk of {path}", path=self._path.parent),
-            code="DISK-FULL",
         )
 
     def close(self) -> None:

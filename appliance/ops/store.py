@@ -10,6 +10,7 @@ from typing import Any
 
 from appliance.catalog.models import load_catalogue
 from appliance.core.config import load_config
+from appliance.core.disk_faults import disk_errors
 from appliance.core.errors import UsageError, VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.paths import Paths
@@ -18,7 +19,6 @@ from appliance.core.pull import Pull
 from appliance.core.reference import FileReference, parse_reference
 from appliance.core.status import DeploymentStatus
 from appliance.ops.sources import permitted
-from appliance.weights.disk import disk_errors
 from appliance.weights.export import exports_in
 from appliance.weights.limit import parse_limit
 from appliance.weights.pull import FetchOptions, PullRequest, pull, request_for

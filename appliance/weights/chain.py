@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -88,7 +88,7 @@ class Chain:
         self._free_at: dict[str, float] = {}
         self._faulted_at: dict[str, float] = {}
         self._lasting: set[str] = set()
-        self._postponed: Collection[str] = ()
+        self._suspicion: Mapping[str, int] = {}
         self._current: str | None = None
         self._last: ApplianceError | None = None
         self._lock = threading.Lock()
@@ -99,8 +99,7 @@ class Chain:
             if not self._offers:
                 raise self._last or RuntimeError("a chain of no offers")
             now = time.monotonic()
-            usable = [o for o in self._offers if o.source.label not in self._postponed]
-            usable = usable or self._offers
+            usable = self._least_suspect()
             free = [offer for offer in usable if self._free(offer) <= now]
             if not free:
                 soonest = min(usable, key=self._free)
@@ -148,8 +147,7 @@ class Chain:
             now = time.monotonic()
             if len(self._offers) < 2 or offer.source.sequential or self._on_trial(now):
                 return False
-            free = [o for o in self._offers if self._free(o) <= now]
-            free = [o for o in free if o.source.label not in self._postponed]
+            free = [o for o in self._least_suspect() if self._free(o) <= now]
             if offer not in free:
                 return False
             return self._best(free, now).source.label != offer.source.label
@@ -199,14 +197,22 @@ class Chain:
                 self._free_at[label] = now + (fault.wait_s or pause_s(self._backoff_s, row.count))
         logger.info("source %s: %s", label, fault)
 
-    def again(self, postponed: Collection[str]) -> None:
-        """A second pass: every offer not gone for good, these ones only as a last resort."""
+    def again(self, suspicion: Mapping[str, int]) -> None:
+        """Another pass: of the offers not gone for good only those that are least suspect.
+
+        `suspicion`: by label, how much of what was wrong came from there.
+        """
         with self._lock:
             self._offers = [o for o in self._all if o.source.label not in self._lasting]
-            self._postponed = postponed
+            self._suspicion = suspicion
             self._row.clear()
             self._wrong.clear()
             self._current = None
+
+    def _least_suspect(self) -> list[Offer]:
+        levels = [self._suspicion.get(offer.source.label, 0) for offer in self._offers]
+        pairs = zip(self._offers, levels, strict=True)
+        return [offer for offer, level in pairs if level == min(levels)]
 
     def _drop(self, label: str) -> None:
         self._offers = [offer for offer in self._offers if offer.source.label != label]

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from appliance.core.disk_faults import disk_errors
 from appliance.core.errors import ApplianceError
-from appliance.weights.disk import disk_errors
 from appliance.weights.manifest import MANIFEST
 from appliance.weights.names import directory_name
 from appliance.weights.partial import header_of, held, is_locked, journal_of, model_of

@@ -1,4 +1,4 @@
-"""Disk space and links: reserve, clone, link, and what the operating system says, explained."""
+"""Disk space and links: reserve, clone, link."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from appliance.core.errors import ApplianceError, DoesNotFit, NeedsRights, UsageError
+from appliance.core.errors import UsageError
 from appliance.core.i18n import say
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _UNSUPPORTED = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS}
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # include/uapi/linux/fcntl.h, fs.h
@@ -153,46 +150,6 @@ def _exchange_names(one: Path, other: Path) -> bool:
     return bool(
         renameat2 and renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0
     )
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Turn what the operating system says about `path` into an error for people."""
-    try:
-        yield
-    except OSError as error:
-        raise _explain(error, path) from error
-
-
-def _explain(error: OSError, path: Path) -> ApplianceError:
-    return foreseen(error, path) or ApplianceError(
-        say("cannot read or write {path}: {why}", path=path, why=error.strerror or error),
-        hint=say("see `dmesg` for a fault of the disk"),
-        code="DISK-FAULT",
-    )
-
-
-def foreseen(error: OSError, path: Path) -> ApplianceError | None:
-    """The error of a disk that is full, read-only or not ours; `None` where it is none of that."""
-    if error.errno in _FULL:
-        return DoesNotFit(
-            say("the disk of {path} is full ({why})", path=path, why=error.strerror),
-            hint=say("free some space (`appliance models rm`, `df -h`) and run it again"),
-            code="DISK-FULL",
-        )
-    if error.errno == errno.EROFS:
-        return NeedsRights(
-            say("the file system of {path} is read-only", path=path),
-            hint=say("a disk fault may have made it so: see `dmesg`; then remount it writable"),
-            code="DISK-READONLY",
-        )
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return NeedsRights(
-            say("no permission for {path}", path=path),
-            hint=say("run it as the owner of that directory, or set APPLIANCE_HOME"),
-            code="NO-PERMISSION",
-        )
-    return None
 
 
 def show_bytes(size: int) -> str:

@@ -15,11 +15,12 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 
+from appliance.core.disk_faults import disk_errors
 from appliance.core.documents import to_json
 from appliance.core.errors import ApplianceError, DoesNotFit, UsageError
 from appliance.core.files import fsync_directory, write_atomically
@@ -28,13 +29,7 @@ from appliance.core.inventory import Document
 from appliance.core.progress import Cancel, OnProgress
 from appliance.core.signature import SiteKey, key_text
 from appliance.weights.chunks import blocks_of, save_chunks
-from appliance.weights.disk import (
-    disk_errors,
-    free_bytes,
-    knows_its_size,
-    place_of,
-    show_bytes,
-)
+from appliance.weights.disk import free_bytes, knows_its_size, place_of, show_bytes
 from appliance.weights.manifest import MANIFEST, Manifest, ManifestFile, StoredFile, StoredModel
 from appliance.weights.meter import Meter
 from appliance.weights.names import directory_name, is_safe_name
@@ -91,11 +86,24 @@ def export_model(
     directory = target / directory_name(model_id)
     if part_bytes is None and _filesystem_of(target) in _FAT32_TYPES:
         part_bytes = FAT32_PART_BYTES
-    with disk_errors(target):
-        directory.mkdir(parents=True, exist_ok=True)
+    with disk_errors(target), _made_for(directory):
         _check_names(directory, model)
         _require_space(directory, model)
         return _Exporting(store, model, directory, part_bytes, key, on_progress, cancel).run()
+
+
+@contextmanager
+def _made_for(directory: Path) -> Iterator[None]:
+    """Make a directory; what of it is new and still empty goes again when that ends in an error."""
+    new = [path for path in (directory, *directory.parents) if not path.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for path in new:
+                path.rmdir()
+        raise
 
 
 def _check_names(directory: Path, model: StoredModel) -> None:

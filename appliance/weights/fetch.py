@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from appliance.core.disk_faults import disk_errors
 from appliance.core.errors import VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.progress import Cancel
@@ -21,7 +22,6 @@ from appliance.weights.chunks import (
     chunk_range,
     show_ranges,
 )
-from appliance.weights.disk import disk_errors
 from appliance.weights.faults import SourceFault
 from appliance.weights.frontier import Frontier
 from appliance.weights.limit import Limit

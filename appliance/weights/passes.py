@@ -1,10 +1,11 @@
-"""A file fetched and verified: one pass, and at most a second one that tells who lied."""
+"""A file fetched and verified: one pass, and where it is wrong others that tell who lied."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -40,24 +41,31 @@ def fetch_verified(
 ) -> Fetched:
     """Fetch what is missing of a file and hold it against the hash that is known.
 
-    A mismatch costs one more pass, from another source where there is one; chunk digests of the
-    two passes show where they differ. Raises `VerificationFailed` when the second is wrong too;
-    nothing of the file is kept then.
+    A mismatch costs another pass, from the source that sent least of what was wrong, and where
+    several sent that, one pass for each of them at most; chunk digests of the passes show where
+    they differ. Raises `VerificationFailed` when the last is wrong too; nothing is kept then.
     """
-    first = _pass(job, wanted, partial, chain)
-    if _is_right(first, wanted, partial):
-        return first
-    logger.warning("%s from %s has another hash than listed", wanted.name, _names(first))
-    chain.again(first.sources)
-    partial.restart(header)
-    job.meter.reuse(-wanted.size)
-    second = _pass(job, msgspec.structs.replace(wanted, chunks=None), partial, chain)
-    if _is_right(second, wanted, partial):
-        for label, ranges in wrong_ranges(first, second).items():
+    found = _pass(job, wanted, partial, chain)
+    wrong: list[Fetched] = []
+    again = msgspec.structs.replace(wanted, chunks=None)
+    while not _is_right(found, wanted, partial):
+        logger.warning("%s from %s has another hash than listed", wanted.name, _names(found))
+        wrong.append(found)
+        if len(wrong) > max(1, len(wrong[0].sources)):
+            partial.discard()
+            raise _mismatch(wanted, wrong[0], found)
+        chain.again(_chunks_sent(wrong))
+        partial.restart(header)
+        job.meter.reuse(-wanted.size)
+        found = _pass(job, again, partial, chain)
+    for one in wrong:
+        for label, ranges in wrong_ranges(one, found).items():
             logger.warning("%s: %s were wrong from %s", wanted.name, ranges, label)
-        return second
-    partial.discard()
-    raise _mismatch(wanted, first, second)
+    return found
+
+
+def _chunks_sent(passes: Sequence[Fetched]) -> Counter[str]:
+    return Counter(label for one in passes for label in one.senders if label)
 
 
 def _pass(job: Job, wanted: Wanted, partial: Partial, chain: Chain) -> Fetched:

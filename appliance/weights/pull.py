@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 
+from appliance.core.disk_faults import disk_errors
 from appliance.core.errors import DoesNotFit, Interrupted, VerificationFailed
 from appliance.core.progress import Cancel, LinkedCancel, OnProgress
 from appliance.core.pull import Pull, PulledFile
@@ -19,7 +20,6 @@ from appliance.weights.adopt import adopt, can_adopt, hash_file
 from appliance.weights.chain import Chain, Offer, pause_s
 from appliance.weights.chunks import CHUNK_BYTES
 from appliance.weights.cleanup import clean_up_leftovers
-from appliance.weights.disk import disk_errors
 from appliance.weights.faults import SourceFault
 from appliance.weights.fetch import Fetched, FetchOptions, Wanted, affordable
 from appliance.weights.header import check_header, inspecting

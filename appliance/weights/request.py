@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from appliance.catalog.models import Catalogue, Variant, load_catalogue
+from appliance.core.disk_faults import disk_errors
 from appliance.core.errors import UsageError, VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.pull import Trust
@@ -19,7 +20,6 @@ from appliance.core.reference import (
     Reference,
     parse_reference,
 )
-from appliance.weights.disk import disk_errors
 from appliance.weights.manifest import Manifest, ManifestFile
 from appliance.weights.sources.exported import is_export, read_exported
 

@@ -77,7 +77,7 @@ def read_seal(directory: Path) -> Seal | None:
         return None
     sums, line = (directory / SUMS).read_bytes(), (directory / SITE_KEY).read_bytes()
     seal = _parsed(directory, line)
-    verify(seal.public, sums, (directory / SIGNATURE).read_bytes())
+    verify(seal.public, sums, (directory / SIGNATURE).read_bytes(), directory / SUMS)
     listed = _listed(sums)
     for name in (SITE_KEY, MANIFEST):
         found = hashlib.sha256((directory / name).read_bytes()).hexdigest()

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from appliance.core.disk_faults import disk_errors
 from appliance.core.documents import to_json
 from appliance.core.errors import DoesNotFit, UsageError
 from appliance.core.files import fsync_directory, write_atomically
@@ -32,13 +33,7 @@ from appliance.core.i18n import say
 from appliance.core.inventory import Document
 from appliance.core.progress import Cancel, OnProgress
 from appliance.weights.chunks import ChunkDigests, chunk_range, load_chunks, save_chunks
-from appliance.weights.disk import (
-    disk_errors,
-    exchange,
-    free_bytes,
-    place_link,
-    show_bytes,
-)
+from appliance.weights.disk import exchange, free_bytes, place_link, show_bytes
 from appliance.weights.manifest import (
     MANIFEST,
     Manifest,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from appliance.core.disk_faults import disk_errors
 from appliance.core.errors import ApplianceError, UsageError, VerificationFailed
 from appliance.core.i18n import say
 from appliance.core.inventory import Document
@@ -27,7 +28,6 @@ from appliance.weights.chunks import (
     chunk_range,
     show_ranges,
 )
-from appliance.weights.disk import disk_errors
 from appliance.weights.manifest import StoredFile, StoredModel
 from appliance.weights.meter import Meter
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
+from appliance.core.disk_faults import disk_errors
 from appliance.core.errors import UsageError
 from appliance.core.i18n import Text, say
-from appliance.weights.disk import disk_errors
 from appliance.weights.faults import BAD_DISK, SourceFault, bad_medium
 from appliance.weights.sources.base import Listing, RemoteFile, Source
 from appliance.weights.sources.caches import Located, located_files

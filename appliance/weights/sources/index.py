@@ -22,12 +22,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from appliance.core.disk_faults import disk_errors
 from appliance.core.errors import ApplianceError, Unreachable
 from appliance.core.i18n import say
 from appliance.core.progress import Cancel
 from appliance.core.reference import IndexReference
 from appliance.core.tied import tied
-from appliance.weights.disk import disk_errors
 from appliance.weights.faults import SourceFault, missing, not_the_file
 from appliance.weights.http import Http
 from appliance.weights.partial import Partial

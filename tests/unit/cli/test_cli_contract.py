@@ -116,6 +116,12 @@ def test_json_is_one_document_and_nothing_else(
     assert json.loads(capsys.readouterr().out)["schema"].startswith("appliance.")
 
 
+def said_by_sqlite(code: int) -> sqlite3.Error:
+    error = sqlite3.OperationalError("whatever its words are")
+    error.sqlite_errorcode = code
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [
@@ -128,7 +134,8 @@ def test_json_is_one_document_and_nothing_else(
         (OSError(30, "Read-only file system", "/x"), 5),
         (DoesNotFit("x", hint="y"), 6),
         (OSError(28, "No space left on device", "/x"), 6),
-        (sqlite3.OperationalError("database or disk is full"), 6),
+        (said_by_sqlite(sqlite3.SQLITE_FULL), 6),
+        (said_by_sqlite(sqlite3.SQLITE_READONLY), 5),
         (OSError(5, "Input/output error", "/x"), 1),
         (KeyboardInterrupt(), 130),
         (RuntimeError("a bug"), 1),

@@ -47,7 +47,7 @@ def test_all_who_need_the_key_at_once_get_the_same(paths: Paths) -> None:
 def test_a_signature_holds_for_just_what_was_signed(paths: Paths) -> None:
     key = site_key(paths)
     signature = key.sign(b"what was sent")
-    verify(key.public, b"what was sent", signature)
+    verify(key.public, b"what was sent", signature, Path("letter"))
     for data, mark, public in (
         (b"what was sent!", signature, key.public),
         (b"what was sent", signature[:-1] + bytes([signature[-1] ^ 1]), key.public),
@@ -56,8 +56,9 @@ def test_a_signature_holds_for_just_what_was_signed(paths: Paths) -> None:
         (b"what was sent", signature, b"short"),
     ):
         with pytest.raises(VerificationFailed) as refused:
-            verify(public, data, mark)
+            verify(public, data, mark, Path("letter"))
         assert refused.value.code == "BAD-SIGNATURE"
+        assert "letter" in str(refused.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN PRIVATE KEY-----\nAA==\n"])

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,34 @@ def test_a_file_that_is_no_key_store_is_told_with_its_path(path: Path) -> None:
     with pytest.raises(ApplianceError, match=r"keys\.sqlite") as caught:
         KeyStore(path)
     assert caught.value.code == "KEYS-UNREADABLE"
+
+
+@pytest.mark.parametrize(
+    ("harm", "code", "exit_code"),
+    [("size=64k", "DISK-FULL", 6), ("size=1m,ro", "DISK-READONLY", 5)],
+)
+def test_a_disk_that_takes_no_keys_is_told_as_what_it_is(
+    tmp_path: Path, harm: str, code: str, exit_code: int
+) -> None:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", harm, "tmpfs", str(tmp_path)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("may not mount a file system here")
+    try:
+        if "ro" not in harm:
+            fill(tmp_path / "hog")
+        with pytest.raises(ApplianceError) as caught:
+            KeyStore(tmp_path / "keys.sqlite")
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
+    assert (caught.value.code, caught.value.exit_code) == (code, exit_code)
+
+
+def fill(hog: Path) -> None:
+    with suppress(OSError), hog.open("wb", buffering=0) as stream:
+        while stream.write(bytes(4096)):
+            pass
 
 
 def test_a_store_of_a_newer_version_is_left_alone(store: KeyStore, path: Path) -> None:

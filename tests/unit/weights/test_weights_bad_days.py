@@ -439,6 +439,30 @@ def test_the_source_that_lied_is_told_by_the_second_pass(
     assert "hf:deepseek-ai/tiny" in told[0]
 
 
+@pytest.mark.parametrize("liar", ["hf", "ms"])
+def test_a_liar_among_sources_used_together_is_told_and_the_others_suffice(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, liar: str
+) -> None:
+    """Both sent a part of what was wrong; one pass for each tells them apart."""
+    monkeypatch.setattr(
+        "appliance.weights.pull._TRIAL_BYTES", 0
+    )  # speeds are compared as for a large file
+    with LoopbackHub(shelf.hub.root) as other:
+        monkeypatch.setenv("MODELSCOPE_ENDPOINT", other.ms_endpoint)
+        liars = {"hf": shelf.hub, "ms": other}
+        liars[liar].faults.add("corrupt", path=NAME, start=200, length=SIZE)
+        both = msgspec.structs.replace(IMPATIENT, stall_s=20.0, probe_s=20.0, trial_s=600.0)
+        pulled = shelf.pull("hf:deepseek-ai/tiny", "ms:deepseek-ai/tiny", options=both)
+    assert shelf.content(pulled, NAME) == DATA
+    messages = [record.getMessage() for record in caplog.records]
+    (mixed, *_) = [text for text in messages if "another hash than listed" in text]
+    assert "hf:deepseek-ai/tiny" in mixed
+    assert "ms:deepseek-ai/tiny" in mixed
+    told = [text for text in messages if "were wrong from" in text]
+    assert told
+    assert all(f"wrong from {liar}:" in text for text in told)
+
+
 def test_of_a_repository_only_the_bad_file_is_fetched_again(shelf: Shelf) -> None:
     shelf.add("model-2.safetensors", some_bytes(4 * CHUNK, seed=2))
     shelf.hub.faults.add("corrupt", path=NAME, start=5, length=9, times=1)

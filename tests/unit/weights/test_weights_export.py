@@ -251,6 +251,16 @@ def test_a_disk_that_does_not_say_how_large_it_is_is_tried(
     assert Path(out.directory, NAME).read_bytes() == DATA
 
 
+def test_an_export_that_is_refused_leaves_no_directory(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "usb").mkdir()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=9, used=9, free=0))
+    with pytest.raises(DoesNotFit):
+        export_model(shelf.store, MODEL, tmp_path / "usb" / "of" / "ours")
+    assert list((tmp_path / "usb").iterdir()) == []
+
+
 def test_a_disk_that_holds_no_large_file_gets_parts(
     shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
