@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import msgspec
 
+from appliance.cli.models_view import stored_note
 from appliance.cli.output import pad, print_document, print_table, wrapped
 from appliance.core.i18n import _, say
 from appliance.core.inventory import Document
@@ -92,7 +93,7 @@ def print_forms(rows: Sequence[ModelRow]) -> None:
 def _form_cells(row: ModelRow) -> tuple[object, ...]:
     size = None if row.bytes is None else f"{row.bytes / 1e9:.1f}"
     speed = None if row.decode_tps_one is None else pace(row.decode_tps_one)
-    notes = [_("stored")] if row.stored else []
+    notes = [stored_note(row)] if row.stored else []
     notes += [row.code] if row.code else []
     notes += [] if row.sources else [_("no source")]
     notes += [str(_WORDS[row.mark])] if row.mark and row.mark != "published" else []

@@ -63,12 +63,17 @@ def _best_of_each(rows: Iterable[ModelRow]) -> Iterator[ModelRow]:
 def _cells(row: ModelRow) -> tuple[object, ...]:
     size = None if row.bytes is None else f"{row.bytes / 1e9:.1f}"
     speed = None if row.decode_tps_one is None else pace(row.decode_tps_one)
-    note = _("stored") if row.stored else ""
+    note = stored_note(row) if row.stored else ""
     if row.fits and not row.sources and not row.stored:
         note = _("import it")
     elif row.meets_wish is False and not row.stored:
         note = _("slow here")
     return (row.id, size, row.engine, speed, note)
+
+
+def stored_note(row: ModelRow) -> str:
+    """How a stored model is, as far as that is known without reading it."""
+    return _("damaged: pull it again") if row.whole is False else _("stored")
 
 
 def _print_rest(rows: Sequence[ModelRow], shown: set[str]) -> None:

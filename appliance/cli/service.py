@@ -65,6 +65,8 @@ def print_status(now: Status) -> None:
         _print_deployment(deployment)
     for job in now.jobs:
         _print_job(job)
+    for remark in now.notes:
+        click.echo(f"{pad(remark.code, 11)} {remark.text}")
     if now.cards:
         click.echo()
         print_cards(now)

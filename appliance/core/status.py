@@ -147,14 +147,24 @@ class JobStatus(Document, frozen=True, kw_only=True, tag_field="schema", tag="ap
     waiting: str | None = None
 
 
+class Note(Document, frozen=True, kw_only=True):
+    """A thing the operator must know; `code` is stable."""
+
+    code: str
+    text: str
+
+
 class Status(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.status/1"):
-    """Everything that runs here; `jobs` are those that have not ended."""
+    """Everything that runs here; `jobs` are those that have not ended, `notes` what is in the way
+    of more than one model, such as a full disk.
+    """
 
     daemon: DaemonStatus
     listeners: list[Listener]
     deployments: list[DeploymentStatus]
     cards: list[CardStatus]
     jobs: list[JobStatus] = []
+    notes: list[Note] = []
 
 
 class Proof(Document, frozen=True, kw_only=True):
@@ -174,13 +184,6 @@ class Seconds(Document, frozen=True, kw_only=True):
     fetch: float = 0.0
     build: float = 0.0
     load: float = 0.0
-
-
-class Note(Document, frozen=True, kw_only=True):
-    """A thing the operator must know; `code` is stable."""
-
-    code: str
-    text: str
 
 
 class Up(Document, frozen=True, kw_only=True, tag_field="schema", tag="appliance.up/1"):

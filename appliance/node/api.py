@@ -43,7 +43,7 @@ from appliance.core.tune import Trial, Tune
 from appliance.node import observed
 from appliance.node.jobs import Job, explained
 from appliance.node.node import Node
-from appliance.node.statuses import reachable
+from appliance.node.statuses import disk_notes, reachable
 from appliance.node.streams import streamed
 from appliance.node.wishes import (
     Event,
@@ -122,6 +122,7 @@ def status_document(node: Node) -> Status:
         deployments=deployments,
         cards=card_statuses(inventory, sample, node.holds.all()),
         jobs=[job.status() for job in node.jobs.list() if not job.ended],
+        notes=disk_notes(node.paths.state),
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from msgspec.structs import replace
 
+from appliance.core.disk_faults import foreseen
 from appliance.core.errors import ApplianceError
 from appliance.core.i18n import say
 from appliance.core.status import (
     SERVING,
     DeploymentStatus,
+    Note,
     ReplicaState,
     ReplicaStatus,
 )
@@ -18,6 +23,8 @@ from appliance.node.replica import ReplicaKeeper
 from appliance.node.traffic import ModelTraffic
 from appliance.ops.deployment import Deployment
 
+_ROOM_BYTES = 256 * 1024
+"""With less, what people change and what happens here may not be written down any more."""
 # Worst first
 _ORDER: tuple[ReplicaState, ...] = (
     "failed", "quarantined", "starting", "stopped", "degraded", "busy", "ready",
@@ -75,6 +82,19 @@ def reachable(
     )
     state: ReplicaState = "failed" if fault else "starting"
     return replace(deployment, state=state, reason=str(why))
+
+
+def disk_notes(path: Path) -> list[Note]:
+    """What keeps the daemon from writing below `path`: a disk that is full or read-only."""
+    disk = os.statvfs(path)
+    if disk.f_flag & os.ST_RDONLY:
+        number = errno.EROFS
+    elif disk.f_blocks and disk.f_bavail * disk.f_frsize < _ROOM_BYTES:
+        number = errno.ENOSPC
+    else:
+        return []
+    error = foreseen(OSError(number, os.strerror(number)), path)
+    return [Note(code=error.code, text=str(error.what))] if error else []
 
 
 def replica_status(keeper: ReplicaKeeper) -> ReplicaStatus:

@@ -20,6 +20,8 @@ from appliance.weights.store import Store, StoredModel
 class ModelRow(Document, frozen=True, kw_only=True):
     """One variant of the catalogue, or one model of the store that is in no catalogue.
 
+    `whole`: whether the files of one that is stored are all there, as far as is known without
+    reading them; `None` for one that is not stored.
     The fields after `kind` say how it does on this server; `None` where that was not looked at.
     """
 
@@ -28,6 +30,7 @@ class ModelRow(Document, frozen=True, kw_only=True):
     format: str | None
     bytes: int | None
     stored: bool
+    whole: bool | None = None
     licence: str | None = None
     kind: str = "deepseek"
     fits: bool | None = None
@@ -96,7 +99,8 @@ def _judged(row: ModelRow, verdict: Verdict | None) -> ModelRow:
 
 
 def _all_rows(paths: Paths) -> list[ModelRow]:
-    stored = {model.id: model for model in Store(paths.models).models()}
+    store = Store(paths.models)
+    stored = {model.id: model for model in store.models()}
     catalogue = load_catalogue()
     rows = []
     for family in catalogue.families:
@@ -109,17 +113,23 @@ def _all_rows(paths: Paths) -> list[ModelRow]:
                     format=variant.format,
                     bytes=variant.bytes,
                     stored=kept is not None,
+                    whole=None if kept is None else store.is_whole(kept),
                     licence=family.licence,
                     kind=family.kind,
                     mark=variant.mark,
                     sources=list(variant.sources),
                 )
             )
-    return rows + [_other(model) for model in stored.values()]
+    return rows + [_other(model, store) for model in stored.values()]
 
 
-def _other(model: StoredModel) -> ModelRow:
-    size = sum(file.bytes for file in model.files)
+def _other(model: StoredModel, store: Store) -> ModelRow:
     return ModelRow(
-        id=model.reference, title=model.id, format=None, bytes=size, stored=True, kind="other"
+        id=model.reference,
+        title=model.id,
+        format=None,
+        bytes=model.bytes,
+        stored=True,
+        whole=store.is_whole(model),
+        kind="other",
     )

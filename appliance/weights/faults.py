@@ -6,8 +6,8 @@ from appliance.core.errors import ApplianceError, NeedsRights, Unreachable, Usag
 from appliance.core.i18n import Text, say
 
 BAD_DISK = say(
-    "the disk or the copy on it is bad: see `dmesg`; copy it again, or name a second copy as well: "
-    "`appliance models import DIR DIR`"
+    "the disk or the copy on it is bad, or it was unplugged: see `dmesg`; copy it again, or name a "
+    "second copy as well: `appliance models import DIR DIR`"
 )
 
 

@@ -179,4 +179,7 @@ def listings(
             changed.wait(0.1)
             cancel.check()
         found = list(answers)
+    for source in sources:
+        if source not in [who for who, _ in found]:
+            logger.info("%s is late with its listing and is not used", source.label)
     return sorted(found, key=lambda pair: isinstance(pair[1], SourceFault))

@@ -101,14 +101,15 @@ def pull(
 
 
 def _already_whole(request: PullRequest, store: Store) -> StoredModel | None:
-    """The stored model, where every file of the request is pinned and is there."""
+    """The stored model, where every file of the request is pinned, is there and as it was."""
     stored = store.find(request.model)
     if stored is None or not request.files:
         return None
     pinned = {file.sha256 for file in request.files}
     if pinned != {file.sha256 for file in stored.files}:
         return None
-    return stored if store.is_whole(stored) else None
+    good = all(store.is_good(file.sha256, file.bytes) for file in stored.files)
+    return stored if good and store.is_whole(stored) else None
 
 
 class _Pulling:

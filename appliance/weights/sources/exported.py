@@ -14,11 +14,11 @@ from appliance.core.documents import from_json
 from appliance.core.errors import VerificationFailed
 from appliance.core.i18n import Text, say
 from appliance.weights.chunks import load_chunks
-from appliance.weights.faults import SourceFault, bad_medium
+from appliance.weights.faults import SourceFault
 from appliance.weights.manifest import MANIFEST, Manifest
 from appliance.weights.names import is_safe_name, is_sha256
 from appliance.weights.sources.base import Listing, RemoteFile
-from appliance.weights.sources.files import DiskSource, read_range
+from appliance.weights.sources.files import DiskSource, read_range, reading
 
 _PART = re.compile(r"\.part-(\d{4})")
 
@@ -104,19 +104,13 @@ def part_name(name: str, number: int) -> str:
 def _placed(whole: Path) -> list[tuple[int, Path, int]]:
     """The file or its parts, each with its first byte in the file and its size.
 
-    All parts but the last are of one size. Raises `SourceFault` where there is nothing.
+    All parts but the last are of one size. Raises `SourceFault` where nothing is, or is left.
     """
-    parts = {1: whole} if whole.exists() else parts_of(whole) or {1: whole}
-    sizes = {number: (path, _size(path)) for number, path in parts.items()}
+    with reading(whole):
+        parts = {1: whole} if whole.exists() else parts_of(whole) or {1: whole}
+        sizes = {number: (path, path.stat().st_size) for number, path in parts.items()}
     step = max(size for _, size in sizes.values())
     return [((number - 1) * step, path, size) for number, (path, size) in sorted(sizes.items())]
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise bad_medium(str(path), error.strerror or str(error), lasting=True) from error
 
 
 def parts_of(whole: Path) -> dict[int, Path]:

@@ -64,18 +64,22 @@ class DirectorySource(DiskSource):
 
 def read_range(path: Path, start: int, end: int) -> Iterator[bytes]:
     """Bytes [start, end) of a file, fewer where it is shorter. Raises `SourceFault`."""
+    with reading(path), path.open("rb", buffering=0) as stream:
+        stream.seek(start)
+        while start < end and (block := os.read(stream.fileno(), min(_BLOCK_BYTES, end - start))):
+            yield block
+            start += len(block)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what the operating system says of a disk that is read into a `SourceFault`."""
     try:
-        with path.open("rb", buffering=0) as stream:
-            stream.seek(start)
-            while start < end and (
-                block := os.read(stream.fileno(), min(_BLOCK_BYTES, end - start))
-            ):
-                yield block
-                start += len(block)
+        yield
     except OSError as error:
         lasting = isinstance(error, FileNotFoundError | PermissionError)
         why = error.strerror or str(error)
-        raise bad_medium(str(path), why, lasting=lasting) from error
+        raise bad_medium(str(error.filename or path), why, lasting=lasting) from error
 
 
 def _not_there(path: Path) -> SourceFault:

@@ -1,9 +1,11 @@
-"""What `down` says of the people it waits for."""
+"""What `down` says of the people it waits for, and `status` of the server."""
 
 from __future__ import annotations
 
-from appliance.cli.service import _answers_running
-from appliance.core.status import DaemonStatus, DeploymentStatus, ReplicaStatus, Status
+import pytest
+
+from appliance.cli.service import _answers_running, print_status
+from appliance.core.status import DaemonStatus, DeploymentStatus, Note, ReplicaStatus, Status
 
 
 def serving(name: str, running: int | None, waiting: int | None) -> DeploymentStatus:
@@ -24,3 +26,17 @@ def test_who_waits_for_a_turn_is_waited_for_too() -> None:
     assert _answers_running(now, None) == 9
     assert _answers_running(now, "a") == 8
     assert _answers_running(now, "b") == 0
+
+
+def test_what_is_in_the_way_is_said_beside_what_is_served(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    notes = [Note(code="DISK-FULL", text="the disk of /srv is full")]
+    deployments = [serving("a", 0, 0)]
+    now = Status(
+        daemon=DaemonStatus(), listeners=[], deployments=deployments, cards=[], notes=notes
+    )
+
+    print_status(now)
+
+    assert "DISK-FULL   the disk of /srv is full" in capsys.readouterr().out.splitlines()

@@ -20,6 +20,7 @@ from appliance.core.errors import ApplianceError, DoesNotFit
 from appliance.core.i18n import say, use_language
 from appliance.node import state as state_module
 from appliance.node.state import ReplicaRecord, State, anything_to_see_to
+from appliance.node.statuses import disk_notes
 from appliance.supervisor.identity import Identity
 
 WRITER = """
@@ -56,6 +57,20 @@ def fill(disk: Path) -> Path:
         while True:
             file.write(b"x" * 4096)
     return filler
+
+
+def test_a_disk_that_takes_no_more_is_in_the_status(small_disk: Path) -> None:
+    assert disk_notes(small_disk) == []
+
+    filler = fill(small_disk)
+    (full,) = disk_notes(small_disk)
+    assert full.code == "DISK-FULL"
+    assert str(small_disk) in full.text
+    filler.unlink()
+    assert disk_notes(small_disk) == []
+
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert [note.code for note in disk_notes(small_disk)] == ["DISK-READONLY"]
 
 
 def remember_much(state: State) -> None:

@@ -14,6 +14,7 @@ from tiny_safetensors import build_parrot
 from up_fakes import CPU_BOX, gpu_box
 
 from appliance.catalog.models import load_catalogue
+from appliance.cli.models_view import stored_note
 from appliance.core.errors import Unreachable, UsageError
 from appliance.core.inventory import Inventory
 from appliance.core.paths import find_paths
@@ -54,10 +55,14 @@ def test_a_model_that_lost_a_file_does_not_count_as_stored() -> None:
     file = ManifestFile(name="a.gguf", bytes=1, sha256=sha256, source="s", trust="pinned")
     store.publish("m", "m", "", [file])
     assert [model.id for model in ground_of(CPU_BOX, paths).stored] == ["m"]
+    assert [row.whole for row in model_rows(paths) if row.stored] == [True]
 
     store.blob(sha256).write_bytes(b"")
 
     assert ground_of(CPU_BOX, paths).stored == []
+    (row,) = [row for row in model_rows(paths) if row.stored]
+    assert row.whole is False
+    assert stored_note(row) == "damaged: pull it again"
 
 
 def test_exactly_one_setup_is_planned_and_scales_with_its_context() -> None:

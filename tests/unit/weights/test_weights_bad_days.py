@@ -677,6 +677,20 @@ def test_what_nobody_foresaw_at_one_source_does_not_keep_the_others_waiting(shel
     assert [type(answer) for _, answer in answers] == [SourceFault, SourceFault]
 
 
+def test_who_is_late_with_its_listing_is_not_waited_for_and_that_is_logged(
+    shelf: Shelf, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "appliance.weights")
+    with LoopbackHub(shelf.hub.root) as other:
+        os.environ["MODELSCOPE_ENDPOINT"] = other.ms_endpoint
+        other.faults.add("stall-page", where="api")
+        patient = msgspec.structs.replace(IMPATIENT, stall_s=20.0)
+        pulled = shelf.pull("hf:deepseek-ai/tiny", "ms:deepseek-ai/tiny", options=patient)
+    assert shelf.content(pulled, NAME) == DATA
+    messages = [record.getMessage() for record in caplog.records]
+    assert "ms:deepseek-ai/tiny is late with its listing and is not used" in messages
+
+
 @pytest.mark.parametrize("token", ["hf_secret\nx", "hf_\u00e9"])
 def test_a_token_that_is_none_is_said_and_not_shown(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch, token: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -32,7 +33,13 @@ from shelf import (
 )
 
 from appliance.catalog.models import load_catalogue
-from appliance.core.errors import ApplianceError, DoesNotFit, UsageError, VerificationFailed
+from appliance.core.errors import (
+    ApplianceError,
+    DoesNotFit,
+    Unreachable,
+    UsageError,
+    VerificationFailed,
+)
 from appliance.core.pull import Pull
 from appliance.core.reference import FileReference
 from appliance.weights import export
@@ -162,6 +169,28 @@ def test_what_one_copy_lacks_comes_from_the_next(shelf: Shelf, tmp_path: Path) -
     other = Store(tmp_path / "other", floor_bytes=0)
     pulled = bring_in(other, tmp_path / "usb1", tmp_path / "usb2")
 
+    assert Path(pulled.files[-1].path).read_bytes() == DATA
+
+
+def test_a_disk_that_is_unplugged_is_named_and_the_next_copy_helps(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Path(export_model(shelf.store, MODEL, tmp_path / "usb1").directory, NAME)
+    export_model(shelf.store, MODEL, tmp_path / "usb2")
+    before = Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == gone:
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN), str(path))
+        return before(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    other = Store(tmp_path / "other", floor_bytes=0)
+
+    with pytest.raises(Unreachable, match=re.escape(str(gone))) as caught:
+        bring_in(other, tmp_path / "usb1")
+    assert caught.value.code == "BAD-MEDIUM"
+    pulled = bring_in(other, tmp_path / "usb1", tmp_path / "usb2")
     assert Path(pulled.files[-1].path).read_bytes() == DATA
 
 

@@ -21,6 +21,7 @@ from appliance.core.errors import DoesNotFit, Interrupted, UsageError, Verificat
 from appliance.core.progress import Cancel
 from appliance.core.pull import Progress
 from appliance.weights.partial import JournalHeader, Partial
+from appliance.weights.pull import WantedFile
 from appliance.weights.store import Store
 
 DATA = some_bytes(2 * CHUNK + 5)
@@ -235,6 +236,23 @@ def test_of_a_stored_file_only_what_is_wrong_is_fetched_again(
     assert shelf.content(pulled, NAME) == DATA
     shelf.store.verify(MODEL)
     assert shelf.leftovers() == []
+
+
+@pytest.mark.parametrize("harm", [change_a_byte, exchange_for_a_changed_one])
+def test_a_pinned_model_that_was_changed_in_place_is_not_taken_for_whole(
+    shelf: Shelf, harm: Callable[[Path], None]
+) -> None:
+    pinned = [WantedFile(NAME, len(DATA), hashlib.sha256(DATA).hexdigest())]
+    pulled = shelf.pull(files=pinned)
+    assert shelf.pull(files=pinned).bytes_fetched == 0
+    blob = shelf.store.blob(pulled.files[0].sha256)
+    blob.chmod(0o644)
+    harm(blob)
+
+    again = shelf.pull(files=pinned)
+
+    assert again.bytes_fetched == CHUNK
+    assert shelf.content(again, NAME) == DATA
 
 
 @pytest.mark.parametrize("is_link", [True, False])
