@@ -22,7 +22,9 @@ from appliance.hardware.merge import Entry
 
 def cards_of(entries: Sequence[Entry], remembered: Iterable[Card] = ()) -> list[Card]:
     """The cards of `entries`, in their order, each with an id of its own."""
-    by_place = {(card.vendor, card.pci): card for card in remembered if card.pci and card.uuid}
+    told = {entry.reading.uuid for entry in entries}
+    unread = [card for card in remembered if card.uuid and card.uuid not in told]
+    by_place = {(card.vendor, card.pci): card for card in unread if card.pci}
     taken: Counter[str] = Counter()
     cards = []
     for entry in entries:

@@ -42,6 +42,7 @@ from appliance.ops.tuning import tuned
 from appliance.ops.usable import HOLDING, every_card_is_held, free_inventory
 from appliance.supervisor.canary import wrong
 from appliance.supervisor.diagnosis import way_out_of
+from appliance.weights.origin import may_have_changed
 from appliance.weights.pull import pull, request_for
 from appliance.weights.store import StoredModel
 
@@ -72,6 +73,7 @@ class MainJob:
         serving = self._already_serving()
         if serving:
             self._note_self_test(serving.model)
+            self._note_file_changed(serving)
             if self._request.adapt:
                 self._services.let_adapt(serving.id)
             return self._with_others(self._finish(serving, proof_s=_SECOND_RUN_PROOF_S))
@@ -177,7 +179,7 @@ class MainJob:
 
     def _plan(self, ground: Ground) -> Plan:
         reference = self._reference()
-        if isinstance(reference, IndexReference) and not stored_model(reference, ground):
+        if reference and self._comes_first(reference, ground):
             self._pull(reference, ground)
             ground = ground_of(ground.inventory, self._services.paths, sample=self._beside_ours())
         wish = Wish(
@@ -187,6 +189,15 @@ class MainJob:
             style=self._request.style,
         )
         return make_plan(wish, ground)
+
+    def _comes_first(self, reference: Reference, ground: Ground) -> bool:
+        """Whether it is fetched before the plan: an index tells nothing of a model before it is
+        here, and a file on the disk is meant as it is now.
+        """
+        stored = stored_model(reference, ground)
+        if isinstance(reference, IndexReference):
+            return stored is None
+        return stored is not None and may_have_changed(stored)
 
     def _reference(self) -> Reference | None:
         return parse_reference(self._model) if self._model else None
@@ -315,6 +326,17 @@ class MainJob:
                     "with a hub in reach, `appliance up --model ID` serves one that is"
                 ),
             )
+
+    def _note_file_changed(self, serving: DeploymentStatus) -> None:
+        stored = open_store(self._services.paths).find(serving.variant)
+        if stored and may_have_changed(stored):
+            text = say(
+                "{model} was written to since it was loaded, and is served as it was then: "
+                "`appliance down {id}`, then the same command serves it as it is now",
+                model=serving.variant,
+                id=serving.id,
+            )
+            self._note("FILE-CHANGED", text)
 
     def _status_of(self, deployment_id: str) -> DeploymentStatus:
         found = [s for s in self._services.statuses() if s.id == deployment_id]

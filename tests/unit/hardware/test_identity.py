@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,19 @@ from appliance.hardware.registry import ALL
 from appliance.hardware.vendors.base import Reading
 
 
-def cards(vendor: str, *readings: Reading) -> list[Card]:
+def cards(vendor: str, *readings: Reading, before: Sequence[Card] = ()) -> list[Card]:
     maker = next(cls for cls in ALL if cls.name == vendor)()
-    return cards_of([Entry(vendor=maker, reading=reading) for reading in readings])
+    return cards_of([Entry(vendor=maker, reading=reading) for reading in readings], before)
+
+
+def test_two_chips_behind_one_address_keep_their_ids_at_the_next_look() -> None:
+    chips = (
+        Reading(index=0, pci="0000:81:00.0", uuid="1A2B"),
+        Reading(index=1, pci="0000:81:00.0"),
+    )
+    first = cards("ascend", *chips)
+
+    assert cards("ascend", *chips, before=first) == first
 
 
 @pytest.mark.parametrize("peer", ["#1", "0000:82:00.0"])

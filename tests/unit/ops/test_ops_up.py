@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from appliance.core.status import Hold
 from appliance.ops import up as up_module
 from appliance.ops.events import Phase
 from appliance.ops.sources import permitted
-from appliance.weights.pull import request_for
+from appliance.weights.pull import PullRequest, pull, request_for
 from appliance.weights.store import Store
 
 SMALL = "deepseek-r1-distill-qwen-1.5b:q4_k_m"
@@ -273,6 +274,55 @@ def test_two_files_of_one_name_are_two_deployments(up: Job, parrot: Path, tmp_pa
     assert first.deployment != second.deployment
     assert set(up.services.running) == {first.deployment, second.deployment}
     assert up(f"file:{twin}").deployment == second.deployment
+
+
+@pytest.fixture
+def own_file(parrot: Path, tmp_path: Path) -> Path:
+    return shutil.copy(parrot, tmp_path / "own.gguf")
+
+
+@pytest.fixture
+def really_pulls(up: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pulled(request: PullRequest, store: Store, **options: Any) -> None:
+        up.pulled.append(request.model)
+        pull(request, store, **options)
+
+    monkeypatch.setattr(up_module, "pull", pulled)
+
+
+@pytest.mark.usefixtures("really_pulls")
+def test_a_file_that_was_written_to_is_fetched_as_it_is_now(up: Job, own_file: Path) -> None:
+    name = f"file:{own_file}"
+    up(name)
+    up.services.running.clear()
+    up(name)
+    assert up.pulled == [name]
+
+    _write_to(own_file)
+    up.services.running.clear()
+    assert up(name).notes == []
+    assert up.pulled == [name, name]
+
+
+@pytest.mark.usefixtures("really_pulls")
+def test_a_file_that_was_written_to_while_it_is_served_is_said(up: Job, own_file: Path) -> None:
+    name = f"file:{own_file}"
+    up(name)
+    assert up(name).notes == []
+
+    _write_to(own_file)
+    (note,) = up(name).notes
+    assert note.code == "FILE-CHANGED"
+    assert "appliance down" in note.text
+    assert up.pulled == [name]
+
+    own_file.unlink()
+    assert up(name).notes == []
+
+
+def _write_to(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(bytes(32))
 
 
 def test_a_hub_that_answers_but_lacks_the_files_is_not_called_out_of_reach(up: Job) -> None:
