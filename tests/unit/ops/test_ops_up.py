@@ -278,7 +278,9 @@ def test_two_files_of_one_name_are_two_deployments(up: Job, parrot: Path, tmp_pa
 
 @pytest.fixture
 def own_file(parrot: Path, tmp_path: Path) -> Path:
-    return shutil.copy(parrot, tmp_path / "own.gguf")
+    own = tmp_path / "own.gguf"
+    shutil.copy(parrot, own)
+    return own
 
 
 @pytest.fixture
