@@ -50,6 +50,7 @@ class CardWatch(Keeper):
             judge = self._judges.setdefault(card_id, CardJudge())
             verdict = judge.judge(card, readings.get(card_id), time.monotonic())
             if verdict:
+                del self._judges[card_id]  # who releases it a moment later wants it judged afresh
                 self._take_out(card_id, verdict)
 
     def failed(self, error: ApplianceError) -> None:

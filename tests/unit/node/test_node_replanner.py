@@ -41,7 +41,7 @@ class Box:
     def __init__(self) -> None:
         self.cards = [Card(id=name, vendor="nvidia", name="H100", memory_mib=80000)
                       for name in ("a", "b")]  # fmt: skip
-        self.looks = 0
+        self.looks = self.memory_errors = 0
         self.routes: list[Any] = []
 
     def inventory(self, *, fresh: bool = False) -> Inventory:
@@ -49,7 +49,8 @@ class Box:
         return Inventory(host=Host(), cards=list(self.cards))
 
     def sample(self) -> Sample:
-        readings = [CardSample(id=card.id, temp_c=40.0) for card in self.cards]
+        errors = self.memory_errors
+        readings = [CardSample(id=c.id, temp_c=40.0, ecc_uncorrected=errors) for c in self.cards]
         return Sample(time=str(self.looks), cards=readings)
 
     def route(self, routes: list[Any]) -> None:
@@ -284,6 +285,23 @@ def test_a_card_that_is_back_is_not_judged_by_an_inventory_of_before(server: Ser
     server.watch.tick()
 
     assert server.holds.all() == {}
+
+
+def test_a_card_released_at_once_is_not_held_for_the_errors_of_before(server: Server) -> None:
+    server.want(deployment(cards=["a"], recipe="llama.cpp-native-cuda"))
+    until(server.serves)
+    server.watch.tick()
+    server.box.memory_errors = 1
+    server.watch.tick()
+    assert server.holds.all()["a"].code == "ECC-UNCORRECTED"
+
+    server.holds.release("a")
+    server.watch.tick()
+    assert server.holds.all() == {}
+
+    server.box.memory_errors = 2
+    server.watch.tick()
+    assert "a" in server.holds.all()
 
 
 def test_the_largest_engine_ends_before_the_server_does(
