@@ -74,7 +74,7 @@ def wrong(answer: str, reference: Reference | None, *, known_good: bool) -> Text
         return fault
     expects = reference.knows if reference else known_good
     if expects and EXPECTED not in answer:
-        return say("asked for the capital of France it said: {answer}", answer=_short(answer))
+        return say("asked for the capital of France it said '{answer}'", answer=_short(answer))
     if reference and not expects and _likeness(answer, reference.answer) < _ALIKE:
         return say(
             "it said '{answer}' where it once said '{before}'",
@@ -90,7 +90,7 @@ def garbage(answer: str) -> Text | None:
     if not text:
         return say("it said nothing")
     if _mangled(text) > _MOST_MANGLED:
-        return say("it said what is no text: {answer}", answer=_short(text))
+        return say("it said what is no text: '{answer}'", answer=_short(text))
     if len(text) >= _ENOUGH_CHARACTERS and (
         _repeated(text) >= _REPEATED or _entropy_bits(text) < _LEAST_ENTROPY_BITS
     ):
