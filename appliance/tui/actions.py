@@ -11,32 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from appliance.core.i18n import Text, say
+from appliance.tui.keys import key_name, typed
 
 Danger = Literal["none", "mild", "moderate"]
 PLACES = ("home", "setup", "cards", "models", "services", "chat", "health")
 EVERYWHERE = (*PLACES, "logs", "card")
-
-
-KEY_NAMES = {
-    "question_mark": "?",
-    "colon": ":",
-    "slash": "/",
-    "escape": "Esc",
-    "enter": "Enter",
-    "space": "Space",
-    "delete": "Del",
-    **{f"f{n}": f"F{n}" for n in range(1, 13)},
-}
-
-
-def key_name(key: str) -> str:
-    """A key as people write it: `?`, `F1`, `^Q`, `S`."""
-    return KEY_NAMES.get(key, key.replace("ctrl+", "^"))
-
-
-def typed(key: str) -> bool:
-    """Whether the key belongs to a line of input while one has the focus."""
-    return not (key.startswith("ctrl+") or (key[0] == "f" and key[1:].isdigit()))
 
 
 @dataclass(frozen=True)

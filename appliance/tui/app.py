@@ -15,12 +15,13 @@ from textual.screen import ModalScreen, Screen
 from appliance.core.history import SPANS, Span
 from appliance.core.i18n import _, current_language, use_default_language
 from appliance.core.topology import Topology
-from appliance.tui.actions import ACTIONS, actions_of, for_key, typed
+from appliance.tui.actions import ACTIONS, actions_of, for_key
 from appliance.tui.backend import Backend, Converse
 from appliance.tui.card_work import CardWork
 from appliance.tui.feed import Feed, Interest
 from appliance.tui.glyphs import ASCII, UNICODE, Glyphs
 from appliance.tui.jobs import JobState
+from appliance.tui.keys import typed
 from appliance.tui.lean import lean
 from appliance.tui.messages import Looked
 from appliance.tui.scene import Scene

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from appliance.core.i18n import _
-from appliance.tui.actions import ACTIONS, EVERYWHERE, Action, actions_of, key_name
+from appliance.tui.actions import ACTIONS, EVERYWHERE, Action, actions_of
 from appliance.tui.drawing import BLANK, Line, Span, fit, section, wrap
+from appliance.tui.keys import key_name
 from appliance.tui.scene import Scene
 
 _KEY = 14

@@ -14,11 +14,10 @@ from appliance.tui.actions import (
     Action,
     actions_of,
     for_key,
-    key_name,
-    typed,
 )
 from appliance.tui.app import ApplianceApp
 from appliance.tui.drawing import Line, line_cells
+from appliance.tui.keys import key_name, typed
 from appliance.tui.scene import Scene
 from appliance.tui.screens.cards import CardScreen, CardsScreen
 from appliance.tui.screens.chat import ChatScreen
